@@ -1,0 +1,66 @@
+package access
+
+import (
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/policy"
+)
+
+// Request is one question: may this principal do this to that, in these circumstances?
+type Request struct {
+	Principal identity.Principal
+	Action    identity.Action
+	Resource  identity.Resource
+	IP        string // where it came from, for the audit log
+	// Durable wants the audit entry on disk before Open returns: pushes, exec, administration, unsafe methods.
+	Durable bool
+	// Detail goes into the audit entry: method and path, a ref. Never a secret.
+	Detail map[string]any
+}
+
+// Effect is what was decided. The zero Effect is Deny.
+type Effect uint8
+
+const (
+	Deny Effect = iota
+	Allow
+)
+
+func (e Effect) String() string {
+	if e == Allow {
+		return "allow"
+	}
+	return "deny"
+}
+
+// Decision is an answer, with what it rests on.
+type Decision struct {
+	Effect   Effect
+	Code     Code             // why it is denied; empty for Allow
+	Reasons  []string         // for the person: why
+	Policies []string         // the policies that decided
+	Role     policy.Role      // the role held in the resource's project, if any
+	Via      identity.GroupID // the group that gave the role
+	// Until is the moment at which time alone would change the decision; zero means never.
+	Until time.Time
+	// Hidden: the person may not even know whether the resource is there.
+	Hidden bool
+}
+
+// Code classifies a denial, for programs.
+type Code string
+
+const (
+	NotSignedIn    Code = "not-signed-in"
+	SessionEnded   Code = "session-ended"
+	AccountGone    Code = "account-gone"
+	Disabled       Code = "account-disabled"
+	StaleDirectory Code = "directory-stale"
+	OutsideProject Code = "outside-project"
+	NoRole         Code = "no-role"
+	NotPermitted   Code = "not-permitted"
+	PolicyError    Code = "policy-error"
+	Revoked        Code = "revoked"
+	Shutdown       Code = "shutdown"
+)

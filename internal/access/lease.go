@@ -1,0 +1,192 @@
+package access
+
+import (
+	"context"
+	"io"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// Goodbye is how long a protocol has to tell its peer why it ends, before its connections are closed.
+const Goodbye = 200 * time.Millisecond
+
+// Lease is an allowed access that is still open. Its holder calls End when the access ends by itself.
+type Lease struct {
+	ID      identity.LeaseID
+	Request Request
+	Opened  time.Time
+
+	engine *Engine
+	cancel context.CancelCauseFunc
+	bye    func(Reason)
+
+	decision atomic.Pointer[Decision]
+	until    atomic.Int64 // decision.Until in Unix nanoseconds, 0 for never: read by the sweep without the lock
+	checked  atomic.Int64 // when it was last decided, likewise
+	bytes    atomic.Int64
+	recorded atomic.Bool // its opening is in the audit log, so its end has to be
+
+	mu      sync.Mutex
+	open    bool // Open has returned it: there is somebody to say goodbye to
+	closed  bool // by End or by a cut, whichever came first
+	notes   map[string]any
+	reason  Reason
+	closers []io.Closer
+	done    chan struct{} // closed when a cut has closed the connections
+}
+
+// Decision is the latest decision that the lease rests on.
+func (l *Lease) Decision() Decision { return *l.decision.Load() }
+
+// Count adds to the bytes that the audit log's visit reports.
+func (l *Lease) Count(bytes int64) { l.bytes.Add(bytes) }
+
+// Note adds a detail that is learnt while the access goes on to the audit entry of its end. Never a secret.
+func (l *Lease) Note(key string, value any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.notes == nil {
+		l.notes = map[string]any{}
+	}
+	l.notes[key] = value
+}
+
+// Notes are the details noted so far.
+func (l *Lease) Notes() map[string]any {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.notes)
+}
+
+// Hold hands over a connection that a cut closes once the protocol's goodbye is over. If the lease was cut already,
+// it is closed at once.
+func (l *Lease) Hold(c io.Closer) {
+	l.mu.Lock()
+	cut := l.closed && !l.reason.IsZero()
+	if !cut {
+		l.closers = append(l.closers, c)
+	}
+	l.mu.Unlock()
+	if cut {
+		c.Close()
+	}
+}
+
+// Reason says why the lease was cut; it is zero while it is open and when it ended by itself.
+func (l *Lease) Reason() Reason {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reason
+}
+
+// Cut is closed once a cut is over: the goodbye said, the connections closed.
+func (l *Lease) Cut() <-chan struct{} { return l.done }
+
+// Ask decides on one more operation of a protocol that goes on under this lease: a pushed ref, a channel, a
+// statement. It answers nil when the operation is allowed now and the lease is still open.
+func (l *Lease) Ask(action identity.Action, resource identity.Resource) error {
+	if r := l.Reason(); !r.IsZero() {
+		return problem.Wrap(r, problem.Denied, "%s", r.Text)
+	}
+	request := l.Request
+	request.Action, request.Resource = action, resource
+	d := Decide(l.engine.Facts(), request, l.engine.now())
+	if d.Effect != Allow {
+		l.engine.denied(request, d)
+		return d.Err(request)
+	}
+	return nil
+}
+
+// End says that the access ended by itself. Calling it again, or after a cut, does nothing.
+func (l *Lease) End() {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.closed = true
+	l.closers = nil
+	l.mu.Unlock()
+	l.engine.forget(l)
+	l.cancel(context.Canceled)
+	l.engine.visits.end(l)
+	l.engine.changed.ring()
+}
+
+// cut closes the lease because of a reason: the holder's context is cancelled with the reason as its cause, the
+// protocol says goodbye, and then its connections are closed under it. It returns at once; neither the audit log
+// nor the peer can make it wait. Only the first cut, or an End before it, counts.
+func (l *Lease) cut(r Reason) bool {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
+	l.closed = true
+	l.reason = r
+	open := l.open
+	l.mu.Unlock()
+
+	l.engine.forget(l)
+	l.cancel(r)
+	go l.close(r, open)
+	return true
+}
+
+func (l *Lease) close(r Reason, open bool) {
+	defer close(l.done)
+	if l.bye != nil && open {
+		said := make(chan struct{})
+		go func() {
+			defer close(said)
+			l.bye(r)
+		}()
+		timer := time.NewTimer(Goodbye)
+		select {
+		case <-said:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	l.mu.Lock()
+	closers := l.closers
+	l.closers = nil
+	l.mu.Unlock()
+	for _, c := range closers {
+		c.Close()
+	}
+	l.engine.visits.cut(l, r)
+	l.engine.ended.add(l, r, l.engine.now())
+	l.engine.changed.ring()
+}
+
+// begin marks the lease as handed out. It reports false when a cut came first.
+func (l *Lease) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = !l.closed
+	return l.open
+}
+
+// settle gives the lease a new decision. It reports false when the lease is closed already.
+func (l *Lease) settle(d Decision, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.decision.Store(&d)
+	if d.Until.IsZero() {
+		l.until.Store(0)
+	} else {
+		l.until.Store(d.Until.UnixNano())
+	}
+	l.checked.Store(now.UnixNano())
+	return true
+}

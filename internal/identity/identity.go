@@ -1,0 +1,114 @@
+// Package identity holds the nouns of Lanyard: who asks, for what, and to do what.
+// It imports nothing else of Lanyard, so every other package may speak its words.
+package identity
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// TenantID names a directory: in Entra the lower-case GUID `tid`, elsewhere the issuer URL.
+type TenantID string
+
+// UserID is a person: the tenant and the immutable object ID in it (`tid` and `oid` in Entra,
+// issuer and `sub` elsewhere). E-mail addresses and names are never part of a key.
+type UserID struct {
+	Tenant TenantID
+	Object string
+}
+
+// IsZero reports whether u names nobody.
+func (u UserID) IsZero() bool { return u == UserID{} }
+
+// String prints the user as Lanyard shows it: "u-" and the object ID.
+func (u UserID) String() string {
+	if u.IsZero() {
+		return ""
+	}
+	return "u-" + u.Object
+}
+
+// Key is the full key, tenant included, for storage and for Cedar entities.
+func (u UserID) Key() string { return string(u.Tenant) + "/" + u.Object }
+
+// GroupID is a directory group: the tenant and its immutable object ID.
+type GroupID struct {
+	Tenant TenantID
+	Object string
+}
+
+// IsZero reports whether g names no group.
+func (g GroupID) IsZero() bool { return g == GroupID{} }
+
+// String prints the group's object ID.
+func (g GroupID) String() string { return g.Object }
+
+// Key is the full key, tenant included.
+func (g GroupID) Key() string { return string(g.Tenant) + "/" + g.Object }
+
+// IDs that Lanyard makes itself. They are random, never reused, and carry their kind as a prefix.
+type (
+	SignInID    string // "i-…": one authentication at the tenant
+	SessionID   string // "s-…": a session below a sign-in
+	LeaseID     string // "l-…": an open access
+	WorkspaceID string // "w-…": a workspace
+	ProjectID   string // "p-…": a project's immutable ID
+)
+
+var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// random returns 16 characters (80 bits): enough that an ID is never met twice, short enough for a
+// host name label. IDs are names, not secrets.
+func random() string {
+	var b [10]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return idEncoding.EncodeToString(b[:])
+}
+
+// NewSignInID returns a fresh sign-in ID.
+func NewSignInID() SignInID { return SignInID("i-" + random()) }
+
+// NewSessionID returns a fresh session ID.
+func NewSessionID() SessionID { return SessionID("s-" + random()) }
+
+// NewLeaseID returns a fresh lease ID.
+func NewLeaseID() LeaseID { return LeaseID("l-" + random()) }
+
+// NewWorkspaceID returns a fresh workspace ID.
+func NewWorkspaceID() WorkspaceID { return WorkspaceID("w-" + random()) }
+
+// NewProjectID returns a fresh project ID.
+func NewProjectID() ProjectID { return ProjectID("p-" + random()) }
+
+var errID = errors.New("not an ID")
+
+// ParseWorkspaceID checks s, which comes from a URL or a command line.
+func ParseWorkspaceID(s string) (WorkspaceID, error) {
+	if err := checkID(s, "w-"); err != nil {
+		return "", fmt.Errorf("workspace ID %q: %w", s, err)
+	}
+	return WorkspaceID(s), nil
+}
+
+// Label is the ID without its prefix, as it stands in host names.
+func (w WorkspaceID) Label() string { return strings.TrimPrefix(string(w), "w-") }
+
+// WorkspaceFromLabel is the inverse of Label, checked.
+func WorkspaceFromLabel(label string) (WorkspaceID, error) { return ParseWorkspaceID("w-" + label) }
+
+func checkID(s, prefix string) error {
+	rest, ok := strings.CutPrefix(s, prefix)
+	if !ok || len(rest) != 16 {
+		return errID
+	}
+	for i := range len(rest) {
+		c := rest[i]
+		if (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return errID
+		}
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package identity
+
+// PrincipalKind says what kind of party asks. The zero kind is anonymous, who may do nothing that is not public.
+type PrincipalKind uint8
+
+const (
+	Anonymous PrincipalKind = iota // nobody verified
+	Person                         // a user
+	Service                        // a part of Lanyard acting for itself: provisioning, sync
+	Operator                       // the owner of the server's Unix socket
+)
+
+func (k PrincipalKind) String() string {
+	switch k {
+	case Person:
+		return "user"
+	case Service:
+		return "service"
+	case Operator:
+		return "operator"
+	default:
+		return "anonymous"
+	}
+}
+
+// Principal is who asks, as the connection or the credential proved it.
+type Principal struct {
+	Kind    PrincipalKind
+	User    UserID    // who the person is; zero for services, the operator and anonymous
+	Session SessionID // the session that identified them; zero for services, the operator and anonymous
+	// Workspace and Project are set for a workspace's session. Project is then its ceiling: its rights are
+	// its user's within that project and nothing beyond.
+	Workspace WorkspaceID
+	Project   ProjectID
+	Service   string // the service's name
+}

@@ -1,0 +1,60 @@
+package identity
+
+// Action is what is to be done: `kind:verb`.
+type Action string
+
+// The actions that Lanyard knows. The shipped policy says which role may do which.
+const (
+	ProjectView     Action = "project:view"     // see that a project is there, and what it holds
+	RepoRead        Action = "repo:read"        // clone, fetch
+	RepoWrite       Action = "repo:write"       // push
+	AppCall         Action = "app:call"         // send a request to an internal app
+	WorkspaceCreate Action = "workspace:create" // start a new workspace in a project
+	WorkspaceList   Action = "workspace:list"   // see that a workspace is there and its state
+	WorkspaceOpen   Action = "workspace:open"   // terminal, exec, ports: be inside
+	WorkspaceStart  Action = "workspace:start"  // start a stopped one again
+	WorkspaceStop   Action = "workspace:stop"
+	WorkspaceDelete Action = "workspace:delete"
+	LeaseList       Action = "lease:list"   // see open and ended leases
+	LeaseRevoke     Action = "lease:revoke" // end a lease, a session or all of a user's sign-ins
+	AuditRead       Action = "audit:read"
+	DecisionExplain Action = "decision:explain" // ask why, for oneself or others
+	SelfView        Action = "self:view"        // who am I, through which groups
+	SelfSignOut     Action = "self:signout"     // end one's own sign-in
+)
+
+// ResourceKind says what kind of thing is asked for.
+type ResourceKind string
+
+const (
+	KindInstallation ResourceKind = "installation" // Lanyard as a whole: its audit log, its leases
+	KindProject      ResourceKind = "project"
+	KindRepo         ResourceKind = "repo"
+	KindApp          ResourceKind = "app"
+	KindWorkspace    ResourceKind = "workspace"
+	KindUser         ResourceKind = "user" // a person's own things: their leases, sign-ins, rights
+)
+
+// Resource is what is asked for. A Resource is comparable.
+type Resource struct {
+	Kind ResourceKind
+	// Name: a repository's canonical URL, an app's name, a workspace's ID, a user's key, a project's ID;
+	// empty for the installation.
+	Name    string
+	Project ProjectID // the project it belongs to; empty where it belongs to none
+	Owner   UserID    // a workspace's owner, or the user that a KindUser resource is about; zero elsewhere
+}
+
+// Installation is the resource that stands for Lanyard as a whole.
+func Installation() Resource { return Resource{Kind: KindInstallation} }
+
+// Own is the resource that stands for a person's own things.
+func Own(u UserID) Resource { return Resource{Kind: KindUser, Name: u.Key(), Owner: u} }
+
+// String prints kind and name, for logs and messages.
+func (r Resource) String() string {
+	if r.Name == "" {
+		return string(r.Kind)
+	}
+	return string(r.Kind) + " " + r.Name
+}

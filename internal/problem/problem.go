@@ -1,0 +1,131 @@
+// Package problem names the kinds of error that Lanyard's own interfaces tell apart, and carries the sentence
+// that a person may see beside the error that only the log may see. One table maps kinds to HTTP status codes.
+package problem
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// Kind is a kind of error. The zero Kind is Internal: what nobody classified is not shown.
+type Kind uint8
+
+const (
+	Internal     Kind = iota // a fault of ours; the person sees no detail
+	Invalid                  // the input is wrong
+	SignInNeeded             // nobody is signed in
+	Denied                   // decided, and refused
+	NotFound                 // not there, or hidden from who asks
+	Conflict                 // what is there does not allow it now
+	TooLarge                 // over a stated bound
+	Unavailable              // a part that is needed is down; trying again later may work
+	BadUpstream              // what stands behind the gateway failed
+)
+
+var kinds = [...]struct {
+	name   string
+	status int
+	title  string
+}{
+	Internal:     {"internal", http.StatusInternalServerError, "Something failed inside Lanyard"},
+	Invalid:      {"invalid", http.StatusBadRequest, "The request is not valid"},
+	SignInNeeded: {"sign-in-needed", http.StatusUnauthorized, "Sign in first"},
+	Denied:       {"denied", http.StatusForbidden, "Not allowed"},
+	NotFound:     {"not-found", http.StatusNotFound, "Not found"},
+	Conflict:     {"conflict", http.StatusConflict, "Not possible in this state"},
+	TooLarge:     {"too-large", http.StatusRequestEntityTooLarge, "Too large"},
+	Unavailable:  {"unavailable", http.StatusServiceUnavailable, "Not available now"},
+	BadUpstream:  {"bad-upstream", http.StatusBadGateway, "What stands behind Lanyard failed"},
+}
+
+// Status is the HTTP status code of a kind.
+func (k Kind) Status() int { return kinds[k].status }
+
+// String is the kind's name, the last segment of a problem document's type.
+func (k Kind) String() string { return kinds[k].name }
+
+// KindOfStatus is the inverse of Status, for clients; an unknown status is Internal.
+func KindOfStatus(status int) Kind {
+	for k, v := range kinds {
+		if v.status == status {
+			return Kind(k)
+		}
+	}
+	return Internal
+}
+
+// Error is an error with a kind and a sentence that a person may see.
+type Error struct {
+	Kind    Kind
+	Message string // complete sentence or clause: who, what, and what to do next; never a secret
+	Cause   error  // for the log alone
+}
+
+func (e *Error) Error() string {
+	if e.Cause == nil {
+		return e.Message
+	}
+	return e.Message + ": " + e.Cause.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// New returns an error of a kind whose message a person may see.
+func New(k Kind, format string, args ...any) error {
+	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
+}
+
+// Wrap keeps cause for the log and shows the person the message.
+func Wrap(cause error, k Kind, format string, args ...any) error {
+	return &Error{Kind: k, Message: fmt.Sprintf(format, args...), Cause: cause}
+}
+
+// KindOf finds the kind of err; an error that nobody classified is Internal.
+func KindOf(err error) Kind {
+	var p *Error
+	if errors.As(err, &p) {
+		return p.Kind
+	}
+	return Internal
+}
+
+// Message is what a person may see of err.
+func Message(err error) string {
+	var p *Error
+	if errors.As(err, &p) {
+		return p.Message
+	}
+	if errors.Is(err, context.Canceled) {
+		return "The request was cancelled."
+	}
+	return "Something failed inside Lanyard; its log says what."
+}
+
+// Document is a problem document (RFC 9457).
+type Document struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	// Reasons are the facts and rules behind a denial.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// DocumentOf makes the problem document of err.
+func DocumentOf(err error) Document {
+	k := KindOf(err)
+	return Document{Type: "urn:lanyard:problem:" + k.String(), Title: kinds[k].title, Status: k.Status(), Detail: Message(err)}
+}
+
+// Write answers with err as a problem document.
+func Write(w http.ResponseWriter, err error) {
+	d := DocumentOf(err)
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Del("Content-Length")
+	w.WriteHeader(d.Status)
+	_ = json.NewEncoder(w).Encode(d) // the peer is gone if this fails; nobody is left to tell
+}

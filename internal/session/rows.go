@@ -1,0 +1,51 @@
+package session
+
+import (
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// SignIn is one authentication at the tenant: the root of a tree of sessions.
+type SignIn struct {
+	ID       identity.SignInID
+	User     identity.UserID
+	Name     string    // display name at sign-in, for show
+	At       time.Time // when the person proved who they are (auth_time)
+	Expires  time.Time // absolute
+	Strength string    // acr, as the tenant said it
+	Contexts []string  // authentication contexts satisfied (acrs)
+	// TenantSession is the tenant's own session ID (`sid`), by which it signs out here too.
+	TenantSession string
+	// Refresh is the tenant's refresh token, sealed; empty when there is none. Never printed.
+	Refresh  []byte
+	Ended    time.Time // zero while it lives
+	EndedWhy string
+}
+
+// Kind says what a session is for.
+type Kind string
+
+const (
+	Browser   Kind = "browser"   // the pages site
+	Site      Kind = "site"      // one workspace or app site, handed over from a browser session
+	Workspace Kind = "workspace" // a workspace's tunnel
+)
+
+// Session hangs below a sign-in.
+type Session struct {
+	ID        identity.SessionID
+	SignIn    identity.SignInID
+	Parent    identity.SessionID // a Site session's browser session; empty otherwise
+	User      identity.UserID
+	Kind      Kind
+	Secret    [32]byte             // SHA-256 of the cookie's value; zero for workspace sessions
+	Site      string               // the host that the cookie is for
+	Workspace identity.WorkspaceID // for Kind Workspace and for the site of one
+	Project   identity.ProjectID   // for Kind Workspace: its ceiling
+	Created   time.Time
+	Expires   time.Time // absolute; zero: with its sign-in
+	Used      time.Time // last use as far as it was stored; not a fact
+	Ended     time.Time // zero while it lives
+	EndedWhy  string
+}

@@ -1,0 +1,99 @@
+package token
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Key is a private signing key as it is stored.
+type Key struct {
+	ID      string // the key's JWK thumbprint (RFC 7638); `kid` in tokens
+	Kind    string
+	Sealed  []byte // PKCS #8, sealed with kind and ID as associated data
+	Created time.Time
+	Retired time.Time // zero while it may sign; a retired key still verifies what it signed
+}
+
+// Kinds of key. Each kind of token has a key of its own, so that no token is taken for another.
+const (
+	Assertion = "assertion" // says to an internal app who is calling
+)
+
+// Rows is how keys are kept.
+type Rows interface {
+	// Keys returns the keys of a kind, oldest first.
+	Keys(ctx context.Context, kind string) ([]Key, error)
+	// AddKey stores a new key durably.
+	AddKey(ctx context.Context, k Key) error
+}
+
+// signing is an opened key, ready to sign.
+type signing struct {
+	id      string
+	retired bool
+	public  jose.JSONWebKey
+	private *ecdsa.PrivateKey
+}
+
+func associated(kind, id string) string { return "key/" + kind + "/" + id }
+
+// generate makes an ES256 key and seals it.
+func generate(s *Sealer, kind string, now time.Time) (Key, signing, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Key{}, signing{}, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return Key{}, signing{}, err
+	}
+	opened, err := ready(private)
+	if err != nil {
+		return Key{}, signing{}, err
+	}
+	row := Key{ID: opened.id, Kind: kind, Sealed: s.Seal(associated(kind, opened.id), der), Created: now}
+	return row, opened, nil
+}
+
+func open(s *Sealer, row Key) (signing, error) {
+	der, err := s.Open(associated(row.Kind, row.ID), row.Sealed)
+	if err != nil {
+		return signing{}, err
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return signing{}, err
+	}
+	private, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok || private.Curve != elliptic.P256() {
+		return signing{}, fmt.Errorf("it is a %T, not a P-256 key", parsed)
+	}
+	opened, err := ready(private)
+	if err != nil {
+		return signing{}, err
+	}
+	if opened.id != row.ID {
+		return signing{}, fmt.Errorf("its thumbprint is %s", opened.id)
+	}
+	opened.retired = !row.Retired.IsZero()
+	return opened, nil
+}
+
+func ready(private *ecdsa.PrivateKey) (signing, error) {
+	public := jose.JSONWebKey{Key: private.Public(), Algorithm: string(jose.ES256), Use: "sig"}
+	thumbprint, err := public.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return signing{}, err
+	}
+	public.KeyID = base64.RawURLEncoding.EncodeToString(thumbprint)
+	return signing{id: public.KeyID, public: public, private: private}, nil
+}

@@ -1,0 +1,103 @@
+package token
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+// Finder finds the public key that a token names.
+type Finder interface {
+	// Find returns the key with an ID, or an error when there is none.
+	Find(ctx context.Context, id string) (jose.JSONWebKey, error)
+}
+
+// Expect is what a token must say to be believed. Every field but the last two is required: an empty one refuses all.
+type Expect struct {
+	Type     string // the header's `typ`
+	Issuer   string
+	Audience string
+	Keys     Finder
+	Leeway   time.Duration    // how far the clocks may be apart
+	Now      func() time.Time // nil: time.Now
+}
+
+// maxTokenSize bounds what is parsed before anything is known of a token.
+const maxTokenSize = 16 << 10
+
+// Verify checks a token and decodes its claims into claims. Only ES256 is taken: the algorithm is ours to choose,
+// never the token's.
+func (e Expect) Verify(ctx context.Context, raw string, claims any) error {
+	if e.Type == "" || e.Issuer == "" || e.Audience == "" || e.Keys == nil {
+		return errors.New("the verifier does not say what it expects")
+	}
+	if len(raw) > maxTokenSize {
+		return errors.New("the token is too large")
+	}
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return fmt.Errorf("parse the token: %w", err)
+	}
+	header := signed.Signatures[0].Protected
+	if typ, _ := header.ExtraHeaders[jose.HeaderType].(string); typ != e.Type {
+		return fmt.Errorf("the token's typ is %q, not %q", typ, e.Type)
+	}
+	if header.KeyID == "" {
+		return errors.New("the token names no key")
+	}
+	key, err := e.Keys.Find(ctx, header.KeyID)
+	if err != nil {
+		return err
+	}
+	if key.Algorithm != string(jose.ES256) || (key.Use != "" && key.Use != "sig") {
+		return fmt.Errorf("the key %s is not for ES256 signatures", header.KeyID)
+	}
+	payload, err := signed.Verify(key.Key)
+	if err != nil {
+		return fmt.Errorf("check the token's signature: %w", err)
+	}
+	if err := e.registered(payload); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(payload, claims); err != nil {
+		return fmt.Errorf("decode the token's claims: %w", err)
+	}
+	return nil
+}
+
+func (e Expect) registered(payload []byte) error {
+	now := time.Now
+	if e.Now != nil {
+		now = e.Now
+	}
+	var c jwt.Claims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return fmt.Errorf("decode the token's claims: %w", err)
+	}
+	if c.Expiry == nil {
+		return errors.New("the token never expires")
+	}
+	if len(c.Audience) != 1 { // one token, one audience
+		return fmt.Errorf("the token has %d audiences, not one", len(c.Audience))
+	}
+	expected := jwt.Expected{Issuer: e.Issuer, AnyAudience: jwt.Audience{e.Audience}, Time: now()}
+	if err := c.ValidateWithLeeway(expected, e.Leeway); err != nil {
+		return fmt.Errorf("the token is not for here and now: %w", err)
+	}
+	return nil
+}
+
+// Find makes Keys a Finder of its own public keys.
+func (k *Keys) Find(_ context.Context, id string) (jose.JSONWebKey, error) {
+	for _, key := range k.set.Load().public.Keys {
+		if key.KeyID == id {
+			return key, nil
+		}
+	}
+	return jose.JSONWebKey{}, fmt.Errorf("no key %q is known", id)
+}

@@ -1,0 +1,270 @@
+// Package policy decides with Cedar: it parses policies, checks them against the schema, and evaluates them. It is
+// pure: no clock, no store, no network. What a decision rests on comes in as Facts.
+package policy
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+	"github.com/cedar-policy/cedar-go/x/exp/schema"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/source"
+)
+
+// ShippedFile is the name under which the policies that ship with Lanyard appear.
+const ShippedFile = "shipped.cedar"
+
+//go:embed shipped.cedar
+var shippedText string
+
+//go:embed schema.cedarschema
+var schemaText string
+
+// Shipped is the text of the policies that ship with Lanyard.
+func Shipped() string { return shippedText }
+
+// Schema is the text of the schema that every policy is checked against.
+func Schema() string { return schemaText }
+
+// File is a policy file.
+type File struct {
+	Name string
+	Text string
+}
+
+// Source is what a Set is made of.
+type Source struct {
+	Tenant identity.TenantID // whose users and groups policies name by object ID
+	Files  []File            // the administrators' files
+	// WithoutShipped leaves out the policies that ship with Lanyard. Only tests want that.
+	WithoutShipped bool
+}
+
+// Set is a set of policies, checked. It is immutable.
+type Set struct {
+	tenant   identity.TenantID
+	slices   map[identity.Action]*slice
+	contexts map[string]types.Record // for the kinds of session, where no policy reads the clock
+	rules    []Rule
+}
+
+// Rule is one policy as it was written.
+type Rule struct {
+	ID     string
+	File   string
+	Line   int
+	Forbid bool
+	Text   string
+}
+
+// Rules are all policies, in the order of their files.
+func (s *Set) Rules() []Rule { return slices.Clone(s.rules) }
+
+// Parse reads and checks policies. The error is a source.Findings with all that is wrong.
+func Parse(src Source) (*Set, error) {
+	known, err := readSchema()
+	if err != nil {
+		return nil, err
+	}
+	p := parser{tenant: src.Tenant, schema: known, validator: validate.New(known), ids: map[string]source.Finding{}}
+	if !src.WithoutShipped {
+		p.file(File{Name: ShippedFile, Text: shippedText})
+	}
+	for _, f := range src.Files {
+		if f.Name == ShippedFile {
+			p.report(f, 0, "the name %s is that of Lanyard's own policies; give the file another", ShippedFile)
+			continue
+		}
+		p.file(f)
+	}
+	if len(p.findings) > 0 {
+		return nil, p.findings
+	}
+	return p.set(), nil
+}
+
+func readSchema() (*resolved.Schema, error) {
+	var s schema.Schema
+	s.SetFilename("schema.cedarschema")
+	if err := s.UnmarshalCedar([]byte(schemaText)); err != nil {
+		return nil, fmt.Errorf("reading the policy schema: %w", err)
+	}
+	known, err := s.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("resolving the policy schema: %w", err)
+	}
+	return known, nil
+}
+
+// parser collects policies and findings over all files.
+type parser struct {
+	tenant    identity.TenantID
+	schema    *resolved.Schema
+	validator *validate.Validator
+	findings  source.Findings
+	ids       map[string]source.Finding // where each ID was first used
+	rules     []Rule
+	policies  []rule
+}
+
+func (p *parser) report(f File, offset int, format string, args ...any) {
+	line, column := source.Position(f.Text, offset)
+	p.findings = append(p.findings, source.Finding{File: f.Name, Line: line, Column: column, Message: fmt.Sprintf(format, args...)})
+}
+
+func (p *parser) file(f File) {
+	if len(f.Text) > source.MaxSize {
+		p.findings = append(p.findings, source.Finding{File: f.Name, Message: fmt.Sprintf("the file is longer than %d KiB", source.MaxSize>>10)})
+		return
+	}
+	words := tokens(f.Text)
+	if deepest(words) > maxNesting {
+		p.findings = append(p.findings, source.Finding{File: f.Name, Message: fmt.Sprintf("brackets are nested deeper than %d", maxNesting)})
+		return
+	}
+	list, err := cedar.NewPolicyListFromBytes(f.Name, []byte(f.Text))
+	if err != nil {
+		p.findings = append(p.findings, syntaxFinding(f, words, err))
+		return
+	}
+	for i, policy := range list {
+		start, end := policy.Position().Offset, len(f.Text)
+		if i+1 < len(list) {
+			end = list[i+1].Position().Offset
+		}
+		p.policy(f, within(words, start, end), policy)
+	}
+}
+
+var idShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+func (p *parser) policy(f File, words []token, policy *cedar.Policy) {
+	start := words[0].offset
+	id := ""
+	for _, a := range policy.AST().Annotations {
+		at := locate(words, "@", string(a.Key))
+		switch a.Key {
+		case "id":
+			id = string(a.Value)
+			if !idShape.MatchString(id) {
+				p.report(f, at, "@id(%q) must be letters, digits, dots, dashes and underscores, at most 63", id)
+			}
+		case "step_up", "approval":
+			p.report(f, at, "`@%s` is not supported yet; remove it, and the policy if it made sense only with it", a.Key)
+		}
+	}
+	line, _ := source.Position(f.Text, start)
+	if id == "" {
+		id = fmt.Sprintf("%s:%d", f.Name, line)
+	}
+	if first, twice := p.ids[id]; twice {
+		p.report(f, start, "@id(%q) is already used at %s:%d; every policy has an ID of its own", id, first.File, first.Line)
+	}
+	p.ids[id] = source.Finding{File: f.Name, Line: line}
+
+	if err := p.validator.Policy("", (*ast.Policy)(policy.AST())); err != nil {
+		all := flatten(err)
+		for _, one := range all {
+			if len(all) > 1 && strings.HasPrefix(one.Error(), nothingApplies) {
+				continue // follows from what else is wrong
+			}
+			at, message := p.explain(words, one.Error())
+			p.report(f, at, "%s", message)
+		}
+	}
+	for _, uid := range mentioned((*ast.Policy)(policy.AST())) {
+		if wrong := p.checkName(uid); wrong != "" {
+			p.report(f, locate(words, string(uid.Type), "::", string(uid.ID)), "%s", wrong)
+		}
+	}
+	p.policies = append(p.policies, rule{id: types.PolicyID(id), policy: policy})
+	last := words[len(words)-1]
+	p.rules = append(p.rules, Rule{ID: id, File: f.Name, Line: line, Forbid: policy.Effect() == cedar.Forbid, Text: f.Text[start : last.offset+len(last.text)]})
+}
+
+// flatten lists the errors that errors.Join joined, each message once.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	seen := map[string]bool{}
+	for _, e := range joined.Unwrap() {
+		for _, one := range flatten(e) {
+			if !seen[one.Error()] {
+				seen[one.Error()] = true
+				out = append(out, one)
+			}
+		}
+	}
+	return out
+}
+
+func (p *parser) set() *Set {
+	s := &Set{tenant: p.tenant, slices: map[identity.Action]*slice{}, contexts: map[string]types.Record{}, rules: p.rules}
+	for _, session := range []string{"browser", "cli", "site", "workspace", "none"} {
+		s.contexts[session] = types.NewRecord(types.RecordMap{"session": types.String(session), "now": types.NewDatetime(time.Time{})})
+	}
+	for uid, action := range p.schema.Actions {
+		sl := &slice{targets: map[types.EntityType]bool{}}
+		for _, t := range action.AppliesTo.Resources {
+			sl.targets[t] = true
+		}
+		seen := map[types.EntityUID]bool{}
+		for _, r := range p.policies {
+			if !concerns(r.policy, uid) {
+				continue
+			}
+			sl.policies = append(sl.policies, r)
+			body := (*ast.Policy)(r.policy.AST())
+			sl.clock = sl.clock || readsClock(body)
+			for _, m := range mentioned(body) {
+				if !seen[m] {
+					seen[m] = true
+					sl.mention(m, p.tenant)
+				}
+			}
+		}
+		s.slices[identity.Action(uid.ID)] = sl
+	}
+	return s
+}
+
+func (sl *slice) mention(uid types.EntityUID, tenant identity.TenantID) {
+	switch uid.Type {
+	case typeGroup:
+		sl.groups = append(sl.groups, groupMention{uid, identity.GroupID{Tenant: tenant, Object: string(uid.ID)}})
+	case typeRole:
+		project, role, ok := strings.Cut(string(uid.ID), "/")
+		if !ok {
+			project, role = "", string(uid.ID)
+		}
+		sl.roles = append(sl.roles, roleMention{uid, identity.ProjectID(project), Role(role)})
+	}
+}
+
+// concerns reports whether a policy's scope lets it apply to the action. The schema has no groups of actions, so
+// "in" means the same as "==".
+func concerns(p *cedar.Policy, action types.EntityUID) bool {
+	switch scope := (*ast.Policy)(p.AST()).Action.(type) {
+	case ast.ScopeTypeEq:
+		return scope.Entity == action
+	case ast.ScopeTypeIn:
+		return scope.Entity == action
+	case ast.ScopeTypeInSet:
+		return slices.Contains(scope.Entities, action)
+	default:
+		return true
+	}
+}

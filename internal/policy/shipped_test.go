@@ -1,0 +1,215 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+const (
+	tenant   = identity.TenantID("11111111-1111-1111-1111-111111111111")
+	payments = identity.ProjectID("p-aaaaaaaaaaaaaaaa")
+	ledger   = identity.ProjectID("p-bbbbbbbbbbbbbbbb")
+)
+
+func user(n int) identity.UserID {
+	return identity.UserID{Tenant: tenant, Object: fmt.Sprintf("00000000-0000-0000-0000-%012d", n)}
+}
+
+var (
+	vera, dev, mona, adam, audrey, stray = user(1), user(2), user(3), user(4), user(5), user(6)
+)
+
+// world is a Facts made of maps.
+type world struct {
+	roles  map[identity.UserID]map[identity.ProjectID]Role
+	global map[identity.UserID]Role
+	groups map[identity.UserID][]identity.GroupID
+}
+
+func (w world) InGroup(u identity.UserID, g identity.GroupID) bool {
+	return slices.Contains(w.groups[u], g)
+}
+func (w world) ProjectRole(u identity.UserID, p identity.ProjectID) Role { return w.roles[u][p] }
+func (w world) GlobalRole(u identity.UserID, r Role) bool                { return w.global[u] == r }
+func (w world) ProjectName(p identity.ProjectID) string {
+	return map[identity.ProjectID]string{payments: "payments", ledger: "ledger"}[p]
+}
+
+func sample() world {
+	return world{
+		roles: map[identity.UserID]map[identity.ProjectID]Role{
+			vera: {payments: Viewer}, dev: {payments: Developer}, mona: {payments: Maintainer},
+		},
+		global: map[identity.UserID]Role{adam: Admin, audrey: Auditor},
+		groups: map[identity.UserID][]identity.GroupID{},
+	}
+}
+
+func person(u identity.UserID) identity.Principal {
+	return identity.Principal{Kind: identity.Person, User: u, Session: "s-x"}
+}
+
+func mustParse(t testing.TB, files ...File) *Set {
+	t.Helper()
+	s, err := Parse(Source{Tenant: tenant, Files: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestShippedMeaning holds what each role may do: for every principal and every resource, the exact list of
+// actions. Whatever is not in the table is denied.
+func TestShippedMeaning(t *testing.T) {
+	set, facts := mustParse(t), sample()
+	repo := identity.Resource{Kind: identity.KindRepo, Name: "https://git.example.test/payments/api", Project: payments}
+	app := identity.Resource{Kind: identity.KindApp, Name: "ledger", Project: payments}
+	project := identity.Resource{Kind: identity.KindProject, Name: string(payments), Project: payments}
+	devs := identity.Resource{Kind: identity.KindWorkspace, Name: "w-dev", Project: payments, Owner: dev}
+	strays := identity.Resource{Kind: identity.KindWorkspace, Name: "w-stray", Project: payments, Owner: stray}
+	all := identity.Installation()
+
+	type row map[identity.Resource][]identity.Action
+	allowed := map[identity.Principal]row{
+		person(vera): {
+			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
+			repo:    {identity.RepoRead, identity.WorkspaceCreate},
+		},
+		person(dev): {
+			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
+			repo:    {identity.RepoRead, identity.RepoWrite, identity.WorkspaceCreate},
+			app:     {identity.AppCall},
+			devs: {identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
+				identity.WorkspaceList, identity.WorkspaceDelete},
+		},
+		person(mona): {
+			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
+			repo:    {identity.RepoRead, identity.RepoWrite, identity.WorkspaceCreate},
+			app:     {identity.AppCall},
+			devs:    {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
+			strays:  {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
+		},
+		person(stray): {
+			strays: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
+		},
+		person(adam): {
+			project: {identity.ProjectView, identity.WorkspaceList, identity.LeaseList, identity.LeaseRevoke},
+			devs: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete,
+				identity.LeaseList, identity.LeaseRevoke},
+			strays: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete,
+				identity.LeaseList, identity.LeaseRevoke},
+			all:                 {identity.WorkspaceList, identity.LeaseList, identity.LeaseRevoke},
+			identity.Own(vera):  {identity.LeaseList, identity.LeaseRevoke},
+			identity.Own(stray): {identity.LeaseList, identity.LeaseRevoke},
+		},
+		person(audrey): {
+			project:             {identity.ProjectView, identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
+			devs:                {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
+			strays:              {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
+			all:                 {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
+			identity.Own(vera):  {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
+			identity.Own(stray): {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
+		},
+		{Kind: identity.Operator}: {
+			project: {identity.ProjectView, identity.WorkspaceList, identity.LeaseList, identity.LeaseRevoke,
+				identity.AuditRead, identity.DecisionExplain},
+			devs: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete,
+				identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
+			strays: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete,
+				identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
+			all: {identity.WorkspaceList, identity.LeaseList, identity.LeaseRevoke,
+				identity.AuditRead, identity.DecisionExplain},
+			identity.Own(vera):  {identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
+			identity.Own(stray): {identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
+		},
+		{Kind: identity.Service, Service: "sync"}: {},
+		{}:                      {},
+		{Kind: identity.Person}: {}, // a person without an ID is nobody
+	}
+	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.LeaseList, identity.LeaseRevoke,
+		identity.DecisionExplain, identity.AuditRead}
+	for principal, rows := range allowed {
+		if !principal.User.IsZero() {
+			rows[identity.Own(principal.User)] = own
+		}
+		resources := []identity.Resource{project, repo, app, devs, strays, all, identity.Own(vera), identity.Own(stray), {}}
+		if !principal.User.IsZero() {
+			resources = append(resources, identity.Own(principal.User))
+		}
+		for _, resource := range resources {
+			for _, action := range actions {
+				want := slices.Contains(rows[resource], action)
+				got := set.Decide(Input{Principal: principal, Action: action, Resource: resource, Now: time.Now()}, facts)
+				if got.Allow != want {
+					t.Errorf("%s %s: %s on %s: got %+v, want allow=%v", principal.Kind, principal.User, action, resource, got, want)
+				}
+				if got.Allow && len(got.Policies) == 0 {
+					t.Errorf("%s on %s is allowed by no policy", action, resource)
+				}
+			}
+		}
+	}
+}
+
+var actions = []identity.Action{
+	identity.ProjectView, identity.RepoRead, identity.RepoWrite, identity.AppCall, identity.WorkspaceCreate,
+	identity.WorkspaceList, identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
+	identity.WorkspaceDelete, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead,
+	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut,
+}
+
+func TestEveryActionIsInTheSchema(t *testing.T) {
+	set := mustParse(t)
+	for _, a := range actions {
+		if set.slices[a] == nil {
+			t.Errorf("the schema lacks %s", a)
+		}
+	}
+	if len(set.slices) != len(actions) {
+		t.Errorf("the schema has %d actions, identity %d", len(set.slices), len(actions))
+	}
+}
+
+// Invariant 10: whatever an administrator permits, a workspace is opened by its owner alone.
+func TestNobodyOpensAnothersWorkspace(t *testing.T) {
+	set := mustParse(t, File{Name: "generous.cedar", Text: `@id("all") permit (principal, action, resource);`})
+	facts := sample()
+	r := identity.Resource{Kind: identity.KindWorkspace, Name: "w-x", Project: payments, Owner: dev}
+	for _, p := range []identity.Principal{person(mona), person(adam), {Kind: identity.Operator}, {Kind: identity.Service}, {}} {
+		v := set.Decide(Input{Principal: p, Action: identity.WorkspaceOpen, Resource: r}, facts)
+		if v.Allow || !slices.Equal(v.Policies, []string{"only-owners-open"}) {
+			t.Errorf("%v: %+v", p, v)
+		}
+	}
+	if v := set.Decide(Input{Principal: person(dev), Action: identity.WorkspaceOpen, Resource: r}, facts); !v.Allow {
+		t.Errorf("the owner: %+v", v)
+	}
+	r.Owner = identity.UserID{}
+	if v := set.Decide(Input{Principal: person(dev), Action: identity.WorkspaceOpen, Resource: r}, facts); v.Allow || len(v.Errors) == 0 {
+		t.Errorf("without an owner: %+v", v)
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	set, facts := mustParse(b), sample()
+	for _, c := range []struct {
+		name string
+		in   Input
+	}{
+		{"repo:write", Input{Principal: person(dev), Action: identity.RepoWrite, Resource: identity.Resource{Kind: identity.KindRepo, Name: "https://git.example.test/payments/api", Project: payments}}},
+		{"workspace:open", Input{Principal: person(dev), Action: identity.WorkspaceOpen, Resource: identity.Resource{Kind: identity.KindWorkspace, Name: "w-x", Project: payments, Owner: dev}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if !set.Decide(c.in, facts).Allow {
+					b.Fatal("denied")
+				}
+			}
+		})
+	}
+}

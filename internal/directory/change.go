@@ -1,0 +1,225 @@
+package directory
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// Touched names the users whose access may be different after a change: those who were enabled, disabled, added
+// or removed, those whose groups changed, and those in a group that changed. Others may be named too, never fewer.
+type Touched struct {
+	All   bool
+	Users []identity.UserID
+}
+
+// None reports that nobody is touched.
+func (t Touched) None() bool { return !t.All && len(t.Users) == 0 }
+
+// With returns the directory after a change, and whom it touches. Within a change memberships come after
+// records, the last word about each counts, and what is gone comes last and takes its memberships along. To a reset
+// everything is gone that it does not name.
+func (s *Snapshot) With(c Change) (next *Snapshot, touched Touched) {
+	next, touched, _ = s.apply(c)
+	return next, touched
+}
+
+// apply also returns what of the change made a difference, never as a reset; cursors are not part of that.
+func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
+	if c.Reset {
+		c = s.withoutReset(c)
+	}
+	c = c.settled()
+	next := *s
+	e := editor{Snapshot: &next, by: &edit{}, users: map[identity.UserID]struct{}{}, groups: map[identity.GroupID]struct{}{}}
+	for _, u := range c.Users {
+		e.setUser(u)
+	}
+	for _, g := range c.Groups {
+		e.setGroup(g)
+	}
+	for _, m := range c.Members {
+		e.setMembership(m)
+	}
+	for _, u := range c.GoneUsers {
+		e.dropUser(u)
+	}
+	for _, g := range c.GoneGroups {
+		e.dropGroup(g)
+	}
+	if !c.AsOf.IsZero() {
+		next.asOf = c.AsOf
+		e.effect.AsOf = c.AsOf
+	}
+	if e.changed() {
+		next.closures = &sync.Map{}
+	}
+	s.below(e.groups, e.users)
+	next.below(e.groups, e.users)
+	touched := Touched{Users: make([]identity.UserID, 0, len(e.users))}
+	for u := range e.users {
+		touched.Users = append(touched.Users, u)
+	}
+	return &next, touched, e.effect
+}
+
+// withoutReset is the change that makes s what a reset says.
+func (s *Snapshot) withoutReset(c Change) Change {
+	c.Reset = false
+	c = c.settled()
+	users, groups := map[identity.UserID]bool{}, map[identity.GroupID]bool{}
+	for _, u := range c.Users {
+		users[u.ID] = true
+	}
+	for _, g := range c.Groups {
+		groups[g.ID] = true
+	}
+	c.Members = slices.DeleteFunc(c.Members, func(m Membership) bool { // settled made the list ours
+		return m.Removed || !groups[m.Group] || !users[m.Member.User] && !groups[m.Member.Group]
+	})
+	if s.users.size+s.groups.size+s.members.size == 0 {
+		return c
+	}
+	whole, _, _ := Empty().apply(c)
+	d := difference(s, whole)
+	d.AsOf = c.AsOf
+	return d
+}
+
+// settled is the change with one last word about each user, group and membership, and none about what is gone.
+func (c Change) settled() Change {
+	users, groups := setOf(c.GoneUsers), setOf(c.GoneGroups)
+	c.Users = lastWords(c.Users, func(u User) (identity.UserID, bool) { return u.ID, !users[u.ID] })
+	c.Groups = lastWords(c.Groups, func(g Group) (identity.GroupID, bool) { return g.ID, !groups[g.ID] })
+	c.Members = lastWords(c.Members, func(m Membership) (Membership, bool) {
+		m.Removed = false
+		return m, !users[m.Member.User] && !groups[m.Member.Group] && !groups[m.Group]
+	})
+	return c
+}
+
+func setOf[K comparable](list []K) map[K]bool {
+	if len(list) == 0 {
+		return nil
+	}
+	set := make(map[K]bool, len(list))
+	for _, k := range list {
+		set[k] = true
+	}
+	return set
+}
+
+// lastWords keeps the last of several entries with the same key, and drops those that are not wanted.
+func lastWords[E any, K comparable](all []E, key func(E) (_ K, wanted bool)) []E {
+	at := make(map[K]int, len(all))
+	kept := make([]E, 0, len(all))
+	for _, e := range all {
+		k, wanted := key(e)
+		if i, again := at[k]; again {
+			kept[i] = e
+		} else if wanted {
+			at[k] = len(kept)
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// editor changes a fresh copy of a snapshot and notes what made a difference, and to whom.
+type editor struct {
+	*Snapshot
+	by     *edit
+	users  map[identity.UserID]struct{}  // touched themselves
+	groups map[identity.GroupID]struct{} // everyone below is touched
+	effect Change
+}
+
+func (e *editor) changed() bool { return !e.effect.empty() }
+
+func (e *editor) setUser(u User) {
+	old, known := e.Snapshot.users.get(u.ID)
+	if known && *old == u {
+		return
+	}
+	e.Snapshot.users.set(e.by, u.ID, &u)
+	e.effect.Users = append(e.effect.Users, u)
+	if !known || old.Enabled != u.Enabled {
+		e.users[u.ID] = struct{}{}
+	}
+}
+
+func (e *editor) setGroup(g Group) {
+	old, known := e.Snapshot.groups.get(g.ID)
+	if known && *old == g {
+		return
+	}
+	e.Snapshot.groups.set(e.by, g.ID, &g)
+	e.effect.Groups = append(e.effect.Groups, g)
+	e.groups[g.ID] = struct{}{}
+}
+
+func (e *editor) setMembership(m Membership) {
+	set, _ := e.members.get(m.Group)
+	if set.has(m.Member) != m.Removed {
+		return
+	}
+	parents, _ := e.parents.get(m.Member)
+	i, _ := slices.BinarySearchFunc(parents, m.Group, compareGroups)
+	if m.Removed {
+		set.delete(e.by, m.Member)
+		parents = slices.Delete(slices.Clone(parents), i, i+1)
+	} else {
+		set.set(e.by, m.Member, struct{}{})
+		parents = slices.Insert(slices.Clone(parents), i, m.Group)
+	}
+	store(&e.members, e.by, m.Group, set, set.size == 0)
+	store(&e.parents, e.by, m.Member, parents, len(parents) == 0)
+	e.effect.Members = append(e.effect.Members, m)
+	if m.Member.User.IsZero() {
+		e.groups[m.Member.Group] = struct{}{}
+	} else {
+		e.users[m.Member.User] = struct{}{}
+	}
+}
+
+func store[K comparable, V any](t *trie[K, V], by *edit, k K, v V, empty bool) {
+	if empty {
+		t.delete(by, k)
+	} else {
+		t.set(by, k, v)
+	}
+}
+
+func (e *editor) dropUser(id identity.UserID) {
+	e.leaveAll(Member{User: id})
+	if e.Snapshot.users.has(id) {
+		e.Snapshot.users.delete(e.by, id)
+		e.effect.GoneUsers = append(e.effect.GoneUsers, id)
+		e.users[id] = struct{}{}
+	}
+}
+
+func (e *editor) dropGroup(id identity.GroupID) {
+	e.leaveAll(Member{Group: id})
+	for _, m := range slices.Collect(e.Members(id)) { // collected first: the set changes under the loop
+		e.setMembership(Membership{Group: id, Member: m, Removed: true})
+	}
+	if e.Snapshot.groups.has(id) {
+		e.Snapshot.groups.delete(e.by, id)
+		e.effect.GoneGroups = append(e.effect.GoneGroups, id)
+		e.groups[id] = struct{}{}
+	}
+}
+
+func (e *editor) leaveAll(m Member) {
+	parents, _ := e.parents.get(m)
+	for _, g := range parents {
+		e.setMembership(Membership{Group: g, Member: m, Removed: true})
+	}
+}
+
+// empty reports that the change alters nothing but the directory's age and cursors.
+func (c Change) empty() bool {
+	return !c.Reset && len(c.Users)+len(c.Groups)+len(c.GoneUsers)+len(c.GoneGroups)+len(c.Members) == 0
+}

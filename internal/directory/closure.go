@@ -1,0 +1,96 @@
+package directory
+
+import (
+	"slices"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// closure is every group that a user is in, directly or through other groups.
+type closure struct {
+	groups []identity.GroupID // nearest first, each level sorted
+	via    []int              // the index of the group it was reached through; -1 for a direct one
+	index  map[identity.GroupID]int
+}
+
+// Groups lists every group the user is in, direct ones first. It is empty for who is not in the directory; that
+// a user is disabled makes no difference here. The caller must not change the list.
+func (s *Snapshot) Groups(u identity.UserID) []identity.GroupID { return s.closure(u).groups }
+
+// InGroup reports whether the user is in the group, directly or through other groups.
+func (s *Snapshot) InGroup(u identity.UserID, g identity.GroupID) bool {
+	_, in := s.closure(u).index[g]
+	return in
+}
+
+// Path is a shortest chain of groups by which the user is in g, from a direct group to g itself; nil when the
+// user is not in g.
+func (s *Snapshot) Path(u identity.UserID, g identity.GroupID) []identity.GroupID {
+	c := s.closure(u)
+	i, in := c.index[g]
+	if !in {
+		return nil
+	}
+	var path []identity.GroupID
+	for ; i >= 0; i = c.via[i] {
+		path = append(path, c.groups[i])
+	}
+	slices.Reverse(path)
+	return path
+}
+
+func (s *Snapshot) closure(u identity.UserID) *closure {
+	if c, ok := s.closures.Load(u); ok {
+		return c.(*closure)
+	}
+	if !s.users.has(u) {
+		return &closure{} // not kept: strangers' names must not fill the memory
+	}
+	c, _ := s.closures.LoadOrStore(u, s.climb(u))
+	return c.(*closure)
+}
+
+// climb walks breadth first, so that circles end and the first way found is a shortest one.
+func (s *Snapshot) climb(u identity.UserID) *closure {
+	c := &closure{index: map[identity.GroupID]int{}}
+	reach := func(from Member, via int) {
+		parents, _ := s.parents.get(from)
+		for _, g := range parents {
+			if _, seen := c.index[g]; seen || !s.groups.has(g) {
+				continue
+			}
+			c.index[g] = len(c.groups)
+			c.groups = append(c.groups, g)
+			c.via = append(c.via, via)
+		}
+	}
+	reach(Member{User: u}, -1)
+	for i := 0; i < len(c.groups); i++ {
+		reach(Member{Group: c.groups[i]}, i)
+	}
+	c.groups = slices.Clip(c.groups)
+	return c
+}
+
+// below adds to users everyone who is in one of the groups, directly or through other groups, whether those are
+// in the directory or not.
+func (s *Snapshot) below(groups map[identity.GroupID]struct{}, users map[identity.UserID]struct{}) {
+	seen := make(map[identity.GroupID]struct{}, len(groups))
+	todo := make([]identity.GroupID, 0, len(groups))
+	for g := range groups {
+		seen[g] = struct{}{}
+		todo = append(todo, g)
+	}
+	for len(todo) > 0 {
+		g := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for m := range s.Members(g) {
+			if !m.User.IsZero() {
+				users[m.User] = struct{}{}
+			} else if _, again := seen[m.Group]; !again {
+				seen[m.Group] = struct{}{}
+				todo = append(todo, m.Group)
+			}
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/directory"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// The kinds of directory_members.member_kind.
+const (
+	memberUser  = 1
+	memberGroup = 2
+)
+
+// SaveDirectory stores a change of the directory, its cursors and its age. With Reset the tables hold afterwards what
+// the change names and nothing else.
+//
+// A whole directory takes seconds to write. Writers of directories wait for each other at the state's row, and the
+// feed's head is locked last, so that a revocation does not wait for them.
+func (s *Store) SaveDirectory(ctx context.Context, c directory.Change, e feed.Entry, events ...audit.Event) (seq feed.Seq, err error) {
+	err = s.inTx(ctx, "save the directory", func(tx *sql.Tx) error {
+		if err := lockDirectory(ctx, tx, c.AsOf); err != nil {
+			return err
+		}
+		if c.Reset {
+			if err := clearDirectory(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if err := writeDirectory(ctx, tx, c); err != nil {
+			return err
+		}
+		if e.Topic != "" { // age and cursors alone: nothing for others to follow
+			if seq, err = s.announce(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+		return insertEvents(ctx, tx, events)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return seq, nil
+}
+
+func lockDirectory(ctx context.Context, tx *sql.Tx, asOf time.Time) error {
+	query, args := `UPDATE directory_state SET as_of = as_of WHERE id = 1`, []any(nil)
+	if !asOf.IsZero() {
+		query, args = `UPDATE directory_state SET as_of = $1 WHERE id = 1`, []any{micro(asOf)}
+	}
+	_, err := tx.ExecContext(ctx, query, args...)
+	return err
+}
+
+func clearDirectory(ctx context.Context, tx *sql.Tx) error {
+	for _, table := range []string{"directory_members", "directory_groups", "directory_users", "directory_cursors"} {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeDirectory applies the change in the order that the snapshot does: records, memberships, then what is gone,
+// which takes its memberships along.
+func writeDirectory(ctx context.Context, tx *sql.Tx, c directory.Change) error {
+	if err := upsertMany(ctx, tx, directoryUsers, userRows(c.Users)); err != nil {
+		return err
+	}
+	if err := upsertMany(ctx, tx, directoryGroups, groupRows(c.Groups)); err != nil {
+		return err
+	}
+	if err := writeMembers(ctx, tx, c.Members); err != nil {
+		return err
+	}
+	if err := removeGone(ctx, tx, c); err != nil {
+		return err
+	}
+	cursors := make([][]any, 0, len(c.Cursors))
+	for name, cursor := range c.Cursors {
+		cursors = append(cursors, []any{name, cursor})
+	}
+	return upsertMany(ctx, tx, directoryCursors, cursors)
+}
+
+func removeGone(ctx context.Context, tx *sql.Tx, c directory.Change) error {
+	users := make([][]any, 0, len(c.GoneUsers))
+	for _, u := range c.GoneUsers {
+		users = append(users, []any{string(u.Tenant), u.Object})
+	}
+	groups := make([][]any, 0, len(c.GoneGroups))
+	for _, g := range c.GoneGroups {
+		groups = append(groups, []any{string(g.Tenant), g.Object})
+	}
+	for _, step := range []struct {
+		query string
+		rows  [][]any
+	}{
+		{`DELETE FROM directory_members WHERE member_kind = 1 AND member_tenant = $1 AND member_object = $2`, users},
+		{`DELETE FROM directory_users WHERE tenant = $1 AND object = $2`, users},
+		{`DELETE FROM directory_members WHERE member_kind = 2 AND member_tenant = $1 AND member_object = $2`, groups},
+		{`DELETE FROM directory_members WHERE group_tenant = $1 AND group_object = $2`, groups},
+		{`DELETE FROM directory_groups WHERE tenant = $1 AND object = $2`, groups},
+	} {
+		if err := executeMany(ctx, tx, step.query, step.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeMembers applies memberships; of several about the same pair the last one holds.
+func writeMembers(ctx context.Context, tx *sql.Tx, members []directory.Membership) error {
+	type pair struct {
+		group  identity.GroupID
+		member directory.Member
+	}
+	last := make(map[pair]bool, len(members))
+	for _, m := range members {
+		last[pair{m.Group, m.Member}] = m.Removed
+	}
+	var given, taken [][]any
+	for p, removed := range last {
+		row := memberRow(p.group, p.member)
+		if removed {
+			taken = append(taken, row)
+		} else {
+			given = append(given, row)
+		}
+	}
+	if err := executeMany(ctx, tx, `DELETE FROM directory_members WHERE group_tenant = $1 AND group_object = $2
+		AND member_kind = $3 AND member_tenant = $4 AND member_object = $5`, taken); err != nil {
+		return err
+	}
+	return insertMany(ctx, tx, `INSERT INTO directory_members (group_tenant, group_object, member_kind, member_tenant, member_object)`,
+		`ON CONFLICT DO NOTHING`, given)
+}
+
+func memberRow(g identity.GroupID, m directory.Member) []any {
+	kind, tenant, object := memberUser, m.User.Tenant, m.User.Object
+	if !m.Group.IsZero() {
+		kind, tenant, object = memberGroup, m.Group.Tenant, m.Group.Object
+	}
+	return []any{string(g.Tenant), g.Object, kind, string(tenant), object}
+}
+
+func userRows(users []directory.User) [][]any {
+	rows := make([][]any, 0, len(users))
+	for _, u := range users {
+		rows = append(rows, []any{string(u.ID.Tenant), u.ID.Object, displayable(u.Name), displayable(u.UserName), displayable(u.Mail), u.Enabled})
+	}
+	return rows
+}
+
+func groupRows(groups []directory.Group) [][]any {
+	rows := make([][]any, 0, len(groups))
+	for _, g := range groups {
+		rows = append(rows, []any{string(g.ID.Tenant), g.ID.Object, displayable(g.Name), g.Security, g.Assigned})
+	}
+	return rows
+}

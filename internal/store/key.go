@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// Key is a private key as it is stored: sealed under the installation's encryption key.
+type Key struct {
+	ID      string
+	Kind    string
+	Sealed  []byte
+	Created time.Time
+	Retired time.Time // zero while it signs
+}
+
+// Keys returns the keys of a kind, oldest first.
+func (s *Store) Keys(ctx context.Context, kind string) ([]Key, error) {
+	keys, err := queryAll(ctx, s.read, scanKey,
+		`SELECT id, kind, sealed, created, retired FROM keys WHERE kind = $1 ORDER BY created, id`, kind)
+	return keys, failed(err, "read keys")
+}
+
+// AddKey stores a new key. An ID that is there already is a conflict.
+func (s *Store) AddKey(ctx context.Context, k Key) error {
+	if len(k.Sealed) == 0 {
+		return problem.New(problem.Internal, "A key without content cannot be stored.")
+	}
+	_, err := s.write.ExecContext(ctx, `INSERT INTO keys (id, kind, sealed, created, retired) VALUES ($1, $2, $3, $4, $5)`,
+		k.ID, k.Kind, k.Sealed, micro(k.Created), micro(k.Retired))
+	return failed(err, "add a key")
+}
+
+func scanKey(scan func(...any) error) (k Key, err error) {
+	var created, retired int64
+	err = scan(&k.ID, &k.Kind, &k.Sealed, &created, &retired)
+	k.Created, k.Retired = fromMicro(created), fromMicro(retired)
+	return k, err
+}

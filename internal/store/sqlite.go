@@ -1,0 +1,64 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// openSQLite returns one connection for writing and a pool for reading. Full synchronisation is what makes a
+// committed transaction survive a power cut; the write-ahead log lets readers go on beside the writer.
+func openSQLite(c Config) (write, read *sql.DB, err error) {
+	path, err := filepath.Abs(c.SQLite)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.ReadOnly {
+		if _, err := os.Stat(path); err != nil {
+			return nil, nil, err
+		}
+	} else {
+		// The file holds sessions and sealed keys: it is its owner's alone from its first moment.
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, nil, err
+		}
+		f.Close()
+	}
+	common := url.Values{"_pragma": {"busy_timeout(10000)", "synchronous(FULL)"}}
+	reading := url.Values{"_pragma": append(common["_pragma"], "query_only(1)")}
+	if c.ReadOnly {
+		reading.Set("mode", "ro")
+	}
+	if read, err = sql.Open("sqlite", sqliteName(path, reading)); err != nil {
+		return nil, nil, err
+	}
+	read.SetMaxOpenConns(8)
+	read.SetMaxIdleConns(8)
+	if c.ReadOnly {
+		return read, read, nil
+	}
+	common["_pragma"] = append(common["_pragma"], "journal_mode(WAL)")
+	common.Set("_txlock", "immediate")
+	if write, err = sql.Open("sqlite", sqliteName(path, common)); err != nil {
+		read.Close()
+		return nil, nil, err
+	}
+	write.SetMaxOpenConns(1)
+	return write, read, nil
+}
+
+func sqliteName(path string, options url.Values) string {
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: options.Encode()}).String()
+}
+
+func sqliteExists(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) &&
+		(e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE)
+}

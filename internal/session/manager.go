@@ -1,0 +1,313 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// Rows is the storage of sign-ins and sessions. Each Save writes rows, feed entry and audit events in one
+// transaction: when it returns nil, all of them are durable; when it returns an error, none is.
+type Rows interface {
+	LoadSessions(context.Context) ([]SignIn, []Session, feed.Seq, error)
+	SaveSessions(context.Context, []SignIn, []Session, feed.Entry, ...audit.Event) (feed.Seq, error)
+	ReadSessions(ctx context.Context, ids []string) ([]SignIn, []Session, error)
+}
+
+// Config makes a Manager.
+type Config struct {
+	Rows Rows
+	// Publish hands a new set to access, with the users it touches, and returns when their leases were decided
+	// again.
+	Publish  func(*Set, []identity.UserID, feed.Seq)
+	Idle     time.Duration // a browser session unused for so long ends
+	Lifetime time.Duration // of a sign-in, from its authentication
+	Log      *slog.Logger
+	Now      func() time.Time // nil: time.Now
+}
+
+// Manager begins and ends sign-ins and sessions. What ends access is published first and written when it can be;
+// what gives access waits for the store.
+type Manager struct {
+	c       Config
+	set     atomic.Pointer[Set]
+	writing sync.Mutex
+
+	using sync.RWMutex // the map alone; the times in it are atomic
+	used  map[identity.SessionID]*atomic.Int64
+
+	unsaved struct {
+		sync.Mutex
+		signIns  map[identity.SignInID]SignIn
+		sessions map[identity.SessionID]Session
+		events   []audit.Event
+	}
+}
+
+// NewManager returns a manager with no sessions; Load fills it.
+func NewManager(c Config) *Manager {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	m := &Manager{c: c, used: map[identity.SessionID]*atomic.Int64{}}
+	m.unsaved.signIns = map[identity.SignInID]SignIn{}
+	m.unsaved.sessions = map[identity.SessionID]Session{}
+	m.set.Store(NewSet(nil, nil))
+	return m
+}
+
+// Set is the sessions of now.
+func (m *Manager) Set() *Set { return m.set.Load() }
+
+// Load reads the sessions from the store and publishes them.
+func (m *Manager) Load(ctx context.Context) error {
+	signIns, sessions, seq, err := m.c.Rows.LoadSessions(ctx)
+	if err != nil {
+		return fmt.Errorf("load sessions: %w", err)
+	}
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	set := NewSet(signIns, sessions)
+	m.set.Store(set)
+	var users []identity.UserID
+	for row := range set.All {
+		users = append(users, row.User)
+	}
+	m.c.Publish(set, users, seq)
+	for i := range sessions { // last use is not stored each time: a restart counts as one
+		m.Touch(sessions[i].ID)
+	}
+	return nil
+}
+
+// Begin stores a sign-in with its browser session and returns the session and the value of its cookie. Workspace
+// sessions of the same user that hang below an ended sign-in are adopted.
+func (m *Manager) Begin(ctx context.Context, signIn SignIn, site string, event audit.Event) (Session, string, error) {
+	now := m.c.Now()
+	signIn.ID = identity.NewSignInID()
+	signIn.Expires = signIn.At.Add(m.c.Lifetime)
+	if !now.Before(signIn.Expires) {
+		return Session{}, "", problem.New(problem.Denied,
+			"Your sign-in at the tenant is older than %s, the longest that is accepted here. Sign out there and in again.", m.c.Lifetime)
+	}
+	cookie, secret := newSecret()
+	row := Session{
+		ID: identity.NewSessionID(), SignIn: signIn.ID, User: signIn.User, Kind: Browser,
+		Secret: secret, Site: site, Created: now, Used: now,
+	}
+	event.Session = row.ID
+
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	sessions := []Session{row}
+	for _, old := range m.Set().SignInsOf(signIn.User) {
+		if old.Ended.IsZero() && now.Before(old.Expires) {
+			continue
+		}
+		for _, s := range m.Set().Below(old.ID) {
+			if s.Kind == Workspace && s.Ended.IsZero() {
+				adopted := *s
+				adopted.SignIn = signIn.ID
+				sessions = append(sessions, adopted)
+			}
+		}
+	}
+	if err := m.give(ctx, []SignIn{signIn}, sessions, event); err != nil {
+		return Session{}, "", err
+	}
+	return row, cookie, nil
+}
+
+// Handover makes the session of another site below a browser session, and the value of its cookie.
+func (m *Manager) Handover(ctx context.Context, from identity.SessionID, site string, ws identity.WorkspaceID) (string, error) {
+	now := m.c.Now()
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	parent, signIn, dead := m.Set().Live(from, now)
+	if dead != "" {
+		return "", problem.New(problem.SignInNeeded, "Sign in first: %s.", dead)
+	}
+	cookie, secret := newSecret()
+	row := Session{
+		ID: identity.NewSessionID(), SignIn: signIn.ID, Parent: parent.ID, User: parent.User, Kind: Site,
+		Secret: secret, Site: site, Workspace: ws, Created: now, Used: now,
+	}
+	return cookie, m.give(ctx, nil, []Session{row})
+}
+
+// ForWorkspace makes a workspace's session, below the sign-in of the session that asks for the workspace.
+func (m *Manager) ForWorkspace(ctx context.Context, from identity.SessionID, ws identity.WorkspaceID, p identity.ProjectID) (identity.SessionID, error) {
+	now := m.c.Now()
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	_, signIn, dead := m.Set().Live(from, now)
+	if dead != "" {
+		return "", problem.New(problem.SignInNeeded, "Sign in first: %s.", dead)
+	}
+	row := Session{
+		ID: identity.NewSessionID(), SignIn: signIn.ID, User: signIn.User, Kind: Workspace,
+		Workspace: ws, Project: p, Created: now,
+	}
+	return row.ID, m.give(ctx, nil, []Session{row})
+}
+
+// Renew stores a sign-in's new refresh token, sealed.
+func (m *Manager) Renew(ctx context.Context, id identity.SignInID, refresh []byte) error {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	row, ok := m.Set().SignIn(id)
+	if !ok || !row.Ended.IsZero() {
+		return nil
+	}
+	renewed := *row
+	renewed.Refresh = refresh
+	return m.give(ctx, []SignIn{renewed}, nil)
+}
+
+// give stores first and publishes then: nobody has access that a restart would forget.
+func (m *Manager) give(ctx context.Context, signIns []SignIn, sessions []Session, events ...audit.Event) error {
+	seq, err := m.c.Rows.SaveSessions(ctx, signIns, sessions, entry(signIns, sessions), events...)
+	if err != nil {
+		return problem.Wrap(err, problem.Unavailable, "The database cannot be written, so nobody can be let in. Try again in a moment.")
+	}
+	m.publish(signIns, sessions, seq)
+	return nil
+}
+
+// Ended says what an ending ended.
+type Ended struct {
+	SignIns  int
+	Sessions int
+	// Unrecorded: closed here, but the store could not be written yet; it is tried again.
+	Unrecorded bool
+}
+
+// EndSignIn ends a sign-in and so all that hangs below.
+func (m *Manager) EndSignIn(ctx context.Context, id identity.SignInID, why string, events ...audit.Event) Ended {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	row, ok := m.Set().SignIn(id)
+	if !ok || !row.Ended.IsZero() {
+		return Ended{}
+	}
+	return m.take(ctx, []SignIn{m.ended(row, why)}, nil, events...)
+}
+
+// EndUser ends all sign-ins of a user.
+func (m *Manager) EndUser(ctx context.Context, u identity.UserID, why string, events ...audit.Event) Ended {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	var rows []SignIn
+	for _, row := range m.Set().SignInsOf(u) {
+		if row.Ended.IsZero() {
+			rows = append(rows, m.ended(row, why))
+		}
+	}
+	return m.take(ctx, rows, nil, events...)
+}
+
+// EndTenantSession ends the sign-ins of one of the tenant's own sessions (`sid`): the person signed out there.
+func (m *Manager) EndTenantSession(ctx context.Context, sid, why string, events ...audit.Event) Ended {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	var rows []SignIn
+	for row := range m.Set().All {
+		if sid != "" && row.TenantSession == sid && row.Ended.IsZero() {
+			rows = append(rows, m.ended(row, why))
+		}
+	}
+	return m.take(ctx, rows, nil, events...)
+}
+
+// EndSession ends one session. Of a browser session the site sessions that came from it end with it; of a workspace
+// session only its access ends: its owner's next sign-in does not bring it back.
+func (m *Manager) EndSession(ctx context.Context, id identity.SessionID, why string, events ...audit.Event) Ended {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	row, _, ok := m.Set().Session(id)
+	if !ok || !row.Ended.IsZero() {
+		return Ended{}
+	}
+	ended := *row
+	ended.Ended, ended.EndedWhy = m.c.Now(), why
+	return m.take(ctx, nil, []Session{ended}, events...)
+}
+
+func (m *Manager) ended(row *SignIn, why string) SignIn {
+	ended := *row
+	ended.Ended, ended.EndedWhy, ended.Refresh = m.c.Now(), why, nil
+	return ended
+}
+
+// take publishes first: access ends whether or not the store can be written.
+func (m *Manager) take(ctx context.Context, signIns []SignIn, sessions []Session, events ...audit.Event) Ended {
+	if len(signIns)+len(sessions) == 0 {
+		return Ended{}
+	}
+	m.publish(signIns, sessions, 0)
+	done := Ended{SignIns: len(signIns), Sessions: len(sessions)}
+	if _, err := m.c.Rows.SaveSessions(context.WithoutCancel(ctx), signIns, sessions, entry(signIns, sessions), events...); err != nil {
+		done.Unrecorded = true
+		m.c.Log.Error("sessions were ended here but could not be recorded; trying again", "error", err)
+		m.remember(signIns, sessions, events)
+	}
+	return done
+}
+
+func (m *Manager) publish(signIns []SignIn, sessions []Session, seq feed.Seq) {
+	set := m.Set().With(signIns, sessions)
+	m.set.Store(set)
+	users := make([]identity.UserID, 0, len(signIns)+len(sessions))
+	for i := range signIns {
+		users = append(users, signIns[i].User)
+	}
+	for i := range sessions {
+		users = append(users, sessions[i].User)
+	}
+	m.c.Publish(set, users, seq)
+}
+
+func entry(signIns []SignIn, sessions []Session) feed.Entry {
+	e := feed.Entry{Topic: feed.Sessions}
+	for i := range signIns {
+		e.Keys = append(e.Keys, string(signIns[i].ID))
+	}
+	for i := range sessions {
+		e.Keys = append(e.Keys, string(sessions[i].ID))
+	}
+	return e
+}
+
+// Follow applies what another replica changed.
+func (m *Manager) Follow(ctx context.Context, e feed.Entry) error {
+	signIns, sessions, err := m.c.Rows.ReadSessions(ctx, e.Keys)
+	if err != nil {
+		return fmt.Errorf("read changed sessions: %w", err)
+	}
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	m.publish(signIns, sessions, e.Seq)
+	return nil
+}
+
+// newSecret makes a cookie's value (256 random bits) and the hash of it that is stored.
+func newSecret() (cookie string, secret [32]byte) {
+	var b [32]byte
+	rand.Read(b[:])
+	cookie = base64.RawURLEncoding.EncodeToString(b[:])
+	return cookie, HashSecret(cookie)
+}
+
+// HashSecret is what is stored of a cookie's value.
+func HashSecret(cookie string) [32]byte { return sha256.Sum256([]byte(cookie)) }

@@ -1,0 +1,222 @@
+package signin
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+const (
+	// browserCookie binds a sign-in under way to the browser that began it.
+	browserCookie = "__Host-lanyard-signin"
+	stateLife     = 15 * time.Minute
+	stateKind     = "signin-state"
+)
+
+// underway is what is kept of a sign-in while the person is at the tenant.
+type underway struct {
+	Nonce    string   `json:"nonce"`
+	Verifier string   `json:"verifier"` // PKCE
+	Browser  [32]byte `json:"browser"`  // hash of the browser's cookie
+	Return   string   `json:"return"`   // a path of this site
+}
+
+// Routes are the addresses of signing in and out on the pages site.
+func (s *Service) Routes() []web.Route {
+	return []web.Route{
+		{Method: "GET", Path: "/login", Access: web.Public("it begins a sign-in"), Serve: s.login},
+		{Method: "GET", Path: RedirectPath, Access: web.Public("it ends a sign-in that this browser began"), Serve: s.callback},
+		{Method: "POST", Path: "/logout", Access: web.Needs(identity.SelfSignOut), On: own, Serve: s.signOut},
+		{Method: "GET", Path: LogoutPath, Access: web.Public("it only leads to the first page"), Serve: s.signedOut},
+		{Method: "GET", Path: FrontChannelPath, Access: web.Public("only who knows a tenant session's ID can end it"), Serve: s.frontChannel},
+		{Method: "GET", Path: "/open", Access: web.Asks("what is asked for stands in the query"), Serve: s.handOff},
+	}
+}
+
+func own(_ *http.Request, p identity.Principal) (identity.Resource, error) {
+	return identity.Own(p.User), nil
+}
+
+func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
+	back := "/"
+	if asked := r.URL.Query().Get("return"); asked != "" {
+		path, err := web.LocalPath(asked)
+		if err != nil {
+			return err
+		}
+		back = path
+	}
+	tenant, err := s.tenant(r.Context())
+	if err != nil {
+		return err
+	}
+	browser := ""
+	if c := r.CookiesNamed(browserCookie); len(c) == 1 { // another tab has begun, too
+		browser = c[0].Value
+	} else {
+		browser = random()
+	}
+	state := random()
+	u := underway{Nonce: random(), Verifier: oauth2.GenerateVerifier(), Browser: sha256.Sum256([]byte(browser)), Return: back}
+	body, err := json.Marshal(u)
+	if err != nil {
+		return err
+	}
+	if err := s.c.Once.PutOnce(r.Context(), stateKind, sha256.Sum256([]byte(state)), body, s.c.Now().Add(stateLife)); err != nil {
+		return problem.Wrap(err, problem.Unavailable, "The database cannot be written, so nobody can sign in now. Try again in a moment.")
+	}
+	web.SetCookie(w, browserCookie, browser, int(stateLife/time.Second))
+	http.Redirect(w, r, tenant.oauth.AuthCodeURL(state, oidc.Nonce(u.Nonce), oauth2.S256ChallengeOption(u.Verifier)), http.StatusSeeOther)
+	return nil
+}
+
+func (s *Service) callback(w http.ResponseWriter, r *http.Request) error {
+	err := s.finish(w, r)
+	if err != nil {
+		s.c.Audit.Later(audit.Event{
+			Time: s.c.Now(), Action: "signin", Outcome: audit.Denied, IP: web.ClientIP(r), Reasons: []string{problem.Message(err)},
+		})
+	}
+	return err
+}
+
+func (s *Service) finish(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	u, err := s.resume(r, q.Get("state"))
+	if err != nil {
+		return err
+	}
+	if iss := q.Get("iss"); iss != "" && iss != s.c.Tenant.Issuer { // RFC 9207
+		return problem.New(problem.Denied, "The answer came from another issuer than the sign-in was begun at. Nothing was done.")
+	}
+	if code := q.Get("error"); code != "" {
+		return problem.New(problem.Denied, "The tenant did not sign you in (%s). Try again, or ask your administrator.", printable(code))
+	}
+	tenant, err := s.tenant(r.Context())
+	if err != nil {
+		return err
+	}
+	ctx := oidc.ClientContext(r.Context(), s.c.HTTP)
+	answer, err := tenant.oauth.Exchange(ctx, q.Get("code"), oauth2.VerifierOption(u.Verifier))
+	if err != nil {
+		return exchangeFailed(err)
+	}
+	raw, _ := answer.Extra("id_token").(string)
+	token, err := tenant.verifier.Verify(ctx, raw)
+	if err != nil {
+		return problem.Wrap(err, problem.Denied, "The tenant's answer was refused: its ID token does not verify.")
+	}
+	user, c, err := s.person(token, u.Nonce)
+	if err != nil {
+		return err
+	}
+	if err := s.begin(w, r, user, c, token, answer.RefreshToken); err != nil {
+		return err
+	}
+	http.Redirect(w, r, u.Return, http.StatusSeeOther)
+	return nil
+}
+
+// resume finds the sign-in that this browser began under a state, which is spent by that.
+func (s *Service) resume(r *http.Request, state string) (underway, error) {
+	body, ok, err := s.c.Once.TakeOnce(r.Context(), stateKind, sha256.Sum256([]byte(state)))
+	if err != nil {
+		return underway{}, problem.Wrap(err, problem.Unavailable, "The database cannot be read, so nobody can sign in now. Try again in a moment.")
+	}
+	again := problem.New(problem.Invalid, "This sign-in was not begun in this browser, was used already, or took too long. Sign in again.")
+	if !ok {
+		return underway{}, again
+	}
+	var u underway
+	if err := json.Unmarshal(body, &u); err != nil {
+		return underway{}, err
+	}
+	browser := r.CookiesNamed(browserCookie)
+	if len(browser) != 1 || sha256.Sum256([]byte(browser[0].Value)) != u.Browser {
+		return underway{}, again
+	}
+	return u, nil
+}
+
+func (s *Service) begin(w http.ResponseWriter, r *http.Request, user identity.UserID, c claims, token *oidc.IDToken, refresh string) error {
+	signIn := session.SignIn{
+		User: user, Name: c.Name, At: c.at(token, s.c.Now()), Strength: c.Strength, Contexts: c.Contexts, TenantSession: c.Session,
+	}
+	if refresh != "" {
+		sealed, err := s.c.Sealer.Seal(refreshAD(user), []byte(refresh))
+		if err != nil {
+			return err
+		}
+		signIn.Refresh = sealed
+	}
+	if _, ok := s.c.Facts().Directory.User(user); !ok && s.c.Unknown != nil {
+		s.c.Unknown(user)
+	}
+	_, cookie, err := s.c.Sessions.Begin(r.Context(), signIn, s.site(), audit.Event{
+		Time: s.c.Now(), Action: "signin", Outcome: audit.Done, User: audit.PersonOf(user, c.Name), IP: web.ClientIP(r),
+		Detail: map[string]any{"user_name": c.UserName, "auth_time": signIn.At.UTC().Format(time.RFC3339)},
+	})
+	if err != nil {
+		return err
+	}
+	s.endOld(r)
+	web.SetCookie(w, browserCookie, "", -1)
+	web.SetCookie(w, session.CookieName, cookie, 0)
+	return nil
+}
+
+// endOld ends the browser session that the new one replaces: a session's ID never outlives a change of rights.
+func (s *Service) endOld(r *http.Request) {
+	old, err := s.c.Identify.Cookie(r, s.site())
+	if err != nil || old.Session == "" {
+		return
+	}
+	s.c.Sessions.EndSession(r.Context(), old.Session, "signed in anew in the same browser")
+}
+
+// site is the pages host as it stands in session rows.
+func (s *Service) site() string { return web.Origin(s.c.URL) }
+
+func exchangeFailed(err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.ErrorCode != "" {
+		// The description may quote what was sent, so only the code is shown or logged.
+		return problem.New(problem.Denied, "The tenant refused to complete the sign-in (%s). Sign in again.", printable(refused.ErrorCode))
+	}
+	return problem.Wrap(err, problem.Unavailable, "The tenant did not answer, so the sign-in could not be completed. Sign in again.")
+}
+
+// printable keeps what may stand in a message of a code that came from outside.
+func printable(s string) string {
+	clean := make([]rune, 0, 40)
+	for _, c := range s {
+		if len(clean) == cap(clean) {
+			break
+		}
+		if c == '_' || c == '-' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+			clean = append(clean, c)
+		}
+	}
+	return string(clean)
+}
+
+func random() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func refreshAD(u identity.UserID) string { return "refresh-token " + u.Key() }

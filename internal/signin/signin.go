@@ -1,0 +1,135 @@
+// Package signin is the OpenID Connect relying party: it sends people to the tenant, believes what the tenant says
+// of them only after checking it, begins their sign-in, hands it over to Lanyard's other sites, and ends it.
+package signin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
+)
+
+// Tenant says where people sign in and as what application Lanyard is registered there.
+type Tenant struct {
+	ID           identity.TenantID // the tenant's GUID: the only `tid` accepted
+	Issuer       string            // https://login.microsoftonline.com/<tid>/v2.0
+	ClientID     string
+	ClientSecret string
+}
+
+// Once keeps things that may be used once: states and hand-off codes. Take returns a thing to one caller only.
+type Once interface {
+	PutOnce(ctx context.Context, kind string, hash [32]byte, body []byte, expires time.Time) error
+	TakeOnce(ctx context.Context, kind string, hash [32]byte) (body []byte, ok bool, err error)
+}
+
+// Sealer keeps refresh tokens unreadable at rest.
+type Sealer interface {
+	Seal(ad string, plain []byte) ([]byte, error)
+	Open(ad string, sealed []byte) ([]byte, error)
+}
+
+// Recorder is the audit log.
+type Recorder interface{ Later(audit.Event) }
+
+// Config makes a Service.
+type Config struct {
+	Tenant   Tenant
+	URL      string // Lanyard's own, without trailing slash
+	HTTP     *http.Client
+	Sessions *session.Manager
+	Identify session.Identifier
+	Access   access.Authorizer
+	Facts    func() *access.Facts
+	Once     Once
+	Sealer   Sealer
+	Audit    Recorder
+	// Unknown is told of a person who signed in and is not in the directory yet, so that it is read at once.
+	Unknown func(identity.UserID)
+	// SiteOf says whether a host is one of Lanyard's sites that sessions are handed over to, and what is asked there.
+	SiteOf func(host string) (access.Request, identity.WorkspaceID, bool)
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
+}
+
+// Service is the relying party.
+type Service struct {
+	c Config
+
+	discovering sync.Mutex
+	provider    *provider // nil until discovery has worked once
+
+	tokens tokenCache
+}
+
+type provider struct {
+	oauth    oauth2.Config
+	verifier *oidc.IDTokenVerifier
+	logout   string
+}
+
+// New returns a service. It does not talk to the tenant before the first sign-in needs it.
+func New(c Config) *Service {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Service{c: c}
+}
+
+// RedirectPath is where the tenant sends people back to. It is this issuer's own, so that an answer of another
+// issuer cannot be taken for its (mix-up).
+const RedirectPath = "/login/callback/entra"
+
+// LogoutPath is where people land after signing out at the tenant.
+const LogoutPath = "/logout/done"
+
+// FrontChannelPath is called by the tenant, in a frame, when somebody signs out there.
+const FrontChannelPath = "/logout/frontchannel"
+
+// scopes: offline_access for the refresh token that person credentials are redeemed from.
+var scopes = []string{oidc.ScopeOpenID, "profile", "email", oidc.ScopeOfflineAccess}
+
+func (s *Service) tenant(ctx context.Context) (*provider, error) {
+	s.discovering.Lock()
+	defer s.discovering.Unlock()
+	if s.provider != nil {
+		return s.provider, nil
+	}
+	// The provider keeps the context's client for its keys, so the context must not end with this request.
+	ctx = oidc.ClientContext(context.WithoutCancel(ctx), s.c.HTTP)
+	found, err := oidc.NewProvider(ctx, s.c.Tenant.Issuer)
+	if err != nil {
+		return nil, problem.Wrap(err, problem.Unavailable,
+			"The tenant %s cannot be reached, so nobody can sign in now. Who is signed in may go on.", s.c.Tenant.ID)
+	}
+	var more struct {
+		EndSession string `json:"end_session_endpoint"`
+	}
+	if err := found.Claims(&more); err != nil {
+		return nil, fmt.Errorf("read the tenant's discovery document: %w", err)
+	}
+	s.provider = &provider{
+		oauth: oauth2.Config{
+			ClientID: s.c.Tenant.ClientID, ClientSecret: s.c.Tenant.ClientSecret,
+			Endpoint: found.Endpoint(), RedirectURL: s.c.URL + RedirectPath, Scopes: scopes,
+		},
+		// Signature by the tenant's own keys, RS256 and nothing else, issuer, audience and expiry are checked here;
+		// nonce, tid and oid in claims.go.
+		verifier: found.Verifier(&oidc.Config{
+			ClientID: s.c.Tenant.ClientID, SupportedSigningAlgs: []string{oidc.RS256}, Now: s.c.Now,
+		}),
+		logout: more.EndSession,
+	}
+	return s.provider, nil
+}

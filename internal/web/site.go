@@ -1,0 +1,212 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// Site is a set of routes that share who may come (Guard), how they are known (Identify) and how errors look (Fail).
+type Site struct {
+	Name   string
+	Routes []Route
+	// Guard refuses what the site never serves: foreign origins, cookies on machine paths. Nil: everything may come.
+	Guard func(*http.Request) error
+	// Identify says who asks; nil: everybody is anonymous.
+	Identify func(*http.Request) (identity.Principal, error)
+	// Headers are set on every answer.
+	Headers func(http.Header)
+	// Fail shows an error; nil: a problem document.
+	Fail func(http.ResponseWriter, *http.Request, error)
+}
+
+// Config is what all sites need.
+type Config struct {
+	Access access.Authorizer
+	Log    *slog.Logger
+}
+
+// Handler serves the site. A route that does not declare its access is an error, and so is one that an earlier route
+// hides.
+func (s Site) Handler(c Config) (_ http.Handler, err error) {
+	defer func() { // ServeMux panics where two patterns collide
+		if p := recover(); p != nil {
+			err = fmt.Errorf("site %s: %v", s.Name, p)
+		}
+	}()
+	if s.Fail == nil {
+		s.Fail = func(w http.ResponseWriter, _ *http.Request, err error) { problem.Write(w, err) }
+	}
+	mux := http.NewServeMux()
+	for _, route := range s.Routes {
+		if !route.Access.Declared() {
+			return nil, fmt.Errorf("site %s: route %s %s declares no action", s.Name, route.Method, route.Path)
+		}
+		pattern := route.Path
+		if route.Method != "" {
+			pattern = route.Method + " " + route.Path
+		}
+		mux.Handle(pattern, endpoint{site: &s, route: route, c: c})
+	}
+	return front{site: &s, mux: mux}, nil
+}
+
+// front does what comes before routing.
+type front struct {
+	site *Site
+	mux  *http.ServeMux
+}
+
+func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f.site.Headers != nil {
+		f.site.Headers(w.Header())
+	}
+	if f.site.Guard != nil {
+		if err := f.site.Guard(r); err != nil {
+			f.site.Fail(w, r, err)
+			return
+		}
+	}
+	if _, pattern := f.mux.Handler(r); pattern == "" {
+		f.site.Fail(w, r, problem.New(problem.NotFound, "There is nothing at this address."))
+		return
+	}
+	f.mux.ServeHTTP(w, r)
+}
+
+// endpoint serves one route: identify, open, answer, end.
+type endpoint struct {
+	site  *Site
+	route Route
+	c     Config
+}
+
+func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	tracked := &response{ResponseWriter: w}
+	err := e.serve(tracked, r)
+	switch {
+	case err == nil:
+	case errors.Is(err, http.ErrAbortHandler):
+		panic(http.ErrAbortHandler)
+	case tracked.began:
+		// Part of an answer is out: the peer must not take it for whole.
+		panic(http.ErrAbortHandler)
+	default:
+		if problem.KindOf(err) == problem.Internal && r.Context().Err() == nil {
+			e.c.Log.Error("a request failed", "site", e.site.Name, "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+		e.site.Fail(w, r, err)
+	}
+}
+
+func (e endpoint) serve(w http.ResponseWriter, r *http.Request) error {
+	var who identity.Principal
+	if e.site.Identify != nil {
+		p, err := e.site.Identify(r)
+		if err != nil {
+			return err
+		}
+		who = p
+	}
+	ctx := context.WithValue(r.Context(), principalKey{}, who)
+	action, needed := e.route.Access.Action()
+	if !needed {
+		return e.route.Serve(w, r.WithContext(ctx))
+	}
+	resource := identity.Installation()
+	if e.route.On != nil {
+		var err error
+		if resource, err = e.route.On(r, who); err != nil {
+			return err
+		}
+	}
+	ctx, lease, err := e.c.Access.Open(ctx, access.Request{
+		Principal: who, Action: action, Resource: resource, IP: ClientIP(r), Durable: unsafeMethod(r.Method),
+		Detail: map[string]any{"method": r.Method, "path": r.URL.Path},
+	}, nil)
+	if err != nil {
+		return err
+	}
+	defer lease.End()
+	if conn := ConnFrom(ctx); conn != nil {
+		lease.Hold(conn)
+	}
+	err = e.route.Serve(w, r.WithContext(context.WithValue(ctx, leaseKey{}, lease)))
+	if reason := lease.Reason(); !reason.IsZero() {
+		return problem.Wrap(reason, problem.Denied, "Access has just ended: %s.", reason.Text)
+	}
+	return err
+}
+
+func unsafeMethod(m string) bool {
+	return m != http.MethodGet && m != http.MethodHead && m != http.MethodOptions
+}
+
+type (
+	principalKey struct{}
+	leaseKey     struct{}
+	connKey      struct{}
+)
+
+// PrincipalFrom is who asks, as the site identified them; the zero Principal is anonymous.
+func PrincipalFrom(ctx context.Context) identity.Principal {
+	p, _ := ctx.Value(principalKey{}).(identity.Principal)
+	return p
+}
+
+// WithPrincipal is for tests and for sites that identify in their own way.
+func WithPrincipal(ctx context.Context, p identity.Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// LeaseFrom is the lease of a route with an action; nil on others. A cut of it cancels the request's context.
+func LeaseFrom(ctx context.Context) *access.Lease {
+	l, _ := ctx.Value(leaseKey{}).(*access.Lease)
+	return l
+}
+
+// WithConn keeps the connection for ConnFrom; it is an http.Server's ConnContext.
+func WithConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// ConnFrom is the connection on which the request came, to be closed under it on a cut; nil where the server does
+// not say.
+func ConnFrom(ctx context.Context) net.Conn {
+	c, _ := ctx.Value(connKey{}).(net.Conn)
+	return c
+}
+
+// response notes whether an answer has begun.
+type response struct {
+	http.ResponseWriter
+	began bool
+}
+
+func (r *response) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		r.began = true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *response) Write(b []byte) (int, error) {
+	r.began = true
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach what the connection can do.
+func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Flush sends what is buffered, where the connection can.
+func (r *response) Flush() {
+	r.began = true
+	_ = http.NewResponseController(r.ResponseWriter).Flush() // an unflushable writer has nothing to flush
+}

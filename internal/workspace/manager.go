@@ -1,0 +1,294 @@
+// Package workspace keeps workspaces as their owners want them: a record of what is wanted, what was last observed,
+// and one reconciler that moves the second towards the first. How a workspace runs is its Runtime's affair.
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+)
+
+// Rows is the storage of workspaces. Row, feed entry and audit events are one transaction.
+type Rows interface {
+	LoadWorkspaces(context.Context) ([]Workspace, feed.Seq, error)
+	SaveWorkspace(context.Context, Workspace, feed.Entry, ...audit.Event) (feed.Seq, error)
+	DeleteWorkspace(context.Context, identity.WorkspaceID, feed.Entry, ...audit.Event) (feed.Seq, error)
+}
+
+// Doors is the server's end of the workspaces' tunnels (tunnel.Hub).
+type Doors interface {
+	Listen(ctx context.Context, id identity.WorkspaceID, uid int) (dir string, err error)
+	Wait(ctx context.Context, id identity.WorkspaceID) error
+	Client(id identity.WorkspaceID) http.RoundTripper
+	Close(id identity.WorkspaceID)
+	Remove(id identity.WorkspaceID) error
+}
+
+// Sessions makes and ends the sessions of workspaces.
+type Sessions interface {
+	ForWorkspace(ctx context.Context, from identity.SessionID, ws identity.WorkspaceID, p identity.ProjectID) (identity.SessionID, error)
+}
+
+// Config makes a Manager.
+type Config struct {
+	Rows     Rows
+	Runtime  Runtime
+	Doors    Doors
+	Sessions Sessions
+	// Setup says how a workspace is prepared inside: author, Git hosts, environment. It reads the facts of now.
+	Setup func(Workspace) agentapi.Setup
+	// Timeout is how long a workspace that nobody is in goes on running.
+	Timeout func(Workspace) time.Duration
+	// InUse reports whether somebody is in the workspace now.
+	InUse func(identity.WorkspaceID) bool
+	Log   *slog.Logger
+	Now   func() time.Time // nil: time.Now
+}
+
+// Order asks for a new workspace.
+type Order struct {
+	Owner      identity.UserID
+	OwnerName  string
+	Session    identity.SessionID // the session that asks: the workspace's own hangs below the same sign-in
+	Project    identity.ProjectID
+	Repository string // canonical URL
+	Ref        string
+	IP         string
+}
+
+// Line is one line of what a workspace's start or stop says.
+type Line struct {
+	At    time.Time
+	Phase Phase
+	Text  string
+}
+
+// Manager holds all workspaces.
+type Manager struct {
+	c Config
+
+	mu      sync.Mutex
+	entries map[identity.WorkspaceID]*entry
+
+	running context.Context // ends with Run: what is under way stops with it
+	work    sync.WaitGroup
+}
+
+type entry struct {
+	row   Workspace
+	lines []Line
+	subs  map[chan Line]struct{}
+	busy  bool               // a reconciliation is under way
+	again bool               // something changed meanwhile
+	stop  context.CancelFunc // ends the start that is under way
+	used  time.Time
+}
+
+// NewManager returns a manager without workspaces; Load fills it.
+func NewManager(c Config) *Manager {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Manager{c: c, entries: map[identity.WorkspaceID]*entry{}}
+}
+
+// Create records a new workspace and begins to start it.
+func (m *Manager) Create(ctx context.Context, o Order) (Workspace, error) {
+	id := identity.NewWorkspaceID()
+	sid, err := m.c.Sessions.ForWorkspace(ctx, o.Session, id, o.Project)
+	if err != nil {
+		return Workspace{}, err
+	}
+	now := m.c.Now()
+	row := Workspace{
+		ID: id, Owner: o.Owner, OwnerName: o.OwnerName, Project: o.Project, Repository: o.Repository, Ref: o.Ref,
+		Name: checkoutName(o.Repository), Session: sid, Desired: WantRunning, Phase: Preparing, Created: now, Changed: now,
+	}
+	if err := m.save(ctx, row, m.event(row, "workspace:create", o.IP)); err != nil {
+		return Workspace{}, err
+	}
+	m.mu.Lock()
+	m.entries[id] = &entry{row: row, subs: map[chan Line]struct{}{}, used: now}
+	m.mu.Unlock()
+	m.wake(id)
+	return row, nil
+}
+
+// checkoutName makes a folder's name of a repository's URL.
+func checkoutName(repository string) string {
+	name := strings.TrimLeft(strings.TrimSuffix(path.Base(repository), ".git"), "._-")
+	if !agentapi.ValidName(name) {
+		return "workspace"
+	}
+	return name
+}
+
+// Want records what is wanted of a workspace from now on. by says who wants it.
+func (m *Manager) Want(ctx context.Context, id identity.WorkspaceID, want Desired, by audit.Event) error {
+	m.mu.Lock()
+	e := m.entries[id]
+	if e == nil {
+		m.mu.Unlock()
+		return problem.New(problem.NotFound, "There is no workspace %s.", id)
+	}
+	row := e.row
+	m.mu.Unlock()
+	if row.Desired == WantDeleted && want != WantDeleted {
+		return problem.New(problem.Conflict, "Workspace %s is being deleted.", id)
+	}
+	row.Desired, row.Changed = want, m.c.Now()
+	if want == WantRunning {
+		row.Message = ""
+	}
+	if err := m.save(ctx, row, by); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	e.row.Desired, e.row.Changed = row.Desired, row.Changed
+	if want == WantRunning {
+		e.row.Message = ""
+		e.used = m.c.Now()
+	} else if e.stop != nil {
+		e.stop() // a start under way makes room for the stop
+	}
+	m.mu.Unlock()
+	m.wake(id)
+	return nil
+}
+
+// Adopt gives a workspace a new session below the sign-in of the session that asks, where its own has ended.
+func (m *Manager) Adopt(ctx context.Context, id identity.WorkspaceID, from identity.SessionID) error {
+	row, ok := m.Get(id)
+	if !ok {
+		return problem.New(problem.NotFound, "There is no workspace %s.", id)
+	}
+	sid, err := m.c.Sessions.ForWorkspace(ctx, from, id, row.Project)
+	if err != nil {
+		return err
+	}
+	row.Session = sid
+	if err := m.save(ctx, row); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.entries[id]; e != nil {
+		e.row.Session = sid
+	}
+	return nil
+}
+
+// StopOf stops all running workspaces of a user; nothing is deleted.
+func (m *Manager) StopOf(ctx context.Context, u identity.UserID, why string) {
+	for _, row := range m.List() {
+		if row.Owner != u || row.Desired != WantRunning {
+			continue
+		}
+		ev := m.event(row, "workspace:stop", "")
+		ev.Actor, ev.Reasons = "service:workspaces", []string{why}
+		if err := m.Want(ctx, row.ID, WantStopped, ev); err != nil {
+			m.c.Log.Error("a workspace could not be stopped", "workspace", row.ID, "why", why, "error", err)
+		}
+	}
+}
+
+// Get finds a workspace.
+func (m *Manager) Get(id identity.WorkspaceID) (Workspace, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[id]
+	if e == nil {
+		return Workspace{}, false
+	}
+	return e.row, true
+}
+
+// List lists all workspaces, newest first.
+func (m *Manager) List() []Workspace {
+	m.mu.Lock()
+	rows := make([]Workspace, 0, len(m.entries))
+	for _, e := range m.entries {
+		rows = append(rows, e.row)
+	}
+	m.mu.Unlock()
+	slices.SortFunc(rows, func(a, b Workspace) int {
+		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return rows
+}
+
+// Follow returns what the latest start or stop has said and a channel of what it says next. A follower that does not
+// read loses lines, never holds anybody up. stop ends it.
+func (m *Manager) Follow(id identity.WorkspaceID) (lines []Line, more <-chan Line, stop func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := make(chan Line, 256)
+	e := m.entries[id]
+	if e == nil {
+		close(c)
+		return nil, c, func() {}
+	}
+	e.subs[c] = struct{}{}
+	return slices.Clone(e.lines), c, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(e.subs, c)
+	}
+}
+
+// maxLines bounds what is kept of one start.
+const maxLines = 500
+
+// say adds a line and, where phase is not empty, moves the observed phase.
+func (m *Manager) say(id identity.WorkspaceID, phase Phase, text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[id]
+	if e == nil {
+		return
+	}
+	if phase != "" {
+		e.row.Phase, e.row.Changed = phase, m.c.Now()
+	}
+	line := Line{At: m.c.Now(), Phase: e.row.Phase, Text: text}
+	if len(e.lines) >= maxLines {
+		e.lines = slices.Delete(e.lines, 0, maxLines/2)
+	}
+	e.lines = append(e.lines, line)
+	for c := range e.subs {
+		select {
+		case c <- line:
+		default:
+		}
+	}
+}
+
+func (m *Manager) save(ctx context.Context, row Workspace, events ...audit.Event) error {
+	_, err := m.c.Rows.SaveWorkspace(ctx, row, feed.Entry{Topic: feed.Workspace, Keys: []string{string(row.ID)}}, events...)
+	if err != nil {
+		return problem.Wrap(err, problem.Unavailable, "The database cannot be written, so nothing was changed. Try again in a moment.")
+	}
+	return nil
+}
+
+// event is an audit event about a workspace, in its owner's name.
+func (m *Manager) event(row Workspace, action, ip string) audit.Event {
+	return audit.Event{
+		Time: m.c.Now(), Action: action, Outcome: audit.Done, User: audit.PersonOf(row.Owner, row.OwnerName),
+		Workspace: row.ID, Resource: fmt.Sprintf("workspace %s", row.ID), IP: ip,
+		Detail: map[string]any{"repository": row.Repository, "ref": row.Ref},
+	}
+}

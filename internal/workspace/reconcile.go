@@ -1,0 +1,359 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+)
+
+const (
+	lookEvery  = 5 * time.Second  // how often what runs is compared with what should
+	agentWait  = 30 * time.Second // how long a started workspace has to call back
+	stopGentle = 5 * time.Second  // how long its processes have to end by themselves
+)
+
+// Load reads the records, finds what runs already, and opens the doors of what should be running, so that agents
+// that lost the server come back. What runs without a record is stopped; its files are left for a person to judge.
+func (m *Manager) Load(ctx context.Context) error {
+	rows, _, err := m.c.Rows.LoadWorkspaces(ctx)
+	if err != nil {
+		return fmt.Errorf("load workspaces: %w", err)
+	}
+	observed, err := m.c.Runtime.List(ctx)
+	if err != nil {
+		return fmt.Errorf("look for workspaces that run: %w", err)
+	}
+	runs := map[identity.WorkspaceID]bool{}
+	known := map[identity.WorkspaceID]bool{}
+	for _, o := range observed {
+		runs[o.ID] = o.Running
+	}
+	now := m.c.Now()
+	m.mu.Lock()
+	for _, row := range rows {
+		known[row.ID] = true
+		switch {
+		case runs[row.ID] && row.Phase == Running:
+		case runs[row.ID]:
+			row.Phase = Interrupted // begun before the restart; reconciling finishes it
+		case row.Desired == WantRunning && row.Phase == Running:
+			row.Phase = Interrupted
+		default:
+			row.Phase = Stopped
+		}
+		m.entries[row.ID] = &entry{row: row, subs: map[chan Line]struct{}{}, used: now}
+	}
+	m.mu.Unlock()
+	for _, o := range observed {
+		if !known[o.ID] && o.Running {
+			m.c.Log.Warn("a workspace runs that no record knows; it is stopped and its files are kept", "workspace", o.ID)
+			if err := m.c.Runtime.Stop(ctx, o.ID); err != nil {
+				return fmt.Errorf("stop leftover workspace %s: %w", o.ID, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Run reconciles until ctx ends, and returns when what was under way has stopped.
+func (m *Manager) Run(ctx context.Context) {
+	m.mu.Lock()
+	m.running = ctx
+	m.mu.Unlock()
+	m.wakeAll()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			m.work.Wait()
+			return
+		case <-tick.C:
+			m.look(ctx)
+		}
+	}
+}
+
+// look notices workspaces that ended by themselves, and stops those that nobody uses.
+func (m *Manager) look(ctx context.Context) {
+	observed, err := m.c.Runtime.List(ctx)
+	if err != nil {
+		m.c.Log.Error("the runtime does not say what runs", "error", err)
+		return
+	}
+	runs := map[identity.WorkspaceID]bool{}
+	for _, o := range observed {
+		runs[o.ID] = o.Running
+	}
+	for _, row := range m.List() {
+		switch {
+		case row.Phase == Running && !runs[row.ID]:
+			m.say(row.ID, Interrupted, "The workspace's processes have ended.")
+			m.wake(row.ID)
+		case row.Phase == Running && row.Desired == WantRunning:
+			m.timeOut(ctx, row)
+		case row.Phase == Running, row.Phase == Stopped && row.Desired == WantDeleted:
+			m.wake(row.ID) // an earlier attempt failed
+		}
+	}
+}
+
+func (m *Manager) timeOut(ctx context.Context, row Workspace) {
+	now := m.c.Now()
+	limit := m.c.Timeout(row)
+	m.mu.Lock()
+	e := m.entries[row.ID]
+	if e == nil {
+		m.mu.Unlock()
+		return
+	}
+	if m.c.InUse(row.ID) {
+		e.used = now
+	}
+	idle := now.Sub(e.used)
+	m.mu.Unlock()
+	if limit <= 0 || idle < limit {
+		return
+	}
+	ev := m.event(row, "workspace:stop", "")
+	ev.Actor, ev.Reasons = "service:workspaces", []string{"nobody was in it for " + limit.String()}
+	if err := m.Want(ctx, row.ID, WantStopped, ev); err != nil {
+		m.c.Log.Error("an unused workspace could not be stopped", "workspace", row.ID, "error", err)
+	}
+}
+
+func (m *Manager) wakeAll() {
+	for _, row := range m.List() {
+		m.wake(row.ID)
+	}
+}
+
+// wake lets a workspace be reconciled, once at a time.
+func (m *Manager) wake(id identity.WorkspaceID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[id]
+	if e == nil || m.running == nil || m.running.Err() != nil {
+		return
+	}
+	if e.busy {
+		e.again = true
+		return
+	}
+	e.busy = true
+	m.work.Go(func() { m.work1(id, e) })
+}
+
+func (m *Manager) work1(id identity.WorkspaceID, e *entry) {
+	for {
+		ctx, cancel := context.WithCancel(m.running)
+		m.mu.Lock()
+		row := e.row
+		e.again = false
+		e.stop = cancel
+		m.mu.Unlock()
+		m.reconcile(ctx, row)
+		cancel()
+		m.mu.Lock()
+		e.stop = nil
+		if !e.again || m.running.Err() != nil {
+			e.busy = false
+			m.mu.Unlock()
+			return
+		}
+		m.mu.Unlock()
+	}
+}
+
+// reconcile does what is missing between what is wanted and what is.
+func (m *Manager) reconcile(ctx context.Context, row Workspace) {
+	var err error
+	switch row.Desired {
+	case WantRunning:
+		err = m.start(ctx, row)
+	case WantStopped:
+		err = m.stop(ctx, row)
+	case WantDeleted:
+		err = m.delete(ctx, row)
+	}
+	if err == nil || ctx.Err() != nil && m.superseded(row) {
+		return
+	}
+	if m.running.Err() != nil {
+		return // the server is going down: the next one goes on
+	}
+	m.failed(row, err)
+}
+
+// superseded reports whether something else is wanted by now.
+func (m *Manager) superseded(row Workspace) bool {
+	now, ok := m.Get(row.ID)
+	return !ok || now.Desired != row.Desired
+}
+
+// failed records why a workspace is not as it is wanted. A start is not tried again by itself: its owner reads why.
+func (m *Manager) failed(row Workspace, err error) {
+	text := problem.Message(err)
+	m.c.Log.Error("a workspace is not as it is wanted", "workspace", row.ID, "wanted", row.Desired, "error", err)
+	if row.Desired != WantRunning {
+		m.say(row.ID, "", text)
+		return
+	}
+	ctx := context.WithoutCancel(m.running)
+	if err := m.c.Runtime.Stop(ctx, row.ID); err != nil {
+		m.c.Log.Error("a workspace that failed to start could not be stopped", "workspace", row.ID, "error", err)
+	}
+	m.c.Doors.Close(row.ID)
+	ev := m.event(row, "workspace:start", "")
+	ev.Outcome, ev.Reasons = audit.Failed, []string{text}
+	m.settle(ctx, row.ID, Stopped, text, WantStopped, ev)
+	m.say(row.ID, Stopped, text)
+}
+
+// settle records an observed phase. Where it cannot be stored, what is in memory stands and the next look repairs it.
+func (m *Manager) settle(ctx context.Context, id identity.WorkspaceID, phase Phase, message string, want Desired, events ...audit.Event) {
+	m.mu.Lock()
+	e := m.entries[id]
+	if e == nil {
+		m.mu.Unlock()
+		return
+	}
+	e.row.Phase, e.row.Message, e.row.Changed = phase, message, m.c.Now()
+	if want != "" {
+		e.row.Desired = want
+	}
+	row := e.row
+	m.mu.Unlock()
+	if err := m.save(ctx, row, events...); err != nil {
+		m.c.Log.Error("a workspace's state could not be stored", "workspace", id, "phase", phase, "error", err)
+	}
+}
+
+func (m *Manager) start(ctx context.Context, row Workspace) error {
+	m.mu.Lock()
+	if e := m.entries[row.ID]; e != nil && row.Phase != Running {
+		e.lines = nil // this start's own story
+	}
+	m.mu.Unlock()
+	fresh := row.Phase != Running
+	if fresh {
+		m.say(row.ID, Creating, "Creating the workspace.")
+	}
+	spec := Spec{
+		ID: row.ID, Name: row.Name,
+		Endpoint: func(uid int) (string, error) { return m.c.Doors.Listen(ctx, row.ID, uid) },
+	}
+	if err := m.c.Runtime.Start(ctx, spec, func(text string) { m.say(row.ID, "", text) }); err != nil {
+		return err
+	}
+	if !fresh { // it ran on while the server was away; its agent comes back by itself
+		return nil
+	}
+	m.say(row.ID, Initializing, "Waiting for the workspace's agent.")
+	wait, cancel := context.WithTimeout(ctx, agentWait)
+	defer cancel()
+	if err := m.c.Doors.Wait(wait, row.ID); err != nil {
+		if errors.Is(wait.Err(), context.DeadlineExceeded) {
+			return problem.Wrap(err, problem.Unavailable, "The workspace started, but its agent did not call back within %s.", agentWait)
+		}
+		return err
+	}
+	agent := agentapi.New(m.c.Doors.Client(row.ID))
+	if err := agent.Setup(ctx, m.c.Setup(row), func(p agentapi.Progress) { m.say(row.ID, "", p.Text) }); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	if e := m.entries[row.ID]; e != nil {
+		e.used = m.c.Now()
+	}
+	m.mu.Unlock()
+	m.settle(ctx, row.ID, Running, "", "", m.event(row, "workspace:start", ""))
+	m.say(row.ID, Running, "Ready.")
+	return nil
+}
+
+func (m *Manager) stop(ctx context.Context, row Workspace) error {
+	if row.Phase == Stopped {
+		return nil
+	}
+	m.say(row.ID, Stopping, "Stopping.")
+	gentle, cancel := context.WithTimeout(ctx, stopGentle)
+	defer cancel()
+	// The agent asks the processes to end; the runtime then ends what is left.
+	if err := agentapi.New(m.c.Doors.Client(row.ID)).Stop(gentle); err != nil {
+		m.c.Log.Info("the workspace's agent could not be asked to stop", "workspace", row.ID, "error", err)
+	}
+	if err := m.c.Runtime.Stop(ctx, row.ID); err != nil {
+		return err
+	}
+	m.c.Doors.Close(row.ID)
+	m.settle(ctx, row.ID, Stopped, row.Message, "", m.event(row, "workspace:stopped", ""))
+	m.say(row.ID, Stopped, "Stopped; the files are kept.")
+	return nil
+}
+
+func (m *Manager) delete(ctx context.Context, row Workspace) error {
+	if row.Phase != Stopped {
+		if err := m.stop(ctx, row); err != nil {
+			return err
+		}
+	}
+	if err := m.c.Runtime.Delete(ctx, row.ID); err != nil {
+		return err
+	}
+	if err := m.c.Doors.Remove(row.ID); err != nil {
+		return fmt.Errorf("remove the workspace's socket folder: %w", err)
+	}
+	if _, err := m.c.Rows.DeleteWorkspace(ctx, row.ID, feed.Entry{Topic: feed.Workspace, Keys: []string{string(row.ID)}},
+		m.event(row, "workspace:deleted", "")); err != nil {
+		return problem.Wrap(err, problem.Unavailable, "The files are gone, but the database cannot be written; it is tried again.")
+	}
+	m.say(row.ID, Stopped, "Deleted.")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.entries[row.ID]; e != nil {
+		for c := range e.subs {
+			close(c)
+		}
+		e.subs = nil
+		delete(m.entries, row.ID)
+	}
+	return nil
+}
+
+// StopAll stops what runs without changing what is wanted of it, for a server that takes its workspaces down with
+// it; they are started again by their owners.
+func (m *Manager) StopAll(ctx context.Context) {
+	for _, row := range m.List() {
+		if row.Desired != WantRunning {
+			continue
+		}
+		ev := m.event(row, "workspace:stop", "")
+		ev.Actor, ev.Reasons = "operator", []string{"the server was stopped"}
+		if err := m.Want(ctx, row.ID, WantStopped, ev); err != nil {
+			m.c.Log.Error("a workspace could not be stopped", "workspace", row.ID, "error", err)
+		}
+	}
+	for ctx.Err() == nil {
+		left := 0
+		for _, row := range m.List() {
+			if row.Desired == WantStopped && row.Phase != Stopped {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,63 @@
+# Lanyard. `make run` starts everything on this machine; `make test` tests it. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+GO ?= go
+export CGO_ENABLED ?= 0
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+ESBUILD := $(GO) tool esbuild
+UI := $(shell find ui/src -type f 2>/dev/null) ui/package.json ui/tsconfig.json
+DIST := internal/dashboard/dist
+
+.PHONY: help run build check test test-all bench needs-run needs-test ui clean FORCE
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+run: needs-run build ## install what is missing, build, and start `lanyard dev` (ARGS="…" are its flags)
+	exec bin/lanyard dev $(ARGS)
+
+needs-run:
+	@scripts/need bubblewrap:bwrap git:git curl:curl ca-certificates:/etc/ssl/certs/ca-certificates.crt
+
+needs-test: needs-run
+	@scripts/need chromium:chromium postgresql:/usr/lib/postgresql gcc:gcc libc6-dev:/usr/include/stdlib.h
+
+build: ui bin/lanyard bin/lanyard-agent ## both programs into bin/, with the dashboard
+
+bin/lanyard: FORCE
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/lanyard
+
+bin/lanyard-agent: FORCE
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/lanyard-agent
+
+ui: $(DIST)/.built
+
+ui/node_modules/.package-lock.json: ui/package-lock.json ui/.npmrc
+	npm --prefix ui ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(DIST)/.built: $(UI) ui/node_modules/.package-lock.json
+	@ui/build "$(ESBUILD)" $(DIST)
+	@touch $@
+
+check: ui/node_modules/.package-lock.json ## gofmt, vet, staticcheck, tsc
+	@test -z "$$(gofmt -l cmd api internal test bench *.go | tee /dev/stderr)" || { echo 'gofmt has something to say about the files above'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	npm --prefix ui run --silent check
+
+test: needs-test build ## every test but the slow ones, with the race detector
+	CGO_ENABLED=1 LANYARD_REQUIRE=all $(GO) test -race -timeout 15m ./...
+
+test-all: needs-test build ## the slow ones too
+	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_SLOW=1 $(GO) test -race -timeout 60m ./...
+
+bench: needs-test build ## benchmarks, a line each (ONLY=name for one)
+	$(GO) run ./bench $(ONLY)
+
+clean: ## remove what was built
+	rm -rf bin ui/node_modules $(DIST)/*

@@ -94,3 +94,15 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// Located is a text that a person wrote, with its place.
+type Located struct {
+	Text         string
+	File         string
+	Line, Column int
+}
+
+// Finding makes a finding about l.
+func (l Located) Finding(format string, args ...any) Finding {
+	return Finding{File: l.File, Line: l.Line, Column: l.Column, Message: fmt.Sprintf(format, args...)}
+}

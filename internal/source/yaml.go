@@ -185,7 +185,7 @@ func (v Value) Duration() (time.Duration, bool) {
 	return d, true
 }
 
-// List reads a list; a single text counts as a list of one where one is enough.
+// List reads a list.
 func (v Value) List() ([]Value, bool) {
 	if v.node.Kind != yaml.SequenceNode {
 		v.Report("is %s where a list is wanted", v.kind())
@@ -273,4 +273,23 @@ func (m Mapping) Need(key string) (Entry, bool) {
 		m.Report("`%s` is missing", key)
 	}
 	return e, ok
+}
+
+// Located reads a text with its place.
+func (v Value) Located() (Located, bool) {
+	s, ok := v.Text()
+	line, column := v.Place()
+	return Located{Text: s, File: v.r.File, Line: line, Column: column}, ok
+}
+
+// Texts reads a list of texts; what is not a text is reported and left out.
+func (v Value) Texts() []Located {
+	list, _ := v.List()
+	var out []Located
+	for _, one := range list {
+		if l, ok := one.Located(); ok {
+			out = append(out, l)
+		}
+	}
+	return out
 }

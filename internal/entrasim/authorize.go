@@ -1,0 +1,159 @@
+package entrasim
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// serveAuthorize answers the authorization endpoint. A GET shows the sign-in page or, when the
+// browser's session will do, answers the client at once. A POST from the page carries
+// action=signin with username and password, or action=continue to go on with the session.
+func (t *Tenant) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	if err := r.ParseForm(); err != nil {
+		t.errorPage(w, r, &stsError{OAuth: "invalid_request", Code: 90013, Message: "Invalid input received from the user."})
+		return
+	}
+	req, page, refused := t.parseAuthRequest(r)
+	if page != nil {
+		t.errorPage(w, r, page)
+		return
+	}
+	if refused != nil {
+		t.refuse(w, r, req, refused)
+		return
+	}
+	switch r.PostForm.Get("action") {
+	case "signin", "continue":
+		if http.NewCrossOriginProtection().Check(r) != nil {
+			http.Error(w, "This form may be sent from the tenant's own page only.", http.StatusForbidden)
+			return
+		}
+	}
+	if r.PostForm.Get("action") == "signin" {
+		t.servePassword(w, r, req)
+		return
+	}
+	session, refused := t.usableSession(r, req)
+	switch {
+	case refused == nil && (req.Prompt != "select_account" || r.PostForm.Get("action") == "continue"):
+		t.answerCode(w, r, req, session)
+	case req.Prompt == "none":
+		t.refuse(w, r, req, refused)
+	default:
+		t.signInPage(w, r, req, nil)
+	}
+}
+
+// usableSession is the browser's session if it answers the request without asking the person.
+// Otherwise the refusal is what a request with prompt=none gets.
+func (t *Tenant) usableSession(r *http.Request, req authRequest) (signIn, *stsError) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	session := t.session(r)
+	if session == nil {
+		return signIn{}, &stsError{OAuth: "login_required", Code: 50058, Message: "A silent sign-in request was sent but no user is signed in."}
+	}
+	user, lost := t.standing(session.signIn)
+	if lost != nil {
+		lost.OAuth = "login_required"
+		return signIn{}, lost
+	}
+	if req.Prompt == "login" {
+		return signIn{}, &stsError{OAuth: "login_required", Code: 50058, Message: "The request asks for a new sign-in."}
+	}
+	if req.LoginHint != "" && !strings.EqualFold(req.LoginHint, user.UserPrincipalName) {
+		return signIn{}, &stsError{OAuth: "interaction_required", Code: 16000, Message: "The signed-in user is not the one that the request names."}
+	}
+	if req.MaxAge >= 0 && t.now().Sub(session.AuthTime) > req.MaxAge {
+		return signIn{}, &stsError{OAuth: "login_required", Code: 70043, Message: "The sign-in is older than the request allows."}
+	}
+	for _, context := range req.contexts() {
+		if slices.Contains(t.org.StepUp, context) && !slices.Contains(session.Contexts, context) {
+			return signIn{}, &stsError{OAuth: "interaction_required", Code: 50076, Message: "Due to a configuration change made by your administrator, " +
+				"or because you moved to a new location, you must use multi-factor authentication to access the resource."}
+		}
+	}
+	return session.signIn, nil
+}
+
+// servePassword checks user name and password. A wrong one is shown on the page, so that the
+// person may try again; a right one starts a new session under a new cookie.
+func (t *Tenant) servePassword(w http.ResponseWriter, r *http.Request, req authRequest) {
+	name, password := strings.TrimSpace(r.PostForm.Get("username")), r.PostForm.Get("password")
+	t.mu.Lock()
+	user := t.dir.findUser(name)
+	var wrong *stsError
+	switch {
+	case user == nil:
+		wrong = &stsError{Code: 50034, Message: "The user account " + name + " does not exist in the " + t.org.Name +
+			" directory. To sign into this application, the account must be added to the directory."}
+	case user.Password == "" || subtle.ConstantTimeCompare([]byte(user.Password), []byte(password)) != 1:
+		wrong = &stsError{Code: 50126, Message: "Error validating credentials due to invalid username or password."}
+	case !user.AccountEnabled:
+		wrong = errDisabled()
+	}
+	if wrong != nil {
+		t.mu.Unlock()
+		t.log.Info("the tenant refused a sign-in", "user", name, "aadsts", wrong.Code)
+		t.signInPage(w, r, req, wrong)
+		return
+	}
+	made := t.startSession(w, r, user, req.contexts())
+	t.mu.Unlock()
+	t.answerCode(w, r, req, made)
+}
+
+// answerCode gives the client a code, unless the app wants an assignment that the user has not.
+func (t *Tenant) answerCode(w http.ResponseWriter, r *http.Request, req authRequest, s signIn) {
+	t.mu.Lock()
+	if req.Client.AssignmentRequired && !t.assigned(req.Client, s.UserID) {
+		t.mu.Unlock()
+		t.errorPage(w, r, &stsError{OAuth: "access_denied", Code: 50105, Message: "The signed in user is not assigned to a role for the application '" +
+			req.Client.ClientID + "' (" + req.Client.Name + ")."})
+		return
+	}
+	code := "1." + randomID(48)
+	t.grants.Codes[hashed(code)] = &authCode{
+		signIn: s, ClientID: req.Client.ClientID, RedirectURI: req.RedirectURI, Challenge: req.Challenge, Nonce: req.Nonce,
+		Scope: req.Scope, AskedInID: req.AskedInID, AskedInAccess: req.AskedInAccess, Expires: t.now().Add(codeLife),
+	}
+	for _, session := range t.grants.Sessions {
+		if session.SID == s.SID {
+			session.Apps[req.Client.ClientID] = true
+		}
+	}
+	t.saveGrants()
+	t.mu.Unlock()
+	t.answer(w, r, req, url.Values{"code": {code}, "session_state": {s.SID}})
+}
+
+// refuse sends the refusal to the client (RFC 6749, section 4.1.2.1).
+func (t *Tenant) refuse(w http.ResponseWriter, r *http.Request, req authRequest, e *stsError) {
+	t.log.Info("the tenant refused an authorization request", "error", e.OAuth, "aadsts", e.Code)
+	t.answer(w, r, req, url.Values{"error": {e.OAuth}, "error_description": {e.description(t.newTrace(r))}})
+}
+
+// answer sends parameters to the redirect URI in the mode that the client asked for.
+func (t *Tenant) answer(w http.ResponseWriter, r *http.Request, req authRequest, params url.Values) {
+	if req.State != "" {
+		params.Set("state", req.State)
+	}
+	if req.ResponseMode == "form_post" {
+		t.formPost(w, req.RedirectURI, params)
+		return
+	}
+	http.Redirect(w, r, redirectTo(req.RedirectURI, params, req.ResponseMode == "fragment"), http.StatusFound)
+}
+
+// assigned reports whether a user is assigned to the app, by himself or as a direct member of an
+// assigned group: assignment does not reach through nested groups. t.mu is held.
+func (t *Tenant) assigned(app App, user string) bool {
+	direct := t.dir.groupsOf(user, false)
+	return slices.ContainsFunc(t.dir.Assigned[app.PrincipalID], func(a Assignment) bool {
+		return a.PrincipalID == user || slices.Contains(direct, a.PrincipalID)
+	})
+}

@@ -1,0 +1,128 @@
+package entrasim
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// authenticateClient finds the client of a token request and checks its credential: HTTP Basic, a
+// secret in the body, or a signed assertion. acr is the azpacr of its tokens: "0" for a public
+// client, "1" for a secret, "2" for a certificate.
+func (t *Tenant) authenticateClient(r *http.Request) (client App, acr string, refused *stsError) {
+	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	if user, password, ok := r.BasicAuth(); ok {
+		id, secret = formDecoded(user), formDecoded(password) // RFC 6749, section 2.3.1
+	}
+	assertion := r.PostForm.Get("client_assertion")
+	if id == "" && assertion != "" {
+		id = unverifiedSubject(assertion)
+	}
+	if id == "" {
+		return App{}, "", missing("client_id")
+	}
+	t.mu.Lock()
+	client, known := t.app(id)
+	t.mu.Unlock()
+	switch {
+	case !known:
+		return App{}, "", t.unknownClient(id)
+	case client.Public && (secret != "" || assertion != ""):
+		return App{}, "", &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 700025,
+			Message: "Client is public so neither 'client_assertion' nor 'client_secret' should be presented."}
+	case client.Public:
+		return client, "0", nil
+	case assertion != "":
+		return client, "2", t.checkAssertion(r, client, assertion)
+	case secret == "":
+		return App{}, "", &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 7000218,
+			Message: "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."}
+	case subtle.ConstantTimeCompare([]byte(secret), []byte(client.Secret)) != 1:
+		return App{}, "", &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 7000215,
+			Message: "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, " +
+				"not the client secret ID, for a secret added to app '" + client.ClientID + "'."}
+	}
+	return client, "1", nil
+}
+
+func formDecoded(s string) string {
+	if decoded, err := url.QueryUnescape(s); err == nil {
+		return decoded
+	}
+	return s
+}
+
+type assertionClaims struct {
+	Audience  string      `json:"aud"`
+	Issuer    string      `json:"iss"`
+	Subject   string      `json:"sub"`
+	ID        string      `json:"jti"`
+	NotBefore json.Number `json:"nbf"`
+	Expires   json.Number `json:"exp"`
+}
+
+// unverifiedSubject reads whom an assertion claims to speak for, to look the client up.
+func unverifiedSubject(assertion string) string {
+	parsed, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.PS256, jose.RS256})
+	if err != nil {
+		return ""
+	}
+	var c assertionClaims
+	if json.Unmarshal(parsed.UnsafePayloadWithoutVerification(), &c) != nil {
+		return ""
+	}
+	return c.Subject
+}
+
+// checkAssertion checks a client assertion (RFC 7523) against the app's certificates. Entra takes
+// x5t#S256 in base64url and, as Microsoft's own library sends it, in padded standard base64.
+func (t *Tenant) checkAssertion(r *http.Request, client App, assertion string) *stsError {
+	failed := func(why string) *stsError {
+		return &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 700027,
+			Message: "The certificate with identifier used to sign the client assertion is not registered on application, or the assertion is not valid: " + why + "."}
+	}
+	if r.PostForm.Get("client_assertion_type") != assertionType {
+		return missing("client_assertion_type")
+	}
+	parsed, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.PS256, jose.RS256})
+	if err != nil || len(parsed.Signatures) != 1 {
+		return failed("it is not a JWT signed with PS256 or RS256")
+	}
+	thumbprint, _ := parsed.Signatures[0].Protected.ExtraHeaders["x5t#S256"].(string)
+	thumbprint = strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(thumbprint)
+	var payload []byte
+	for _, der := range client.Certificates {
+		cert, err := x509.ParseCertificate(der)
+		sum := sha256.Sum256(der)
+		if err == nil && thumbprint == base64.RawURLEncoding.EncodeToString(sum[:]) {
+			if payload, err = parsed.Verify(cert.PublicKey); err != nil {
+				return failed("its signature does not verify")
+			}
+		}
+	}
+	var c assertionClaims
+	if payload == nil || json.Unmarshal(payload, &c) != nil {
+		return failed("no certificate of the application has its thumbprint")
+	}
+	now := t.now().Unix()
+	expires, errExp := c.Expires.Int64()
+	notBefore, errNbf := c.NotBefore.Int64()
+	switch {
+	case c.Audience != t.tokenEndpoint() && c.Audience != t.Issuer():
+		return failed("its audience is not the token endpoint")
+	case c.Issuer != client.ClientID || c.Subject != client.ClientID || c.ID == "":
+		return failed("iss and sub must be the client ID, and jti must be there")
+	case errExp != nil || errNbf != nil || now > expires+300 || now < notBefore-300:
+		return failed("it is not valid now")
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package entrasim
+
+import (
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// entity is an object in Graph's JSON; select is a projection of it.
+type entity = map[string]any
+
+const (
+	defaultPage = 100
+	largestPage = 999
+)
+
+func (t *Tenant) graphURL(path string) string { return t.url + graphPrefix + path }
+
+// context is the @odata.context of an answer.
+func (t *Tenant) context(of string, selected []string) string {
+	if len(selected) > 0 {
+		of += "(" + strings.Join(selected, ",") + ")"
+	}
+	return t.graphURL("$metadata#" + of)
+}
+
+func userEntity(u *userRow) entity {
+	return entity{
+		"id": u.ID, "userPrincipalName": u.UserPrincipalName, "displayName": u.DisplayName, "givenName": orNull(u.GivenName),
+		"surname": orNull(u.Surname), "mail": orNull(u.Mail), "mailNickname": u.UserName(), "jobTitle": orNull(u.JobTitle),
+		"department": orNull(u.Department), "accountEnabled": u.AccountEnabled, "userType": "Member",
+		"createdDateTime": u.CreatedDateTime.UTC().Format(time.RFC3339), "businessPhones": []string{}, "mobilePhone": nil,
+		"officeLocation": nil, "preferredLanguage": nil, "onPremisesSyncEnabled": nil,
+		"signInSessionsValidFromDateTime": u.SignInsValidFrom.UTC().Format(time.RFC3339),
+	}
+}
+
+// userDefaults are what Graph returns of a user without $select; accountEnabled is not among them.
+func userDefaults() []string {
+	return []string{"businessPhones", "displayName", "givenName", "id", "jobTitle", "mail", "mobilePhone", "officeLocation",
+		"preferredLanguage", "surname", "userPrincipalName"}
+}
+
+func groupEntity(g *groupRow) entity {
+	return entity{
+		"id": g.ID, "displayName": g.DisplayName, "description": orNull(g.Description), "mailEnabled": false,
+		"mailNickname": strings.ReplaceAll(g.DisplayName, " ", "-"), "securityEnabled": true, "groupTypes": []string{}, "mail": nil,
+		"createdDateTime": g.CreatedDateTime.UTC().Format(time.RFC3339), "isAssignableToRole": nil, "visibility": nil,
+		"onPremisesSyncEnabled": nil, "securityIdentifier": nil,
+	}
+}
+
+func groupDefaults() []string {
+	return []string{"id", "displayName", "description", "mailEnabled", "mailNickname", "securityEnabled", "groupTypes", "mail",
+		"createdDateTime", "isAssignableToRole", "visibility", "onPremisesSyncEnabled", "securityIdentifier"}
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// projected keeps the selected properties, and id always.
+func projected(e entity, selected []string) entity {
+	out := entity{"id": e["id"]}
+	for _, name := range selected {
+		if value, there := e[name]; there {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// selection reads $select, checked against the properties of an example. An empty result means
+// that there was none.
+func selection(query url.Values, kind string, example entity, also ...string) ([]string, error) {
+	var names []string
+	for name := range strings.SplitSeq(query.Get("$select"), ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if _, known := example[name]; !known && !slices.Contains(also, name) {
+			return nil, &graphError{Status: 400, Code: "BadRequest", Message: "Parsing OData Select and Expand failed: Could not find a property named '" +
+				name + "' on type 'microsoft.graph." + kind + "'."}
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+func pageSize(query url.Values) (int, error) {
+	param := query.Get("$top")
+	if param == "" {
+		return defaultPage, nil
+	}
+	n, err := strconv.Atoi(param)
+	if err != nil || n < 1 || n > largestPage {
+		return 0, &graphError{Status: 400, Code: "Request_UnsupportedQuery", Message: "Invalid page size specified: '" + param +
+			"'. Must be between 1 and 999 inclusive."}
+	}
+	return n, nil
+}
+
+// page cuts a sorted list of IDs: those after the $skiptoken, at most $top. next is the link to the
+// rest, empty at the end.
+func (t *Tenant) page(r graphRequest, ids []string) (cut []string, next string, err error) {
+	query := r.URL.Query()
+	size, err := pageSize(query)
+	if err != nil {
+		return nil, "", err
+	}
+	if token := query.Get("$skiptoken"); token != "" {
+		after, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil {
+			return nil, "", badRequest("The skip token is invalid.")
+		}
+		at, found := slices.BinarySearch(ids, string(after))
+		if found {
+			at++
+		}
+		ids = ids[at:]
+	}
+	if len(ids) <= size {
+		return ids, "", nil
+	}
+	query.Set("$skiptoken", base64.RawURLEncoding.EncodeToString([]byte(ids[size-1])))
+	return ids[:size], t.url + r.URL.Path + "?" + oDataQuery(query), nil
+}
+
+// oDataQuery encodes parameters but leaves the $ of their names readable, as Graph's links do.
+func oDataQuery(query url.Values) string { return strings.ReplaceAll(query.Encode(), "%24", "$") }
+
+// filterBy makes a test of $filter: property eq 'value' or startswith(property,'value'). It is nil
+// when there is no filter.
+func filterBy(param string) (func(entity) bool, error) {
+	if param == "" {
+		return nil, nil
+	}
+	unquote := func(s string) string {
+		return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(s), "'"), "'"), "''", "'")
+	}
+	if name, value, ok := strings.Cut(param, " eq "); ok {
+		name, want := strings.TrimSpace(name), unquote(value)
+		return func(e entity) bool {
+			switch have := e[name].(type) {
+			case string:
+				return strings.EqualFold(have, want)
+			case bool:
+				return strconv.FormatBool(have) == want
+			}
+			return false
+		}, nil
+	}
+	if arguments, ok := strings.CutPrefix(strings.ToLower(param), "startswith("); ok {
+		if name, value, ok := strings.Cut(strings.TrimSuffix(param[len(param)-len(arguments):], ")"), ","); ok {
+			name, want := strings.TrimSpace(name), strings.ToLower(unquote(value))
+			return func(e entity) bool {
+				have, _ := e[name].(string)
+				return strings.HasPrefix(strings.ToLower(have), want)
+			}, nil
+		}
+	}
+	return nil, &graphError{Status: 400, Code: "Request_UnsupportedQuery", Message: "Unsupported Query."}
+}

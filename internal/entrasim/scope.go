@@ -1,0 +1,109 @@
+package entrasim
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// scopes is a parsed scope parameter: OpenID's own and those of one resource.
+type scopes struct {
+	OpenID, Profile, Email, Offline bool
+	Resource                        App
+	Names                           []string // permissions at Resource, granted
+	Granted                         string   // as the token response says it
+}
+
+// parseScopes reads a user's scope parameter as the v2.0 endpoint does: resource scopes are
+// {resource}/{permission}, a bare permission is Microsoft Graph's, and all must be of one resource.
+// t.mu is held.
+func (t *Tenant) parseScopes(param string, client App) (scopes, *stsError) {
+	s := scopes{Resource: t.apps[GraphAppID]}
+	var granted []string
+	chosen := false
+	for _, word := range strings.Fields(param) {
+		switch word {
+		case "openid":
+			s.OpenID = true
+			continue
+		case "profile":
+			s.Profile = true
+			continue
+		case "email":
+			s.Email = true
+			continue
+		case "offline_access":
+			s.Offline = true
+			continue
+		}
+		name, permission := "", word
+		resource := t.apps[GraphAppID]
+		if slash := strings.LastIndex(word, "/"); slash >= 0 {
+			name, permission = word[:slash], word[slash+1:]
+			found, ok := t.resource(name)
+			if !ok {
+				return s, t.unknownResource(name)
+			}
+			resource = found
+		}
+		if chosen && resource.ClientID != s.Resource.ClientID {
+			return s, &stsError{OAuth: "invalid_scope", Code: 28000, Message: "The provided value for the input parameter scope is not valid " +
+				"because it contains more than one resource. Scope " + param + " is not valid."}
+		}
+		s.Resource, chosen = resource, true
+		if err := s.add(permission); err != nil {
+			err.Message += " The scope " + param + " is not valid."
+			return s, err
+		}
+		granted = append(granted, word)
+	}
+	if client.ClientID != s.Resource.ClientID && chosen && !slices.Contains(client.Consented, s.Resource.ClientID) {
+		return s, &stsError{OAuth: "invalid_grant", Sub: "consent_required", Code: 65001, Message: "The user or administrator has not consented " +
+			"to use the application with ID '" + client.ClientID + "' named '" + client.Name + "'. Send an interactive authorization request for this user and resource."}
+	}
+	if !chosen {
+		s.Names = []string{"openid", "profile", "User.Read", "email"}
+	}
+	for _, own := range []struct {
+		asked bool
+		name  string
+	}{{s.OpenID, "openid"}, {s.Profile, "profile"}, {s.Email, "email"}} {
+		if own.asked {
+			granted = append(granted, own.name)
+		}
+	}
+	s.Granted = strings.Join(granted, " ")
+	return s, nil
+}
+
+func (s *scopes) add(permission string) *stsError {
+	if permission == ".default" {
+		s.Names = slices.Clone(s.Resource.Scopes)
+		return nil
+	}
+	if !slices.Contains(s.Resource.Scopes, permission) {
+		return &stsError{OAuth: "invalid_scope", Code: 70011, Message: "The provided value for the input parameter 'scope' is not valid."}
+	}
+	s.Names = append(s.Names, permission)
+	return nil
+}
+
+func (t *Tenant) unknownResource(name string) *stsError {
+	return &stsError{Status: http.StatusBadRequest, OAuth: "invalid_resource", Code: 500011, Message: "The resource principal named " + name +
+		" was not found in the tenant named " + t.org.Name + ". This can happen if the application has not been installed by the " +
+		"administrator of the tenant or consented to by any user in the tenant."}
+}
+
+// appScope reads the scope of a client_credentials request: one resource's .default. t.mu is held.
+func (t *Tenant) appScope(param string) (App, *stsError) {
+	name, ok := strings.CutSuffix(param, "/.default")
+	if !ok || len(strings.Fields(param)) != 1 {
+		return App{}, &stsError{OAuth: "invalid_scope", Code: 1002012, Message: "The provided value for scope " + param +
+			" is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."}
+	}
+	resource, known := t.resource(name)
+	if !known {
+		return App{}, t.unknownResource(name)
+	}
+	return resource, nil
+}

@@ -110,6 +110,7 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 		l.End()
 		return nil, nil, err
 	}
+	e.at("recorded")
 	if !l.begin() { // cut while the audit entry was written
 		return nil, nil, refusal(l.Reason())
 	}

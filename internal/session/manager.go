@@ -162,6 +162,28 @@ func (m *Manager) ForWorkspace(ctx context.Context, from identity.SessionID, ws 
 	return row.ID, m.give(ctx, nil, []Session{row})
 }
 
+// Ensure returns a live session of a workspace: the one given if it lives, otherwise a new one below its owner's
+// latest sign-in.
+func (m *Manager) Ensure(ctx context.Context, id identity.SessionID, owner identity.UserID, ws identity.WorkspaceID, p identity.ProjectID) (identity.SessionID, error) {
+	now := m.c.Now()
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	if _, _, dead := m.Set().Live(id, now); dead == "" {
+		return id, nil
+	}
+	var latest *SignIn
+	for _, row := range m.Set().SignInsOf(owner) {
+		if row.Ended.IsZero() && now.Before(row.Expires) && (latest == nil || row.At.After(latest.At)) {
+			latest = row
+		}
+	}
+	if latest == nil {
+		return "", problem.New(problem.SignInNeeded, "The workspace's owner has to sign in first.")
+	}
+	row := Session{ID: identity.NewSessionID(), SignIn: latest.ID, User: owner, Kind: Workspace, Workspace: ws, Project: p, Created: now}
+	return row.ID, m.give(ctx, nil, []Session{row})
+}
+
 // Renew stores a sign-in's new refresh token, sealed.
 func (m *Manager) Renew(ctx context.Context, id identity.SignInID, refresh []byte) error {
 	m.writing.Lock()

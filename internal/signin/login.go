@@ -156,11 +156,7 @@ func (s *Service) begin(w http.ResponseWriter, r *http.Request, user identity.Us
 		User: user, Name: c.Name, At: c.at(token, s.c.Now()), Strength: c.Strength, Contexts: c.Contexts, TenantSession: c.Session,
 	}
 	if refresh != "" {
-		sealed, err := s.c.Sealer.Seal(refreshAD(user), []byte(refresh))
-		if err != nil {
-			return err
-		}
-		signIn.Refresh = sealed
+		signIn.Refresh = s.c.Sealer.Seal(refreshAD(user), []byte(refresh))
 	}
 	if _, ok := s.c.Facts().Directory.User(user); !ok && s.c.Unknown != nil {
 		s.c.Unknown(user)

@@ -36,8 +36,8 @@ type Once interface {
 
 // Sealer keeps refresh tokens unreadable at rest.
 type Sealer interface {
-	Seal(ad string, plain []byte) ([]byte, error)
-	Open(ad string, sealed []byte) ([]byte, error)
+	Seal(associated string, plain []byte) []byte
+	Open(associated string, sealed []byte) ([]byte, error)
 }
 
 // Recorder is the audit log.

@@ -149,11 +149,8 @@ func (s *Service) refused(ctx context.Context, signIn *session.SignIn, code stri
 }
 
 func (s *Service) renew(ctx context.Context, signIn *session.SignIn, refresh string) {
-	sealed, err := s.c.Sealer.Seal(refreshAD(signIn.User), []byte(refresh))
-	if err == nil {
-		err = s.c.Sessions.Renew(ctx, signIn.ID, sealed)
-	}
-	if err != nil { // the old one goes on working: Entra does not revoke it
+	sealed := s.c.Sealer.Seal(refreshAD(signIn.User), []byte(refresh))
+	if err := s.c.Sessions.Renew(ctx, signIn.ID, sealed); err != nil { // the old one goes on working: Entra does not revoke it
 		s.c.Log.Warn("a renewed refresh token could not be kept", "user", signIn.User, "error", err)
 	}
 }

@@ -39,7 +39,11 @@ type Doors interface {
 
 // Sessions makes and ends the sessions of workspaces.
 type Sessions interface {
+	// ForWorkspace makes a session below the sign-in of the session that asks.
 	ForWorkspace(ctx context.Context, from identity.SessionID, ws identity.WorkspaceID, p identity.ProjectID) (identity.SessionID, error)
+	// Ensure returns a live session of a workspace: the one given if it lives, otherwise a new one below the
+	// owner's latest sign-in.
+	Ensure(ctx context.Context, id identity.SessionID, owner identity.UserID, ws identity.WorkspaceID, p identity.ProjectID) (identity.SessionID, error)
 }
 
 // Config makes a Manager.
@@ -166,28 +170,6 @@ func (m *Manager) Want(ctx context.Context, id identity.WorkspaceID, want Desire
 	}
 	m.mu.Unlock()
 	m.wake(id)
-	return nil
-}
-
-// Adopt gives a workspace a new session below the sign-in of the session that asks, where its own has ended.
-func (m *Manager) Adopt(ctx context.Context, id identity.WorkspaceID, from identity.SessionID) error {
-	row, ok := m.Get(id)
-	if !ok {
-		return problem.New(problem.NotFound, "There is no workspace %s.", id)
-	}
-	sid, err := m.c.Sessions.ForWorkspace(ctx, from, id, row.Project)
-	if err != nil {
-		return err
-	}
-	row.Session = sid
-	if err := m.save(ctx, row); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if e := m.entries[id]; e != nil {
-		e.row.Session = sid
-	}
 	return nil
 }
 

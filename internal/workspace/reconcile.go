@@ -245,6 +245,15 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 	fresh := row.Phase != Running
 	if fresh {
 		m.say(row.ID, Creating, "Creating the workspace.")
+		sid, err := m.c.Sessions.Ensure(ctx, row.Session, row.Owner, row.ID, row.Project)
+		if err != nil {
+			return err
+		}
+		m.mu.Lock()
+		if e := m.entries[row.ID]; e != nil {
+			e.row.Session = sid // stored when the start settles
+		}
+		m.mu.Unlock()
 	}
 	spec := Spec{
 		ID: row.ID, Name: row.Name,

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+// machinePaths are the paths of the pages host that programs use. They read no cookie and set none.
+var machinePaths = []string{"/git/", "/r/", "/mcp/", "/oauth/", "/.well-known/", "/scim/", "/hooks/"}
+
+func machinePath(path string) bool {
+	if path == "/oauth/authorize" || path == "/oauth/device" { // pages for people
+		return false
+	}
+	for _, p := range machinePaths {
+		if strings.HasPrefix(path, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// hosts leads a request to the site that its Host names, and to no other.
+type hosts struct {
+	url       string // of the pages
+	pagesHost string
+	pages     http.Handler
+	machine   http.Handler
+	terminal  http.Handler
+	terminals terminalHosts
+	others    map[string]http.Handler // by host without port: the sample tenant under dev
+}
+
+func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host := strings.ToLower(r.Host)
+	name := host
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		name = host[:i]
+	}
+	switch _, terminal := h.terminals.workspace(host); {
+	case host == h.pagesHost && machinePath(r.URL.Path):
+		h.machine.ServeHTTP(w, r)
+	case host == h.pagesHost:
+		h.pages.ServeHTTP(w, r)
+	case terminal:
+		h.terminal.ServeHTTP(w, r)
+	case h.others[name] != nil:
+		h.others[name].ServeHTTP(w, r)
+	case (name == "localhost" || name == "127.0.0.1") && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		http.Redirect(w, r, h.url+"/", http.StatusTemporaryRedirect)
+	default:
+		http.Error(w, "Lanyard serves no site of this name. Its pages are at "+h.url+".", http.StatusMisdirectedRequest)
+	}
+}
+
+// terminalHosts knows the host names of terminals: t-<label>.<domain>.
+type terminalHosts struct{ suffix string } // ".localhost:8080": the domain with the port, as it stands in Host
+
+func newTerminalHosts(base, domain string) (terminalHosts, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return terminalHosts{}, err
+	}
+	suffix := "." + domain
+	if port := u.Port(); port != "" {
+		suffix += ":" + port
+	}
+	return terminalHosts{suffix}, nil
+}
+
+func (t terminalHosts) workspace(host string) (identity.WorkspaceID, bool) {
+	label, ok := strings.CutSuffix(host, t.suffix)
+	if !ok {
+		return "", false
+	}
+	label, ok = strings.CutPrefix(label, "t-")
+	if !ok {
+		return "", false
+	}
+	id, err := identity.WorkspaceFromLabel(label)
+	return id, err == nil
+}
+
+// pattern is a terminal's URL with {label} in place of the workspace's label.
+func (t terminalHosts) pattern(scheme string) string { return scheme + "://t-{label}" + t.suffix }
+
+// workspaceOf makes the resource of a workspace; one that is not there is a resource of nobody's, which policy
+// denies in the same words.
+func (s *Server) workspaceOf(id identity.WorkspaceID) identity.Resource {
+	row, ok := s.workspaces.Get(id)
+	if !ok {
+		return identity.Resource{Kind: identity.KindWorkspace, Name: string(id)}
+	}
+	return identity.Resource{Kind: identity.KindWorkspace, Name: string(id), Project: row.Project, Owner: row.Owner}
+}
+
+// siteOf says what a session is handed over for.
+func (s *Server) siteOf(host string) (access.Request, identity.WorkspaceID, bool) {
+	id, ok := s.terminals.workspace(strings.ToLower(host))
+	if !ok {
+		return access.Request{}, "", false
+	}
+	return access.Request{Action: identity.WorkspaceOpen, Resource: s.workspaceOf(id)}, id, true
+}
+
+// terminalPage serves the shell of a terminal's page, or leads whoever has no session here to where they have one.
+func (s *Server) terminalPage(page http.Handler) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		who := web.PrincipalFrom(r.Context())
+		if who.Session == "" {
+			s.signin.Lead(w, r)
+			return nil
+		}
+		request, _, ok := s.siteOf(r.Host)
+		if !ok {
+			return problem.New(problem.NotFound, "There is no terminal at this address.")
+		}
+		request.Principal, request.IP = who, web.ClientIP(r)
+		_, lease, err := s.engine.Open(r.Context(), request, nil)
+		if err != nil {
+			w.Header().Set("Clear-Site-Data", `"cache", "cookies", "storage"`)
+			return err
+		}
+		defer lease.End()
+		page.ServeHTTP(w, r)
+		return nil
+	}
+}

@@ -1,0 +1,185 @@
+// Package entra keeps the directory as Microsoft Entra ID has it: everything once by delta query, then what changed,
+// when a change notification rings and at every sweep.
+//
+// https://learn.microsoft.com/graph/delta-query-overview and /graph/change-notifications-overview.
+package entra
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/lanyardhq/lanyard/internal/directory"
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// DefaultSweep is how often deltas are read though nothing rang.
+const DefaultSweep = 60 * time.Second
+
+// wholeEvery is how often everything is read again, so that what a delta may miss does not stay wrong.
+const wholeEvery = 24 * time.Hour
+
+// Directory is what the source changes.
+type Directory interface {
+	Apply(ctx context.Context, c directory.Change, reason string) error
+	Snapshot() *directory.Snapshot
+	Cursors() map[string]string
+}
+
+// Config is what a Source needs.
+type Config struct {
+	Tenant   identity.TenantID
+	ClientID string // the app registration's, which is also how our enterprise application is found
+	Secret   string
+	TokenURL string // of the v2.0 token endpoint
+	Graph    string // base address, including /v1.0
+	HTTP     *http.Client
+	// NotificationURL is where Graph reaches Notifications; empty: nothing rings, the sweep finds changes.
+	NotificationURL string
+	Sweep           time.Duration // 0: DefaultSweep
+	Directory       Directory
+	// Learned, if set, is called before a change is applied with the moment at which the bytes arrived that told of
+	// it: the notification, or, when none rang, the delta page.
+	Learned func(at time.Time)
+	Log     *slog.Logger
+}
+
+// Source reads the tenant. Its methods are safe for concurrent use.
+type Source struct {
+	tenant        identity.TenantID
+	clientID      string
+	graph         *client
+	directory     Directory
+	learned       func(time.Time)
+	log           *slog.Logger
+	sweep         time.Duration
+	bell          *bell
+	subscriptions *subscriptions
+	notified      bool // there is a notification URL
+
+	ready     chan struct{}
+	readyOnce sync.Once
+
+	// reading is held while deltas are read and applied; it guards what follows.
+	reading  chan struct{}
+	readAt   map[kind]time.Time // when what is known of a kind was asked for
+	assigned map[string]bool    // object IDs of the groups assigned to our application; nil: not read yet
+	hidden   map[string]bool    // object IDs of users and groups seen soft-deleted
+	whole    bool               // everything must be read again
+	blind    bool               // the assignments may not be read; said once
+}
+
+// New returns a Source; Run makes it work.
+func New(c Config) (*Source, error) {
+	base, err := url.Parse(strings.TrimSuffix(c.Graph, "/"))
+	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
+		return nil, fmt.Errorf("the address of Graph, %q, is not a URL", c.Graph)
+	}
+	web := http.Client{}
+	if c.HTTP != nil {
+		web = *c.HTTP
+	}
+	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the token goes to Graph alone
+	s := &Source{
+		tenant: c.Tenant, clientID: c.ClientID, directory: c.Directory, learned: c.Learned, log: c.Log, sweep: c.Sweep,
+		notified: c.NotificationURL != "", bell: newBell(), ready: make(chan struct{}), reading: make(chan struct{}, 1),
+		readAt: map[kind]time.Time{}, hidden: map[string]bool{},
+	}
+	s.graph = &client{base: base, http: &web, app: clientcredentials.Config{
+		ClientID: c.ClientID, ClientSecret: c.Secret, TokenURL: c.TokenURL, AuthStyle: oauth2.AuthStyleInParams,
+		Scopes: []string{base.Scheme + "://" + base.Host + "/.default"},
+	}}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.learned == nil {
+		s.learned = func(time.Time) {}
+	}
+	if s.sweep <= 0 {
+		s.sweep = DefaultSweep
+	}
+	s.subscriptions = newSubscriptions(s.graph, c.NotificationURL, s.sweep, s.bell, s.log)
+	return s, nil
+}
+
+// Ready is closed when the directory was read for the first time since the start.
+func (s *Source) Ready() <-chan struct{} { return s.ready }
+
+// Run reads until ctx ends, which is not an error. While Graph is out of reach it tries again, and the directory's
+// age grows.
+func (s *Source) Run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	if s.notified {
+		parts.Go(func() { s.subscriptions.keep(ctx) })
+	}
+	parts.Go(func() { s.refresh(ctx) })
+	s.listen(ctx)
+	return nil
+}
+
+// echoes are the waits after which deltas are read again when a notification rang and nothing had changed: the
+// delta may lag behind the notification.
+var echoes = [...]time.Duration{200 * time.Millisecond, time.Second, 4 * time.Second, 15 * time.Second}
+
+func (s *Source) listen(ctx context.Context) {
+	state := health{log: s.log, down: "Graph cannot be read; the directory grows old", up: "Graph is read"}
+	var retry backoff
+	next, echo, swept := sweeping(), len(echoes), time.Now()
+	for ctx.Err() == nil {
+		done := next
+		found, err := s.read(ctx, done)
+		state.note(ctx, err)
+		if err == nil && done.sweep {
+			swept = time.Now()
+		}
+		if err != nil || found || done.sweep {
+			echo = len(echoes)
+		}
+		wait := retry.after(err, time.Until(swept.Add(s.sweep)))
+		next = sweeping()
+		if echo < len(echoes) && echoes[echo] < wait {
+			wait, next = echoes[echo], errand{what: done.what}
+			echo++
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.bell.rung:
+			what, rung := s.bell.answer()
+			next, echo = errand{what: what, rung: rung}, 0
+		case <-time.After(wait):
+		}
+	}
+}
+
+// refresh reads everything again from time to time. The pages are read beside the deltas, which do not wait.
+func (s *Source) refresh(ctx context.Context) {
+	var retry backoff
+	for ctx.Err() == nil {
+		wait := time.Minute
+		if at, err := time.Parse(time.RFC3339, s.directory.Cursors()[s.cursor("whole")]); err == nil {
+			wait = time.Until(at.Add(wholeEvery))
+			if wait <= 0 {
+				wait = retry.after(s.readWhole(ctx), time.Minute)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Sync reads what changed now and applies it.
+func (s *Source) Sync(ctx context.Context) error {
+	_, err := s.read(ctx, sweeping())
+	return err
+}

@@ -1,0 +1,50 @@
+package api
+
+import "time"
+
+// Workspace is a workspace and its state.
+type Workspace struct {
+	ID         string    `json:"id"`
+	Owner      string    `json:"owner"`
+	OwnerName  string    `json:"owner_name"`
+	Project    string    `json:"project" doc:"The project's name"`
+	Repository string    `json:"repository"`
+	Ref        string    `json:"ref,omitempty" doc:"Empty: the default branch"`
+	Name       string    `json:"name" doc:"The checkout is /workspace/<name>"`
+	Desired    string    `json:"desired" doc:"running, stopped or deleted"`
+	Phase      string    `json:"phase"`
+	Message    string    `json:"message,omitempty" doc:"What the phase waits for, or why it failed"`
+	Created    time.Time `json:"created"`
+	Changed    time.Time `json:"changed"`
+	Own        bool      `json:"own" doc:"The one who asks owns it"`
+	Terminal   string    `json:"terminal,omitempty" doc:"Address of its terminal, for the owner"`
+}
+
+// Order asks for a workspace: by a context URL, or by project and repository.
+type Order struct {
+	ContextURL string `json:"context_url,omitempty"`
+	Project    string `json:"project,omitempty" doc:"The project's name"`
+	Repository string `json:"repository,omitempty"`
+	Ref        string `json:"ref,omitempty"`
+}
+
+// Context is what a context URL stands for, before anything is started.
+type Context struct {
+	Project    string `json:"project"`
+	Repository string `json:"repository"`
+	Ref        string `json:"ref,omitempty" doc:"Empty: the default branch"`
+}
+
+// Progress is one line of a workspace's start.
+type Progress struct {
+	At    time.Time `json:"at"`
+	Phase string    `json:"phase"`
+	Text  string    `json:"text"`
+}
+
+// ExecRequest is the first message of an exec WebSocket, as text.
+type ExecRequest struct {
+	Argv  []string `json:"argv"`
+	TTY   bool     `json:"tty,omitempty"`
+	Stdin bool     `json:"stdin,omitempty"`
+}

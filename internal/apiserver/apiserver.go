@@ -1,0 +1,98 @@
+// Package apiserver answers the HTTP API under /api/v1 as JSON. Its routes are a table of endpoints, from which both
+// the site's routes and the OpenAPI document are made, so that neither can say what the other does not.
+package apiserver
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/web"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+// Access is what the API asks of access.Engine.
+type Access interface {
+	access.Authorizer
+	Facts() *access.Facts
+	Standing(access.Request) access.Explanation
+	Leases(yield func(*access.Lease) bool)
+	LeasesOf(identity.UserID) []*access.Lease
+	Ended() []access.Ending
+	Changed() <-chan struct{}
+	Revoke(identity.LeaseID, access.Reason) bool
+}
+
+// Workspaces is what the API asks of workspace.Manager.
+type Workspaces interface {
+	Create(context.Context, workspace.Order) (workspace.Workspace, error)
+	Get(identity.WorkspaceID) (workspace.Workspace, bool)
+	List() []workspace.Workspace
+	// Want records what is wanted of a workspace, together with the event, and returns when that is stored.
+	Want(context.Context, identity.WorkspaceID, workspace.Desired, audit.Event) error
+	// Adopt gives a workspace whose session has ended a new one below the sign-in of the session that asks.
+	Adopt(context.Context, identity.WorkspaceID, identity.SessionID) error
+	// Follow gives the lines of the present or last start and those that come, until stop is called.
+	Follow(identity.WorkspaceID) (lines []workspace.Line, more <-chan workspace.Line, stop func())
+}
+
+// Sessions ends sign-ins and sessions, as session.Manager does: access ends at once, whether or not that can be
+// written yet.
+type Sessions interface {
+	EndUser(ctx context.Context, u identity.UserID, why string, events ...audit.Event) session.Ended
+	EndSession(ctx context.Context, id identity.SessionID, why string, events ...audit.Event) session.Ended
+}
+
+// AuditLog is what the API reads of the audit log.
+type AuditLog interface {
+	Search(context.Context, audit.Filter) ([]audit.Event, error)
+}
+
+// Config is what the API needs. All fields are required but Now.
+type Config struct {
+	Access     Access
+	Workspaces Workspaces
+	Sessions   Sessions
+	Audit      AuditLog
+	// VerifyAudit checks the log's tree; ExportAudit writes the exact bytes of every event, one a line.
+	VerifyAudit func(context.Context) (api.Verification, error)
+	ExportAudit func(context.Context, io.Writer) error
+	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
+	// can say goodbye in the protocol.
+	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error
+	// Terminal is the address of a workspace's terminal.
+	Terminal func(identity.WorkspaceID) string
+	Log      *slog.Logger
+	Now      func() time.Time // nil: time.Now
+}
+
+type server struct {
+	c    Config
+	spec []byte // the OpenAPI document
+}
+
+// Routes are the API's routes, for the pages site and for the operator's socket.
+func Routes(c Config) []web.Route {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &server{c: c}
+	table := s.endpoints()
+	s.spec = document(table)
+	routes := make([]web.Route, 0, len(table)+1)
+	for _, e := range table {
+		routes = append(routes, e.route())
+	}
+	return append(routes, web.Route{
+		Method: http.MethodGet, Path: "/api/openapi.json",
+		Access: web.Public("the description is the same for everybody and names nothing of this installation"),
+		Serve:  s.openAPI,
+	})
+}

@@ -1,0 +1,39 @@
+import { useState } from "preact/hooks";
+import { get, type Event, type Page } from "../api";
+import { clock, shortResource, verb, visible } from "../format";
+import { useRepeat } from "../hooks";
+import { Section } from "../parts";
+
+/** The newest entries of the audit log that the person may read. */
+export function Events({ changes, onFault }: { changes: number; onFault: (fault: unknown) => void }) {
+  const [list, setList] = useState<Event[]>();
+  useRepeat(async (signal) => {
+    try {
+      setList((await get<Page<Event>>("/audit?limit=15", signal)).items);
+    } catch (fault) {
+      if (!signal.aborted) onFault(fault);
+    }
+  }, () => 5000, [changes]);
+  if (!list?.length) return null;
+  return (
+    <Section id="events" title="Audit log">
+      <div class="scroll">
+        <table>
+          <thead><tr><th>Time</th><th>Who</th><th>What</th><th>Outcome</th></tr></thead>
+          <tbody>
+            {list.map((e) => (
+              <tr data-testid="event" data-action={e.action} data-outcome={e.outcome} key={e.seq}>
+                <td class="nowrap muted">{clock(e.time)}</td>
+                <td>{visible(e.user_name || e.actor)}</td>
+                <td><strong>{verb(e.action)}</strong> <span class="breakable">{shortResource(e.resource)}</span>
+                  {e.reasons && e.reasons.length > 0 && <span class="muted block small">{visible(e.reasons.join(" "))}</span>}
+                </td>
+                <td><span class={"outcome " + e.outcome}>{visible(e.outcome)}</span></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Section>
+  );
+}

@@ -1,0 +1,51 @@
+import { useEffect, useState } from "preact/hooks";
+import { get, Problem, type Workspace } from "./api";
+import { shortURL, visible } from "./format";
+import { Fault } from "./parts";
+import { useFollow } from "./progress";
+import { Lines, moving, State, WorkspaceActions } from "./workspace";
+
+/** Workspaces whose start was clicked in this page: those open by themselves once they run. */
+export const startedHere = new Set<string>();
+
+/** One workspace: its start as it happens, and what can be done with it. */
+export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) => void }) {
+  const [workspace, setWorkspace] = useState<Workspace>();
+  const [fault, setFault] = useState<unknown>();
+  const failed = (f: unknown) => {
+    setFault(f);
+    onFault(f);
+  };
+  const load = () => get<Workspace>("/workspaces/" + id).then((w) => {
+    setWorkspace(w);
+    setFault(undefined);
+  }, failed);
+  useEffect(() => void load(), [id]);
+  const { lines, lost } = useFollow(id, moving(workspace), setWorkspace, failed);
+
+  useEffect(() => {
+    if (workspace?.phase !== "running" || !workspace.terminal || !startedHere.delete(id)) return;
+    location.assign(workspace.terminal);
+  }, [workspace, id]);
+
+  return (
+    <main class="narrow" data-testid="workspace-page" data-workspace={id} data-phase={workspace?.phase}>
+      <a href="#" class="back">← All workspaces</a>
+      {workspace && <h1>{visible(workspace.name)} <State workspace={workspace} /></h1>}
+      {workspace && (
+        <p class="muted breakable">
+          <code>{shortURL(workspace.repository)}</code>{workspace.ref && <> at <code>{visible(workspace.ref)}</code></>}
+          {" "}in {visible(workspace.project)} · {id}
+        </p>
+      )}
+      <Fault fault={fault} />
+      {fault instanceof Problem && fault.status === 404 ? null : <Lines lines={lines} live={moving(workspace)} lost={lost} />}
+      {workspace && workspace.message && <p class="muted" data-testid="workspace-message">{visible(workspace.message)}</p>}
+      {workspace && (
+        <div class="actions left">
+          <WorkspaceActions workspace={workspace} onChange={load} onFault={failed} onDeleted={() => (location.hash = "")} />
+        </div>
+      )}
+    </main>
+  );
+}

@@ -1,0 +1,80 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { send, type Progress, type Workspace } from "./api";
+import { visible } from "./format";
+import { Act, Ask } from "./parts";
+
+/** Whether a workspace is on its way to another state. */
+export function moving(w: Workspace | undefined): boolean {
+  return !!w && w.phase !== w.desired;
+}
+
+/** Whether a start ended without a running workspace; its message says why. */
+export function failed(w: Workspace): boolean {
+  return w.phase === "stopped" && w.desired === "stopped" && !!w.message;
+}
+
+const words: Record<string, string> = {
+  running: "Running", stopped: "Stopped", stopping: "Stopping", preparing: "Preparing", creating: "Creating",
+  pending: "Waiting", building: "Building", initializing: "Getting the repository", interrupted: "Interrupted", unknown: "Unknown",
+};
+
+/** A workspace's state as a coloured word. */
+export function State({ workspace: w }: { workspace: Workspace }) {
+  const kind = failed(w) ? "bad" : w.phase === "running" ? "good" : w.phase === "stopped" ? "" : "busy";
+  const word = failed(w) ? "Failed" : w.desired === "deleted" ? "Deleting" : words[w.phase] ?? w.phase;
+  return <span class={"state " + kind} data-testid="workspace-state" data-phase={w.phase}>{visible(word)}</span>;
+}
+
+/** What can be done with a workspace in its state. */
+export function WorkspaceActions({ workspace: w, onChange, onFault, onDeleted }: {
+  workspace: Workspace; onChange: () => void; onFault: (fault: unknown) => void; onDeleted?: () => void;
+}) {
+  const [asking, setAsking] = useState(false);
+  const change = (verb: string) => async () => {
+    await send("POST", `/workspaces/${w.id}/${verb}`);
+    onChange();
+  };
+  const remove = async () => {
+    setAsking(false);
+    try {
+      await send("DELETE", `/workspaces/${w.id}`);
+      (onDeleted ?? onChange)();
+    } catch (fault) {
+      onFault(fault);
+    }
+  };
+  const stops = w.desired === "running";
+  return (
+    <>
+      {w.own && w.phase === "running" && w.terminal && (
+        <a class="button primary" href={w.terminal} target="_blank" rel="noopener" data-testid="open-terminal">Open terminal</a>
+      )}
+      {stops && <Act label="Stop" run={change("stop")} onFault={onFault} testid="stop" />}
+      {!stops && w.own && w.desired !== "deleted" && <Act label="Resume" kind="primary" run={change("start")} onFault={onFault} testid="resume" />}
+      {w.desired !== "deleted" && <button type="button" class="quiet danger-text" onClick={() => setAsking(true)} data-testid="delete">Delete</button>}
+      {asking && (
+        <Ask title={`Delete ${visible(w.name)}?`} yes="Delete workspace" onYes={() => void remove()} onNo={() => setAsking(false)}>
+          <p>Its files are removed, with everything that was not pushed. This cannot be undone.</p>
+        </Ask>
+      )}
+    </>
+  );
+}
+
+/** The lines of a start. */
+export function Lines({ lines, live, lost }: { lines: Progress[]; live: boolean; lost: boolean }) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => box.current?.scrollTo(0, box.current.scrollHeight), [lines]);
+  if (!lines.length && !live) return null;
+  const first = lines[0] ? Date.parse(lines[0].at) : 0;
+  return (
+    <div class={"lines" + (live ? " live" : "")} ref={box} role="log" aria-label="Progress of the start" tabIndex={0} data-testid="progress">
+      {lines.map((line) => (
+        <div data-testid="progress-line" data-phase={line.phase}>
+          <span class="at">{((Date.parse(line.at) - first) / 1000).toFixed(2)} s</span> {visible(line.text)}
+        </div>
+      ))}
+      {lost && <div class="muted">The connection was lost. Trying again…</div>}
+    </div>
+  );
+}

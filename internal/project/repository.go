@@ -38,8 +38,11 @@ func CanonicalRepository(raw string) (string, error) {
 	return "https://" + host + "/" + strings.Join(segments, "/"), nil
 }
 
-// quote prints hostile text, cut where it gets long.
+// quote prints hostile text, cut where it gets long and without what could be a password before an @.
 func quote(s string) string {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		s = "…" + s[at:]
+	}
 	if len(s) > 200 {
 		return strconv.QuoteToASCII(s[:200]) + "…"
 	}

@@ -32,6 +32,9 @@ func refused(t *testing.T, raw, why string) {
 	if err == nil || !strings.Contains(err.Error(), why) {
 		t.Errorf("%q: got %q, %v; want an error that says %q", raw, got, err, why)
 	}
+	if err != nil && strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%q: the password is in the error %v", raw, err)
+	}
 }
 
 func TestRefusedRepositories(t *testing.T) {
@@ -56,7 +59,7 @@ func TestRefusedRepositories(t *testing.T) {
 		"https://git.example.test:99999/a":                      "not a port",
 		"https://git.example.test:/a":                           "not a port",
 		"https://user@git.example.test/a":                       "without user name",
-		"https://user:pw@git.example.test/a":                    "without user name",
+		"https://user:hunter2@git.example.test/a":               "without user name",
 		"https://git.example.test/a?x=1":                        "without user name, query",
 		"https://git.example.test/a#x":                          "without user name, query and fragment",
 		"https://git.exämple.test/a":                            "xn--",

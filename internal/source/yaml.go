@@ -244,8 +244,8 @@ func (m Mapping) Find(key string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Keys refuses, by name, every key but the known ones. later holds keys that are part of the design and not built
-// yet, with what to do instead (empty: remove it).
+// Keys refuses, by name, every key but the known ones. later holds keys that somebody may well write although they
+// are not read, with what to say of them; empty says that they are not supported yet.
 func (m Mapping) Keys(known []string, later map[string]string) {
 	for _, e := range m.Entries {
 		if slices.Contains(known, e.Key) {
@@ -253,9 +253,9 @@ func (m Mapping) Keys(known []string, later map[string]string) {
 		}
 		if instead, planned := later[e.Key]; planned {
 			if instead == "" {
-				instead = "remove it"
+				instead = "is not supported yet; remove it"
 			}
-			e.At.Report("`%s` is not supported yet; %s", e.Key, instead)
+			e.At.Report("`%s` %s", e.Key, instead)
 			continue
 		}
 		if near := Nearest(e.Key, known); near != "" {

@@ -1,0 +1,99 @@
+// Package project holds projects: their roles, repositories, resources and templates, as the files of the
+// configuration say. A Set is immutable; reading files into one is pure. Loader follows the folders.
+package project
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/policy"
+)
+
+// Role is a role of a project, or of the installation.
+type Role = policy.Role
+
+// The roles.
+const (
+	NoRole     = policy.NoRole
+	Viewer     = policy.Viewer
+	Developer  = policy.Developer
+	Maintainer = policy.Maintainer
+	Admin      = policy.Admin
+	Auditor    = policy.Auditor
+)
+
+// DefaultTimeout is how long a workspace runs with nobody in it when its project says nothing.
+const DefaultTimeout = 30 * time.Minute
+
+// Project is a namespace of repositories, resources and workspaces, with roles. It is part of a Set; do not change it.
+type Project struct {
+	ID           identity.ProjectID
+	Name         string
+	Roles        map[Role][]identity.GroupID // the groups that hold each role; what could not be resolved is missing
+	Repositories []Repository
+	Apps         []App
+	Workspace    Template
+	File         string // the file it is written in
+}
+
+// Role is the strongest role that somebody holds in the project, and the group that gives it. holds says whether
+// they are in a group.
+func (p Project) Role(holds func(identity.GroupID) bool) (best Role, via identity.GroupID) {
+	roles := policy.ProjectRoles()
+	for i := len(roles) - 1; i >= 0; i-- {
+		for _, g := range p.Roles[roles[i]] {
+			if holds(g) {
+				return roles[i], g
+			}
+		}
+	}
+	return NoRole, identity.GroupID{}
+}
+
+// Repository is a Git repository behind the gateway.
+type Repository struct {
+	URL        string // canonical, see CanonicalRepository
+	Credential Credential
+}
+
+// Resource names the repository for a decision.
+func (r Repository) Resource(p identity.ProjectID) identity.Resource {
+	return identity.Resource{Kind: identity.KindRepo, Name: r.URL, Project: p}
+}
+
+// App is an internal HTTP application behind the gateway.
+type App struct {
+	Name     string   // unique in the installation
+	URL      *url.URL // http or https, with an optional base path; do not change it
+	Audience string   // of the assertion that says who is calling; empty for none
+}
+
+// Resource names the app for a decision.
+func (a App) Resource(p identity.ProjectID) identity.Resource {
+	return identity.Resource{Kind: identity.KindApp, Name: a.Name, Project: p}
+}
+
+// Credential says how the gateway proves itself to what stands behind it. At most one field is set.
+type Credential struct {
+	EntraScope string // the person's own token for this scope
+	BasicFile  string // path of a file that holds user:password
+	BearerFile string // path of a file that holds a token
+}
+
+// LongLived is the file of a credential that outlives a session, and its key in the configuration; both empty where
+// there is none.
+func (c Credential) LongLived() (key, file string) {
+	switch {
+	case c.BasicFile != "":
+		return "basic_file", c.BasicFile
+	case c.BearerFile != "":
+		return "bearer_file", c.BearerFile
+	}
+	return "", ""
+}
+
+// Template is what a project's workspaces are made from.
+type Template struct {
+	Timeout time.Duration // without anybody in it
+}

@@ -1,0 +1,149 @@
+package project
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/source"
+)
+
+// Finding is one thing that is wrong with the configuration, and where.
+type Finding = source.Finding
+
+// Set is all projects of one revision, with the groups that their names stand for. It is immutable.
+type Set struct {
+	revision Revision
+	tenant   identity.TenantID
+	pins     map[string]identity.GroupID
+	drafts   []draft // the projects as written, their bindings not yet resolved
+	global   map[Role][]binding
+
+	projects     []Project // by name
+	byID         map[identity.ProjectID]int
+	byName       map[string]int
+	repositories map[string]place
+	apps         map[string]place
+	globalGroups map[Role][]identity.GroupID
+	findings     []Finding
+	awaiting     bool // a name could be resolved for the first time, and whoever stores pins has not done so yet
+}
+
+// place is where in a Set something is.
+type place struct{ project, index int }
+
+// draft is a project whose groups are still as written.
+type draft struct {
+	Project
+	roles map[Role][]binding
+}
+
+// Empty is a Set without projects, roles or rights.
+func Empty() *Set { return &Set{} }
+
+// Revision is the number of the revision that the set was read from.
+func (s *Set) Revision() int64 { return s.revision.Number }
+
+// Project finds a project by its ID.
+func (s *Set) Project(id identity.ProjectID) (Project, bool) {
+	i, ok := s.byID[id]
+	if !ok {
+		return Project{}, false
+	}
+	return s.projects[i], true
+}
+
+// ByName finds a project by its name.
+func (s *Set) ByName(name string) (Project, bool) {
+	i, ok := s.byName[name]
+	if !ok {
+		return Project{}, false
+	}
+	return s.projects[i], true
+}
+
+// ForRepository finds a repository by its canonical URL, and the one project that has it.
+func (s *Set) ForRepository(canonical string) (Project, Repository, bool) {
+	at, ok := s.repositories[canonical]
+	if !ok {
+		return Project{}, Repository{}, false
+	}
+	p := s.projects[at.project]
+	return p, p.Repositories[at.index], true
+}
+
+// App finds an app by its name, which is unique in the installation, and its project.
+func (s *Set) App(name string) (Project, App, bool) {
+	at, ok := s.apps[name]
+	if !ok {
+		return Project{}, App{}, false
+	}
+	p := s.projects[at.project]
+	return p, p.Apps[at.index], true
+}
+
+// All are the projects by name.
+func (s *Set) All() []Project { return slices.Clone(s.projects) }
+
+// Global reports whether somebody holds a role of the installation. holds says whether they are in a group.
+func (s *Set) Global(role Role, holds func(identity.GroupID) bool) bool {
+	return slices.ContainsFunc(s.globalGroups[role], holds)
+}
+
+// GlobalGroups are the groups that hold a role of the installation.
+func (s *Set) GlobalGroups(role Role) []identity.GroupID { return slices.Clone(s.globalGroups[role]) }
+
+// Findings are the bindings of roles that are void, and why. They do not keep the rest from working.
+func (s *Set) Findings() []Finding { return slices.Clone(s.findings) }
+
+// Rebind is the set with its names of groups looked up again, after the directory changed. No name is resolved for
+// the first time: that is the Loader's, which stores what it found. changed is false, and the result is s, when
+// that makes no difference.
+func (s *Set) Rebind(groups Groups) (next *Set, changed bool) {
+	next = &Set{revision: s.revision, tenant: s.tenant, pins: s.pins, drafts: s.drafts, global: s.global,
+		byID: s.byID, byName: s.byName, repositories: s.repositories, apps: s.apps}
+	next.bind(groups, false)
+	same := slices.Equal(next.findings, s.findings) && next.awaiting == s.awaiting &&
+		equalRoles(next.globalGroups, s.globalGroups) && len(next.projects) == len(s.projects)
+	for i := 0; same && i < len(next.projects); i++ {
+		same = equalRoles(next.projects[i].Roles, s.projects[i].Roles)
+	}
+	if same {
+		return s, false
+	}
+	return next, true
+}
+
+func equalRoles(a, b map[Role][]identity.GroupID) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for role, groups := range a {
+		if !slices.Equal(groups, b[role]) {
+			return false
+		}
+	}
+	return true
+}
+
+// bind resolves the groups of all roles. With pinning, names that were never resolved before are, and the result is
+// what must be stored for them.
+func (s *Set) bind(groups Groups, pinning bool) []Pin {
+	r := resolver{tenant: s.tenant, pins: s.pins, groups: groups, pinning: pinning}
+	s.globalGroups = r.roles(s.global)
+	s.projects = make([]Project, len(s.drafts))
+	for i, d := range s.drafts {
+		p := d.Project
+		p.Roles = r.roles(d.roles)
+		s.projects[i] = p
+	}
+	r.findings.Sort()
+	s.findings, s.awaiting = r.findings, r.awaiting
+	if len(r.newPins) > 0 {
+		s.pins = maps.Clone(s.pins)
+		for _, pin := range r.newPins {
+			s.pins[pin.Name] = pin.Group
+		}
+	}
+	return r.newPins
+}

@@ -1,0 +1,34 @@
+package gateway
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+)
+
+// Farewell lets the goroutine that writes an answer also write its last words after a cut, so that nobody else
+// writes at the same moment. Its Bye is given to Open; the handler defers Said.
+type Farewell struct {
+	once sync.Once
+	said chan struct{}
+}
+
+// NewFarewell returns a Farewell that waits.
+func NewFarewell() *Farewell { return &Farewell{said: make(chan struct{})} }
+
+// Bye waits for Said. The lease closes the connections when Bye returns or access.Goodbye is over.
+func (f *Farewell) Bye(access.Reason) { <-f.said }
+
+// Said ends the waiting.
+func (f *Farewell) Said() { f.once.Do(func() { close(f.said) }) }
+
+// Abort ends an answer that was cut: when the lease has closed the connections, it returns the error that makes the
+// server reset what is left, so that nobody takes the answer for whole.
+func (f *Farewell) Abort(l *access.Lease) error {
+	f.Said()
+	if !l.Reason().IsZero() {
+		<-l.Cut()
+	}
+	return http.ErrAbortHandler
+}

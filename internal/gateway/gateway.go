@@ -1,0 +1,57 @@
+// Package gateway holds what the protocols behind Lanyard's data paths share: the guard of those paths, the check of
+// a request's path, and the end of an answer after a cut. A protocol package knows its wire format and nothing else;
+// each request goes the same way: identify, open a lease, connect, end.
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+// Prefixes of the machine site's data paths.
+const (
+	GitPrefix = "/git/"
+	AppPrefix = "/r/"
+)
+
+// Protocols are the handlers of the data paths.
+type Protocols struct {
+	Git web.Handler // below GitPrefix
+	App web.Handler // below AppPrefix
+}
+
+// Routes are the machine site's data paths.
+func Routes(p Protocols) []web.Route {
+	return []web.Route{
+		{Path: GitPrefix, Access: web.Asks("repo:read or repo:write, by what git wants to do"), Serve: p.Git},
+		{Path: AppPrefix + "{app}/", Access: web.Asks("app:call on the app that the path names"), Serve: p.App},
+	}
+}
+
+// Guard refuses what the data paths never serve: browsers, and addresses that can be read in two ways. It lets other
+// paths pass.
+func Guard(r *http.Request) error {
+	if !strings.HasPrefix(r.URL.Path, GitPrefix) && !strings.HasPrefix(r.URL.Path, AppPrefix) {
+		return nil
+	}
+	if _, err := PathOf(r); err != nil {
+		return err
+	}
+	if strings.EqualFold(r.Header.Get("Sec-Fetch-Mode"), "navigate") {
+		return problem.New(problem.Denied, "This address is for programs inside a workspace; a browser cannot open it.")
+	}
+	if len(r.Header.Values("Cookie")) > 0 {
+		return problem.New(problem.Denied, "This address is for programs inside a workspace; it takes no cookies.")
+	}
+	return nil
+}
+
+// Headers are on every answer of the data paths: what comes from behind Lanyard is on the host of Lanyard's own
+// pages, and must not run there.
+func Headers(h http.Header) {
+	h.Set("Content-Security-Policy", "sandbox")
+	h.Set("X-Content-Type-Options", "nosniff")
+}

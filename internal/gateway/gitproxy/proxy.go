@@ -1,0 +1,143 @@
+// Package gitproxy passes Git's smart HTTP protocol between workspaces and upstream repositories: clone, fetch and
+// push, in every version of the protocol, streaming in both directions with memory that does not grow. It asks access
+// for each request, adds the credential through upstream, and after a cut tells git why, between two packets.
+package gitproxy
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/gateway"
+	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+// Config makes a Proxy.
+type Config struct {
+	Access   access.Authorizer
+	Facts    func() *access.Facts // for finding repositories
+	Upstream *upstream.Upstream
+	Log      *slog.Logger
+}
+
+// Proxy serves the paths below gateway.GitPrefix.
+type Proxy struct{ c Config }
+
+// New returns a Proxy.
+func New(c Config) *Proxy { return &Proxy{c} }
+
+// Serve is the route's handler. Errors are plain text, which git shows to its user, and never 401, at which git
+// would ask for a password.
+func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
+	gateway.Headers(w.Header())
+	x, err := p.prepare(w, r)
+	if err == nil {
+		err = x.serve()
+	}
+	if err == nil || errors.Is(err, http.ErrAbortHandler) {
+		return err
+	}
+	if problem.KindOf(err) == problem.Internal && r.Context().Err() == nil {
+		p.c.Log.Error("a git request failed", "path", r.URL.Path, "error", err)
+	}
+	writeText(w, err)
+	return nil
+}
+
+// exchange is one request and its answer.
+type exchange struct {
+	*Proxy
+	call
+	w        http.ResponseWriter
+	r        *http.Request
+	repo     project.Repository
+	resource identity.Resource
+	text     string // the repository, for messages
+}
+
+func (p *Proxy) prepare(w http.ResponseWriter, r *http.Request) (*exchange, error) {
+	c, err := parse(r)
+	if err != nil {
+		return nil, err
+	}
+	x := &exchange{Proxy: p, call: c, w: w, r: r, text: strings.TrimPrefix(c.repository, "https://")}
+	owner, repo, ok := p.c.Facts().Projects.ForRepository(c.repository)
+	if !ok {
+		return nil, x.absent()
+	}
+	x.repo, x.resource = repo, repo.Resource(owner.ID)
+	if c.advertise {
+		return x, nil
+	}
+	if got := r.Header.Get("Content-Type"); got != c.service.requestType() {
+		return nil, problem.New(problem.Invalid, "Git sends %s here, not %q.", c.service.requestType(), got)
+	}
+	switch r.Header.Get("Content-Encoding") {
+	case "", "identity":
+	case "gzip":
+		unpacked, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, problem.Wrap(err, problem.Invalid, "The request is not compressed as it says.")
+		}
+		r.Body, r.ContentLength = readCloser{unpacked, r.Body}, -1
+	default:
+		return nil, problem.New(problem.Invalid, "Lanyard reads requests of git as they are or compressed by gzip.")
+	}
+	// The answer may begin before the request has ended. Without full duplex Go's server would then read and drop
+	// what is left of the request; the transport, which still reads it, would take that for a broken request and
+	// close the upstream's connection in the middle of the answer.
+	if err := http.NewResponseController(w).EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	return x, nil
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// absent is the answer for a repository that is unknown and for one that is hidden: nobody can tell them apart.
+func (x *exchange) absent() error {
+	return problem.New(problem.NotFound, "There is no repository %s here that you may use.", x.text)
+}
+
+// open asks access; a hidden repository is absent.
+func (x *exchange) open(request access.Request, bye func(access.Reason)) (*access.Lease, error) {
+	request.Principal = web.PrincipalFrom(x.r.Context())
+	request.Resource = x.resource
+	request.IP = web.ClientIP(x.r)
+	ctx, lease, err := x.c.Access.Open(x.r.Context(), request, bye)
+	if err != nil {
+		if problem.KindOf(err) == problem.NotFound {
+			err = x.absent()
+		}
+		return nil, err
+	}
+	x.r = x.r.WithContext(ctx)
+	if conn := web.ConnFrom(ctx); conn != nil {
+		lease.Hold(conn)
+	}
+	return lease, nil
+}
+
+// writeText answers with what a person may see of err, in plain text.
+func writeText(w http.ResponseWriter, err error) {
+	status := problem.KindOf(err).Status()
+	if status == http.StatusUnauthorized {
+		status = http.StatusForbidden
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, problem.Message(err)+"\n") // a client that is gone needs no words
+}

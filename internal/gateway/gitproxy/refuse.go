@@ -1,0 +1,112 @@
+package gitproxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/gateway"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// closedText is what git's user reads when an access ends in the middle.
+func closedText(reason access.Reason) string {
+	return "Lanyard closed this: " + strings.TrimSuffix(reason.Text, ".") + "."
+}
+
+// refuse answers a fetch that is not allowed any more. Git shows the body of an error only for the first request of
+// an exchange; here it shows an ERR packet, in an answer of the protocol.
+func (x *exchange) refuse(err error) error {
+	var reason access.Reason
+	if errors.As(err, &reason) {
+		x.whole(appendPacket(nil, "ERR "+closedText(reason)))
+		return nil
+	}
+	switch problem.KindOf(err) {
+	case problem.Internal:
+		return err
+	default:
+		x.whole(appendPacket(nil, "ERR "+problem.Message(err)))
+		return nil
+	}
+}
+
+// refusePush answers a push that was not sent on: with a report that rejects every ref, which git shows beside each.
+func (x *exchange) refusePush(err error, wanted commands) error {
+	if problem.KindOf(err) == problem.Internal || len(wanted.updates) == 0 {
+		return err
+	}
+	x.whole(rejection(wanted, problem.Message(err)))
+	return nil
+}
+
+// cutPush answers a push that was closed before the upstream answered. If the pack had not been passed on whole, the
+// upstream cannot have taken it, and the answer is a report that says so.
+func (x *exchange) cutPush(reason access.Reason, lease *access.Lease, farewell *gateway.Farewell, wanted commands, whole bool) error {
+	text := closedText(reason)
+	if whole {
+		text += unknownOutcome
+		if wanted.band {
+			x.whole(appendBand(nil, bandError, text))
+		} else {
+			x.whole(appendPacket(nil, "ERR "+text))
+		}
+	} else {
+		x.whole(rejection(wanted, text))
+	}
+	if err := http.NewResponseController(x.w).Flush(); err == nil {
+		x.drain(lease)
+	}
+	return farewell.Abort(lease)
+}
+
+// drain goes on reading what the client sends, until the lease closes the connection: a client that is still
+// sending reads the answer before it meets the closed connection.
+func (x *exchange) drain(lease *access.Lease) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.Discard, x.r.Body)
+	}()
+	select {
+	case <-done:
+	case <-lease.Cut(): // the connection is closed, or closed when the handler has returned: then done comes too
+	}
+}
+
+// whole writes an answer that is complete in itself.
+func (x *exchange) whole(body []byte) {
+	h := x.w.Header()
+	h.Set("Content-Type", x.service.answerType())
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	x.w.WriteHeader(http.StatusOK)
+	_, _ = x.w.Write(body) // a client that is gone needs no words
+}
+
+// maxRejected bounds the refs that a rejection lists.
+const maxRejected = 1000
+
+// rejection is the report (gitprotocol-pack, "Report Status") of a push of which nothing was taken.
+func rejection(wanted commands, text string) []byte {
+	text = strings.ReplaceAll(text, "\n", " ")
+	if !wanted.report {
+		if wanted.band {
+			return appendBand(nil, bandError, text)
+		}
+		return appendPacket(nil, "ERR "+text)
+	}
+	report := appendPacket(nil, "unpack ok\n")
+	for _, u := range wanted.updates[:min(len(wanted.updates), maxRejected)] {
+		report = appendPacket(report, fmt.Sprintf("ng %s %s\n", u.Name, text))
+	}
+	report = append(report, flushPacket...)
+	if !wanted.band {
+		return report
+	}
+	return append(appendBand(nil, bandData, string(report)), flushPacket...)
+}

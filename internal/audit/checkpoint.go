@@ -55,14 +55,13 @@ func openCheckpoint(signed []byte, key note.Verifier) (Checkpoint, error) {
 }
 
 // splitCheckpoints finds the notes in a file to which checkpoints were appended. A note begins at a line that is the
-// origin; what an interrupted write left ends where the next one begins.
-func splitCheckpoints(file []byte, origin string) [][]byte {
-	var notes [][]byte
+// origin and is whole when an empty line follows its signatures; an interrupted write leaves one that is not.
+func splitCheckpoints(file []byte, origin string) (notes []copiedNote) {
 	var now strings.Builder
 	begun := false
 	end := func() {
-		if begun {
-			notes = append(notes, []byte(strings.TrimRight(now.String(), "\n")+"\n"))
+		if text := now.String(); begun {
+			notes = append(notes, copiedNote{[]byte(strings.TrimRight(text, "\n") + "\n"), strings.HasSuffix(text, "\n\n")})
 		}
 		now.Reset()
 	}
@@ -77,4 +76,9 @@ func splitCheckpoints(file []byte, origin string) [][]byte {
 	}
 	end()
 	return notes
+}
+
+type copiedNote struct {
+	note  []byte
+	whole bool
 }

@@ -61,7 +61,7 @@ func contradiction(ctx context.Context, end, last []byte, rows Reader, size int6
 	}
 	notes := splitCheckpoints(end, string(origin))
 	for i := len(notes) - 1; i >= 0; i-- {
-		copied, err := parseCheckpoint(string(notes[i]))
+		copied, err := parseCheckpoint(string(notes[i].note))
 		if err != nil {
 			continue // cut off by a crash
 		}

@@ -40,17 +40,24 @@ func migrate(ctx context.Context, db *sql.DB, postgres bool, log *slog.Logger) e
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	have, target, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
+	// SQLite has no lock that spans migrations: who loses a race against another process looks again.
+	for seen := int64(-1); ; {
+		have, target, err := provider.GetVersions(ctx)
+		if err != nil {
+			return fmt.Errorf("read the schema's version: %w", err)
+		}
+		if have > target {
+			return laterRelease(have, target)
+		}
+		_, err = provider.Up(ctx)
+		if err == nil {
+			return nil
+		}
+		if have == seen || postgres {
+			return fmt.Errorf("migrate from version %d to %d: %w", have, target, err)
+		}
+		seen = have
 	}
-	if have > target {
-		return laterRelease(have, target)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate from version %d to %d: %w", have, target, err)
-	}
-	return nil
 }
 
 // checkVersion demands a schema that this release can read, without changing anything.

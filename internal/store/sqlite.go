@@ -23,12 +23,15 @@ func openSQLite(c Config) (write, read *sql.DB, err error) {
 			return nil, nil, err
 		}
 	} else {
-		// The file holds sessions and sealed keys: it is its owner's alone from its first moment.
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
+		// The file holds sessions and sealed keys: it is its owner's alone from its first moment. One that is there is
+		// not opened here, since closing it would drop the locks that this process holds on it.
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, nil, err
 		}
-		f.Close()
 	}
 	common := url.Values{"_pragma": {"busy_timeout(10000)", "synchronous(FULL)"}}
 	reading := url.Values{"_pragma": append(common["_pragma"], "query_only(1)")}

@@ -28,9 +28,9 @@ func groupID(n int) identity.GroupID {
 func entry(topic feed.Topic, keys ...string) feed.Entry { return feed.Entry{Topic: topic, Keys: keys} }
 
 // directoryRoundTrip stores and reads a directory, changed step by step.
-func directoryRoundTrip(t *testing.T, open Opener) {
+func directoryRoundTrip(t *testing.T, db Database) {
 	ctx := t.Context()
-	s := open(t, "one")
+	s := db.Open(t, "one")
 	asOf := time.Date(2026, 11, 2, 10, 0, 0, 123456000, time.UTC)
 	first := directory.Change{
 		Reset: true,
@@ -79,8 +79,8 @@ func directoryRoundTrip(t *testing.T, open Opener) {
 }
 
 // directoryLarge writes many rows, and the same again, which changes nothing.
-func directoryLarge(t *testing.T, open Opener) {
-	s := open(t, "one")
+func directoryLarge(t *testing.T, db Database) {
+	s := db.Open(t, "one")
 	c := directory.Change{Reset: true}
 	for n := range 2500 {
 		c.Users = append(c.Users, directory.User{ID: userID(n), Name: "u", Enabled: true})
@@ -99,9 +99,9 @@ func directoryLarge(t *testing.T, open Opener) {
 }
 
 // directorySwap replaces the whole directory again and again; a reader sees one whole or the next.
-func directorySwap(t *testing.T, open Opener) {
+func directorySwap(t *testing.T, db Database) {
 	ctx := t.Context()
-	writer, reader := open(t, "one"), open(t, "two")
+	writer, reader := db.Open(t, "one"), db.Open(t, "two")
 	whole := func(n int) directory.Change {
 		c := directory.Change{Reset: true, Cursors: map[string]string{"generation": fmt.Sprint(n)}}
 		for i := range 40 {

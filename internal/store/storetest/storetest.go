@@ -3,29 +3,49 @@ package storetest
 
 import (
 	"context"
+	"database/sql"
+	"net/url"
 	"path/filepath"
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/store"
 )
 
-// Opener opens the same, at first empty, database at each call, as another process would.
-type Opener func(t testing.TB, origin string) *store.Store
-
-// SQLite returns an opener of a new SQLite database.
-func SQLite(t testing.TB) Opener {
-	path := filepath.Join(t.TempDir(), "lanyard.db")
-	return func(t testing.TB, origin string) *store.Store {
-		return Open(t, store.Config{SQLite: path, Origin: origin})
-	}
+// Database is a database of its own for one test.
+type Database struct {
+	Config store.Config
 }
 
-// OnPostgreSQL returns an opener of a new PostgreSQL database.
-func OnPostgreSQL(t testing.TB) Opener {
-	url := PostgreSQL(t)
-	return func(t testing.TB, origin string) *store.Store {
-		return Open(t, store.Config{PostgreSQL: url, Origin: origin})
+// SQLite returns a new SQLite database in a folder of the test.
+func SQLite(t testing.TB) Database {
+	return Database{store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db")}}
+}
+
+// OnPostgreSQL returns a new database on the test binary's PostgreSQL server.
+func OnPostgreSQL(t testing.TB) Database {
+	return Database{store.Config{PostgreSQL: PostgreSQL(t)}}
+}
+
+// Open opens the database as one more process would, named origin, until the test ends.
+func (d Database) Open(t testing.TB, origin string) *store.Store {
+	c := d.Config
+	c.Origin = origin
+	return Open(t, c)
+}
+
+// Raw opens the database past the store: for looking, and for tampering.
+func (d Database) Raw(t testing.TB) *sql.DB {
+	t.Helper()
+	driver, name := "pgx", d.Config.PostgreSQL
+	if d.Config.SQLite != "" {
+		driver, name = "sqlite", (&url.URL{Scheme: "file", OmitHost: true, Path: d.Config.SQLite, RawQuery: "_pragma=busy_timeout(10000)"}).String()
 	}
+	db, err := sql.Open(driver, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
 }
 
 // Open opens a store and closes it with the test.
@@ -44,14 +64,31 @@ func Open(t testing.TB, c store.Config) *store.Store {
 }
 
 // Run is the conformance suite: each test gets a database of its own from fresh.
-func Run(t *testing.T, fresh func(testing.TB) Opener) {
+func Run(t *testing.T, fresh func(testing.TB) Database) {
 	for _, c := range []struct {
 		name string
-		test func(*testing.T, Opener)
+		test func(*testing.T, Database)
 	}{
+		{"SecondWriterWaits", secondWriterWaits},
+		{"ReaderInBetween", readerInBetween},
+		{"DirectoryDoesNotHoldUpOthers", directoryDoesNotHoldUpOthers},
+		{"FailedChangeLeavesNothing", failedChangeLeavesNothing},
+		{"Feed", feedPages},
 		{"DirectoryRoundTrip", directoryRoundTrip},
 		{"DirectoryLarge", directoryLarge},
 		{"DirectorySwap", directorySwap},
+		{"Sessions", sessionsRoundTrip},
+		{"EndedStaysEnded", endedStaysEnded},
+		{"Once", onceOnly},
+		{"OnceByTwo", onceByTwo},
+		{"Projects", projectsRoundTrip},
+		{"Workspaces", workspacesRoundTrip},
+		{"Keys", keysRoundTrip},
+		{"AuditRows", auditRows},
+		{"AuditOrder", auditOrder},
+		{"LaterRelease", laterRelease},
+		{"ReadOnly", readOnly},
+		{"OpenTogether", openTogether},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, fresh(t)) })
 	}

@@ -30,7 +30,9 @@ type HubConfig struct {
 	Dir     string       // folder of the workspaces' socket folders; short, since a socket's path stays under 100 bytes
 	Handler http.Handler // serves what comes from workspaces; WorkspaceFrom(r.Context()) is who asks
 	Build   string       // the server's version, told to peers
-	Log     *slog.Logger
+	// ConnContext, which may be nil, adds to the context of the requests that come on a stream.
+	ConnContext func(context.Context, net.Conn) context.Context
+	Log         *slog.Logger
 }
 
 // Hub accepts the tunnels of workspaces and opens streams to them. Its methods may be called concurrently.
@@ -67,6 +69,9 @@ func NewHub(c HubConfig) *Hub {
 	h.server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		if p, ok := conn.(*peerStream); ok {
 			ctx = context.WithValue(ctx, workspaceKey{}, p.id)
+		}
+		if c.ConnContext != nil {
+			ctx = c.ConnContext(ctx, conn)
 		}
 		return ctx
 	}

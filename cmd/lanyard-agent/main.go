@@ -1,0 +1,48 @@
+// Lanyard-agent is the program that runs as process 1 of a workspace. It is started by the workspace's runtime, not
+// by people.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/lanyardhq/lanyard/internal/agent"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+)
+
+func main() {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := os.Setenv("PATH", agent.Path); err != nil { // where Git and commands are looked for
+		log.Error("the workspace agent failed", "err", err)
+		os.Exit(1)
+	}
+	err := agent.Run(context.Background(), agent.Config{
+		Socket:    "/run/lanyard/lanyard.sock",
+		Listen:    "127.0.0.1:7070",
+		Home:      "/home/lanyard",
+		Workspace: "/workspace",
+		Build:     build(),
+		Log:       log,
+		Ready:     agent.Starter(os.Getenv(agentapi.StarterEnv)),
+	})
+	if err != nil {
+		log.Error("the workspace agent failed", "err", err)
+		os.Exit(1)
+	}
+}
+
+// build is the version that the Go toolchain stamped into this binary.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return info.Main.Version
+}

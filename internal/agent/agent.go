@@ -1,0 +1,127 @@
+// Package agent is the workspace agent: process 1 of a workspace. It keeps the tunnel to the server, passes on what
+// the workspace's processes ask of http://127.0.0.1:7070, and serves setup, terminals and commands to the server
+// (tunnel/agentapi). Processes and terminals do not notice when the server goes away and comes back.
+//
+// The agent shares its user with every process of the workspace, so it defends itself: it is undumpable (no process
+// can read or trace it), takes every signal, and gives its children neither its descriptors nor its environment.
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Config is what Run needs; cmd/lanyard-agent has the values of a real workspace.
+type Config struct {
+	Socket    string // path of the server's socket
+	Listen    string // loopback address for the workspace's processes
+	Home      string // home folder of the workspace's user
+	Workspace string // folder that holds checkouts
+	Build     string // version, told to the server
+	Log       *slog.Logger
+	// Ready, if not nil, is called once the agent listens. An error ends Run: whoever started the workspace is gone.
+	Ready func() error
+}
+
+// Agent is one running agent.
+type Agent struct {
+	config   Config
+	start    string // start ID: another one means that the workspace's processes are others
+	log      *slog.Logger
+	children *children
+	link     *link
+
+	terminals terminals
+	setups    sync.Mutex // one setup at a time
+
+	mu   sync.Mutex // guards the rest
+	name string     // of the last setup
+	env  map[string]string
+	done bool // a setup is done
+
+	stop     chan struct{}
+	stopOnce sync.Once
+}
+
+// Run works until ctx ends, the server asks the workspace to stop (both nil), or something fatal happens.
+func Run(ctx context.Context, c Config) error {
+	a := &Agent{config: c, start: rand.Text(), log: c.Log, children: newChildren(), stop: make(chan struct{})}
+	a.terminals.open = make(map[string]*terminal)
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	if err := becomeInit(ctx, &wg, a.children); err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("agent: listen: %w", err)
+	}
+	a.config.Listen = listener.Addr().String()
+	a.link = newLink(a)
+	proxy := newProxy(a.link, listener.Addr().(*net.TCPAddr).Port, c.Log)
+	defer proxy.Close()
+	wg.Go(func() { a.link.keep(ctx) })
+	failed := make(chan error, 1)
+	wg.Go(func() { failed <- proxy.Serve(listener) })
+	if c.Ready != nil {
+		if err := c.Ready(); err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
+	}
+	defer a.terminals.closeAll()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-a.stop:
+		return nil
+	case err := <-failed:
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("agent: serve: %w", err)
+	}
+}
+
+// api is what the server reaches over the tunnel.
+func (a *Agent) api() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/setup", a.serveSetup)
+	mux.HandleFunc("GET /v1/status", a.serveStatus)
+	mux.HandleFunc("POST /v1/stop", a.serveStop)
+	mux.HandleFunc("GET /v1/terminal/{name}", a.serveTerminal)
+	mux.HandleFunc("GET /v1/exec", a.serveExec)
+	return mux
+}
+
+// stopGrace is how long processes have between being asked to end and being ended.
+const stopGrace = 2 * time.Second
+
+func (a *Agent) serveStop(w http.ResponseWriter, r *http.Request) {
+	a.children.endAll(stopGrace)
+	w.WriteHeader(http.StatusNoContent)
+	_ = http.NewResponseController(w).Flush() // the server learns it from the runtime too
+	a.stopOnce.Do(func() { close(a.stop) })
+}
+
+// folder is where terminals and commands start: the checkout, or the workspace's root before there is one.
+func (a *Agent) folder() string {
+	a.mu.Lock()
+	name := a.name
+	a.mu.Unlock()
+	dir := filepath.Join(a.config.Workspace, name)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return a.config.Workspace
+	}
+	return dir
+}

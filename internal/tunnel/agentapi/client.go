@@ -1,0 +1,140 @@
+package agentapi
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/coder/websocket"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// base is where requests go; the transport leads to one workspace whatever host they name.
+const base = "http://workspace"
+
+// maxFrame bounds a WebSocket frame in either direction, in bytes.
+const maxFrame = 1 << 20
+
+// Client asks one workspace's agent.
+type Client struct {
+	http *http.Client
+}
+
+// New returns a Client over a transport that leads to the agent (tunnel.Hub's Client).
+func New(transport http.RoundTripper) Client {
+	return Client{http: &http.Client{Transport: transport}}
+}
+
+// Setup prepares the workspace and returns when it is ready. It may be called again at any time. progress, which may
+// be nil, is told each step. What failed inside the workspace (Git's refusal, say) is a problem.BadUpstream whose
+// message a person may see.
+func (c Client) Setup(ctx context.Context, s Setup, progress func(Progress)) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("workspace setup: %w", err)
+	}
+	resp, err := c.do(ctx, http.MethodPost, "/v1/setup", body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, maxFrame)
+	for lines.Scan() {
+		var p Progress
+		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
+			return fmt.Errorf("workspace setup: %w", err)
+		}
+		switch {
+		case p.Error != "":
+			return problem.New(problem.BadUpstream, "%s", p.Error)
+		case p.Done:
+			return nil
+		case progress != nil:
+			progress(p)
+		}
+	}
+	err = lines.Err()
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return problem.Wrap(err, problem.Unavailable, "The connection to the workspace broke while it was being set up.")
+}
+
+// Status asks the agent how it is.
+func (c Client) Status(ctx context.Context) (Status, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/status", nil)
+	if err != nil {
+		return Status{}, err
+	}
+	defer resp.Body.Close()
+	var s Status
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		return Status{}, fmt.Errorf("workspace status: %w", err)
+	}
+	return s, nil
+}
+
+// Stop ends the workspace's processes gently, then the agent. It returns when the processes have ended; the runtime
+// sees that the agent has.
+func (c Client) Stop(ctx context.Context) error {
+	resp, err := c.do(ctx, http.MethodPost, "/v1/stop", nil)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+func (c Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("workspace: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("workspace: %w", err)
+	}
+	if resp.StatusCode/100 != 2 {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // the status says enough if this fails
+		return nil, problem.New(problem.KindOfStatus(resp.StatusCode), "The workspace's agent answered: %s", bytes.TrimSpace(text))
+	}
+	return resp, nil
+}
+
+// Terminal attaches to the terminal of that name, which begins with the first to attach and outlives every
+// connection. Binary frames are bytes both ways; text frames are Control. What was written before comes first. The
+// caller closes the connection.
+func (c Client) Terminal(ctx context.Context, name string, size Size) (*websocket.Conn, error) {
+	if !ValidName(name) {
+		return nil, problem.New(problem.Invalid, "%q cannot name a terminal.", name)
+	}
+	u := base + "/v1/terminal/" + name + "?cols=" + strconv.Itoa(int(size.Cols)) + "&rows=" + strconv.Itoa(int(size.Rows))
+	return c.dial(ctx, u)
+}
+
+func (c Client) dial(ctx context.Context, u string) (*websocket.Conn, error) {
+	conn, resp, err := websocket.Dial(ctx, u, &websocket.DialOptions{HTTPClient: c.http})
+	if err != nil {
+		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			return nil, problem.Wrap(err, problem.KindOfStatus(resp.StatusCode), "The workspace's agent refused the connection.")
+		}
+		var p *problem.Error
+		if errors.As(err, &p) {
+			return nil, p
+		}
+		return nil, problem.Wrap(err, problem.Unavailable, "The workspace did not answer.")
+	}
+	conn.SetReadLimit(maxFrame + 1)
+	return conn, nil
+}

@@ -1,0 +1,108 @@
+// Package agentapi is what the server asks of a workspace's agent: the wire types of the HTTP API that the agent
+// serves over the tunnel, and a client for it.
+//
+//	POST /v1/setup            Setup in, lines of Progress out
+//	GET  /v1/status           Status
+//	POST /v1/stop             ends every process, then the agent
+//	GET  /v1/terminal/{name}  WebSocket, see Terminal
+//	GET  /v1/exec             WebSocket, see Exec
+package agentapi
+
+import "regexp"
+
+// Setup prepares a workspace: Git's configuration, the environment of its processes, and the checkout.
+type Setup struct {
+	// Name of the checkout's folder below the workspace's root; ValidName says which.
+	Name string `json:"name"`
+	// Repository is cloned if the folder is not there yet; nil makes an empty folder.
+	Repository *Repository `json:"repository,omitempty"`
+	// GitHosts are the hosts (with a port if it is not the scheme's) whose repositories the gateway serves: Git
+	// reaches https://HOST/… through it.
+	GitHosts []string `json:"gitHosts,omitempty"`
+	Author   Author   `json:"author"`
+	// GitConfig are further settings, as `git config` names them.
+	GitConfig []GitSetting `json:"gitConfig,omitempty"`
+	// Env is added to the environment of terminals and commands. Never a secret: every process of the workspace reads it.
+	Env map[string]string `json:"env,omitempty"`
+}
+
+// Repository is what to clone.
+type Repository struct {
+	URL string `json:"url"`           // http or https, without user or password
+	Ref string `json:"ref,omitempty"` // branch, tag or commit; empty for the default branch
+}
+
+// Author is who commits, as the directory names them.
+type Author struct {
+	Name string `json:"name"`
+	Mail string `json:"mail"`
+}
+
+// GitSetting is one line of Git's configuration: Key is "section.name" or "section.subsection.name".
+type GitSetting struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// Progress is one line of the answer to Setup. The last one has Done or Error.
+type Progress struct {
+	Phase string `json:"phase,omitempty"` // "git" (configuration), "clone", "checkout"
+	Text  string `json:"text,omitempty"`
+	Done  bool   `json:"done,omitempty"`
+	Error string `json:"error,omitempty"` // what failed, in Git's own words where Git failed
+}
+
+// Status is the agent's word on itself.
+type Status struct {
+	Build     string   `json:"build"`
+	Start     string   `json:"start"` // the agent's start ID
+	Name      string   `json:"name"`  // of the last setup; empty before the first
+	Ready     bool     `json:"ready"` // a setup is done
+	Terminals []string `json:"terminals"`
+}
+
+// Size of a terminal in characters.
+type Size struct {
+	Cols uint16 `json:"cols"`
+	Rows uint16 `json:"rows"`
+}
+
+// Control is a text frame of a terminal or of a command with a terminal: one field is set.
+type Control struct {
+	Resize *Size `json:"resize,omitempty"` // to the agent
+	Exit   *int  `json:"exit,omitempty"`   // from the agent, the last frame: the shell ended with this status
+}
+
+// ExecRequest is the first frame (text) of /v1/exec.
+type ExecRequest struct {
+	Argv  []string          `json:"argv"`
+	Env   map[string]string `json:"env,omitempty"` // added to the workspace's
+	Dir   string            `json:"dir,omitempty"` // absolute; empty for the checkout
+	Stdin bool              `json:"stdin,omitempty"`
+	TTY   bool              `json:"tty,omitempty"` // with a terminal of its own; its output is all Stdout
+	Size  *Size             `json:"size,omitempty"`
+}
+
+// The first byte of a binary frame of /v1/exec says what the rest is.
+const (
+	Stdin    byte = 0 // to the agent; an empty rest is the end of input
+	Stdout   byte = 1
+	Stderr   byte = 2
+	Exit     byte = 3 // ExecExit, the last frame
+	Consumed byte = 4 // big-endian uint32: so many bytes of Stdin reached the process
+)
+
+// StdinWindow is how many bytes of Stdin may be under way. The agent always reads its connection, so that it sees
+// its end also while the process reads no input; more than this it would have to keep in memory.
+const StdinWindow = 1 << 20
+
+// ExecExit is how a command ended: Error is set when it never began.
+type ExecExit struct {
+	Code  int    `json:"code"` // exit status; 128 and the signal's number when a signal ended it
+	Error string `json:"error,omitempty"`
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+// ValidName reports whether s can name a checkout's folder or a terminal.
+func ValidName(s string) bool { return nameForm.MatchString(s) }

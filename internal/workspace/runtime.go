@@ -1,0 +1,55 @@
+package workspace
+
+import (
+	"context"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// Runtime runs workspaces. All calls are idempotent by ID, may come concurrently, and may come again after the server
+// died in the middle of any of them. The interface assumes neither a shared file system nor a shared kernel: what a
+// workspace says to the server goes through its tunnel alone. workspace/runtimetest holds what every Runtime must pass.
+type Runtime interface {
+	// Name is the runtime's name in configuration and messages.
+	Name() string
+
+	// Check finds out whether this machine can run workspaces. What is missing is a problem.Unavailable that says what,
+	// and how to allow or install it.
+	Check(ctx context.Context) error
+
+	// Start starts the workspace with the files of an earlier run, or makes it. If it runs already nothing is
+	// started, but Spec.Endpoint is called all the same: that is how a restarted server gives a running workspace
+	// its socket back. When Start returns nil the agent runs and is about to connect. On an error nothing runs that
+	// this call started, and files of an earlier run are as they were. progress, which may be nil, is told steps that
+	// take time.
+	Start(ctx context.Context, spec Spec, progress func(step string)) error
+
+	// Stop ends all processes of the workspace at once (what is to end gently is asked by its agent before) and
+	// returns when they have ended. Files stay. Stopping what does not run, or is not there, is no error.
+	Stop(ctx context.Context, id identity.WorkspaceID) error
+
+	// Delete stops the workspace and removes its files. Deleting what is not there is no error. On an error what is
+	// left is still listed, and Delete may be called again.
+	Delete(ctx context.Context, id identity.WorkspaceID) error
+
+	// List returns every workspace of which anything exists here, running or not, also what an earlier process of the
+	// server left behind.
+	List(ctx context.Context) ([]Observed, error)
+}
+
+// Spec is what to run.
+type Spec struct {
+	ID   identity.WorkspaceID
+	Name string // the workspace's host name: [A-Za-z0-9][A-Za-z0-9._-]*
+	// Endpoint makes the folder with the tunnel's socket for processes of the host's user uid, and returns its path;
+	// the runtime mounts that folder read-only at /run/lanyard. Start calls it once, at every call.
+	Endpoint func(ctx context.Context, uid int) (dir string, err error)
+}
+
+// Observed is what a Runtime sees of a workspace.
+type Observed struct {
+	ID      identity.WorkspaceID
+	Running bool
+	Started time.Time // when its processes last started; zero if they never did
+}

@@ -1,0 +1,84 @@
+package sandbox
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+)
+
+// Sizes of the memory-backed folders of a workspace, in bytes.
+const (
+	tmpBytes = 4 << 30
+	shmBytes = 1 << 30
+	runBytes = 16 << 20
+)
+
+// arguments are bubblewrap's. Everything that is not said here is not in the workspace.
+func arguments(l launch) []string {
+	args := []string{
+		"--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup",
+		"--disable-userns",
+		"--as-pid-1",
+		"--new-session",
+		"--cap-drop", "ALL",
+		"--seccomp", strconv.Itoa(fdFilter),
+		"--info-fd", strconv.Itoa(fdInfo),
+		"--uid", strconv.Itoa(insideUID), "--gid", strconv.Itoa(insideUID),
+		"--hostname", hostName(l.spec.Name),
+		"--ro-bind", "/usr", "/usr",
+	}
+	args = append(args, topFolders()...)
+	args = append(args,
+		"--ro-bind", l.image.etc, "/etc",
+		"--proc", "/proc",
+		"--dev", "/dev",
+		"--size", strconv.Itoa(shmBytes), "--perms", "1777", "--tmpfs", "/dev/shm",
+		"--remount-ro", "/dev",
+		"--size", strconv.Itoa(tmpBytes), "--perms", "1777", "--tmpfs", "/tmp",
+		"--size", strconv.Itoa(runBytes), "--perms", "0755", "--tmpfs", "/run",
+		"--ro-bind", l.socket, "/run/lanyard",
+		"--symlink", "../tmp", "/var/tmp",
+		"--symlink", "../run", "/var/run",
+		"--ro-bind", l.image.agent, "/opt/lanyard",
+		"--bind", filepath.Join(l.dir, "home"), "/home/"+userName,
+		"--bind", filepath.Join(l.dir, "files"), "/workspace",
+		"--remount-ro", "/",
+		"--chdir", "/workspace",
+		"--clearenv",
+		"--setenv", agentapi.StarterEnv, strconv.Itoa(fdStarter),
+		"--", "/opt/lanyard/"+agentName,
+	)
+	return args
+}
+
+// topFolders gives /bin and its like as this machine has them: links into /usr, or folders of their own.
+func topFolders() []string {
+	var args []string
+	for _, dir := range []string{"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
+		if link, err := os.Readlink(dir); err == nil {
+			args = append(args, "--symlink", link, dir)
+		} else if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			args = append(args, "--ro-bind", dir, dir)
+		}
+	}
+	return args
+}
+
+// hostName makes a host name (RFC 1123: letters, digits, hyphens, at most 63) of a workspace's name.
+func hostName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-':
+			return r
+		}
+		return '-'
+	}, name)
+	name = strings.Trim(name[:min(len(name), 63)], "-")
+	if name == "" {
+		return "workspace"
+	}
+	return name
+}

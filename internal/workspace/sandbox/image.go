@@ -1,0 +1,147 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// image is what all workspaces mount: made once, named by its content, so that a workspace that runs keeps what it
+// began with when the server is upgraded.
+type image struct {
+	agent  string // folder that holds lanyard-agent
+	etc    string
+	filter []byte // seccomp program
+}
+
+// agentName is the agent's file name, also in the workspace.
+const agentName = "lanyard-agent"
+
+// prepare makes the image at its first call.
+func (r *Runtime) prepare(context.Context) (*image, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.image != nil {
+		return r.image, nil
+	}
+	for _, dir := range []string{filepath.Dir(r.root), r.root, filepath.Join(r.root, "agent"), filepath.Join(r.root, "etc"), filepath.Join(r.root, "w")} {
+		if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("sandbox: %w", err)
+		}
+	}
+	if err := r.checkWalkable(); err != nil {
+		return nil, err
+	}
+	var im image
+	var err error
+	if im.filter, err = seccompFilter(); err != nil {
+		return nil, err
+	}
+	if im.agent, err = r.copyAgent(); err != nil {
+		return nil, err
+	}
+	if im.etc, err = r.makeEtc(); err != nil {
+		return nil, err
+	}
+	if err := r.removeUnused(im); err != nil {
+		return nil, err
+	}
+	r.image = &im
+	return &im, nil
+}
+
+// copyAgent copies the agent's binary below the data folder, where the workspaces' users can walk, and returns the
+// folder. It may be run but not read: the kernel makes a process undumpable from its first instruction then.
+func (r *Runtime) copyAgent() (string, error) {
+	from, err := os.Open(r.agentPath)
+	if err != nil {
+		return "", problem.Wrap(err, problem.Unavailable, "The workspace agent %s cannot be read; it belongs beside the lanyard binary (make build makes both).", r.agentPath)
+	}
+	defer from.Close()
+	dir := filepath.Join(r.root, "agent")
+	to, err := os.CreateTemp(dir, ".new-")
+	if err != nil {
+		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
+	}
+	defer os.Remove(to.Name())
+	hash := sha256.New()
+	_, err = io.Copy(io.MultiWriter(to, hash), from)
+	if e := to.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Chmod(to.Name(), 0o111)
+	}
+	if err != nil {
+		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
+	}
+	final := filepath.Join(dir, hex.EncodeToString(hash.Sum(nil))[:16])
+	if err := makeDir(final, 0o755, 0, 0); err != nil {
+		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
+	}
+	// Renamed over what is there: whoever runs the same bytes already keeps its own.
+	if err := os.Rename(to.Name(), filepath.Join(final, agentName)); err != nil {
+		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
+	}
+	return final, nil
+}
+
+// removeUnused removes copies of earlier versions that no running workspace uses.
+func (r *Runtime) removeUnused(im image) error {
+	used := map[string]bool{im.agent: true, im.etc: true}
+	all, err := r.List(context.Background())
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		if !o.Running {
+			continue
+		}
+		s, err := readState(r.dir(o.ID))
+		if err != nil {
+			return err
+		}
+		used[s.Agent], used[s.Etc] = true, true
+	}
+	for _, kind := range []string{"agent", "etc"} {
+		entries, err := os.ReadDir(filepath.Join(r.root, kind))
+		if err != nil {
+			return fmt.Errorf("sandbox: %w", err)
+		}
+		for _, e := range entries {
+			if path := filepath.Join(r.root, kind, e.Name()); !used[path] {
+				if err := removeAll(path); err != nil {
+					return fmt.Errorf("sandbox: %w", err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkWalkable makes sure that the workspaces' users can reach what is mounted from the data folder.
+func (r *Runtime) checkWalkable() error {
+	if !r.asRoot {
+		return nil
+	}
+	for dir := r.root; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return fmt.Errorf("sandbox: %w", err)
+		}
+		if info.Mode().Perm()&0o001 == 0 {
+			return problem.New(problem.Unavailable, "Workspaces run as users of their own, who cannot walk through %s (mode %04o) to the data folder: chmod o+x %s, or choose a data folder elsewhere, such as /var/lib/lanyard.", dir, info.Mode().Perm(), dir)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/lanyardhq/lanyard/internal/workspace"
+	"github.com/lanyardhq/lanyard/internal/workspace/runtimetest"
+)
+
+// built are the programs that tests run inside, made once by TestMain.
+var built struct {
+	agent, probe string
+	missing      string // why there can be no sandbox here
+}
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sbxbin")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if _, err := exec.LookPath("bwrap"); err != nil {
+		built.missing = "bubblewrap is not installed"
+	} else if err := build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+func build(dir string) error {
+	built.agent, built.probe = filepath.Join(dir, "lanyard-agent"), filepath.Join(dir, "probe")
+	for out, pkg := range map[string]string{built.agent: "../../../cmd/lanyard-agent", built.probe: "./testdata/probe"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("build %s: %w", pkg, err)
+		}
+	}
+	return nil
+}
+
+// need skips a test that this machine cannot run, and says why.
+func need(t *testing.T) {
+	t.Helper()
+	if built.missing != "" {
+		t.Skip(built.missing)
+	}
+}
+
+// dataFolder is a data folder that workspaces' users can walk to; t.TempDir is not.
+func dataFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sbx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func config(data string) Config {
+	return Config{Data: data, AgentPath: built.agent, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+}
+
+func harness(t *testing.T) runtimetest.Harness {
+	t.Helper()
+	need(t)
+	data := dataFolder(t)
+	return runtimetest.Harness{
+		Open: func(t *testing.T) workspace.Runtime {
+			r, err := New(config(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		},
+		Sockets: filepath.Join(data, "run"),
+	}
+}
+
+func TestConformance(t *testing.T) { runtimetest.Run(t, harness) }

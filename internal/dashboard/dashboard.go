@@ -1,0 +1,108 @@
+// Package dashboard serves Lanyard's own pages: the shell that loads the dashboard, the page of a terminal, and the
+// pages that show an error. What runs in them is built from ui/ and embedded; a binary without it says so.
+package dashboard
+
+import (
+	"embed"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// Config is what the pages say of this installation.
+type Config struct {
+	URL string // of the pages site, without a slash at the end
+	// Provider is what the sign-in button says after "Sign in with".
+	Provider string
+	// SignOut is the origin that signing out leads to: the tenant's. Empty where it ends here.
+	SignOut string
+	// Workspace says what the page of a terminal names: the workspace of the host it is on.
+	Workspace func(*http.Request) Workspace
+}
+
+// Workspace is what a terminal's page shows of its workspace.
+type Workspace struct{ Name, Repository, Ref string }
+
+// Dashboard is the pages.
+type Dashboard struct {
+	c      Config
+	pages  *template.Template
+	assets assets
+}
+
+// New reads what is embedded.
+func New(c Config) (*Dashboard, error) {
+	a, err := readAssets(dist, "dist")
+	if err != nil {
+		return nil, err
+	}
+	pages, err := template.New("").Funcs(template.FuncMap{"asset": a.path}).ParseFS(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	return &Dashboard{c: c, pages: pages, assets: a}, nil
+}
+
+// Routes are the pages site's own pages.
+func (d *Dashboard) Routes() []web.Route {
+	return []web.Route{
+		{Method: http.MethodGet, Path: "/{$}", Access: web.Public("the shell is the same for everybody; what it shows, the API decides"), Serve: d.shell},
+		d.assetRoute(),
+	}
+}
+
+// TerminalAssets are the routes that a terminal's site needs beside its page.
+func (d *Dashboard) TerminalAssets() []web.Route { return []web.Route{d.assetRoute()} }
+
+func (d *Dashboard) assetRoute() web.Route {
+	return web.Route{Method: http.MethodGet, Path: "/assets/{version}/{name}",
+		Access: web.Public("scripts and styles are the same for everybody"), Serve: d.assets.serve}
+}
+
+// TerminalPage is the page of a terminal. Who may have it is decided before.
+func (d *Dashboard) TerminalPage() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		nonce := newNonce()
+		page := struct {
+			Workspace
+			URL, Nonce string
+		}{d.c.Workspace(r), d.c.URL, nonce}
+		// xterm.js makes its styles in the page; the nonce is for them and for nothing that markup could bring.
+		d.render(w, http.StatusOK, "terminal.html", page, policy{style: "'nonce-" + nonce + "'", connect: "'self'"})
+	})
+}
+
+func (d *Dashboard) shell(w http.ResponseWriter, _ *http.Request) error {
+	if !d.assets.built {
+		d.render(w, http.StatusOK, "unbuilt.html", nil, policy{})
+		return nil
+	}
+	d.render(w, http.StatusOK, "shell.html", struct{ Provider string }{d.c.Provider}, policy{connect: "'self'", form: d.c.SignOut})
+	return nil
+}
+
+// Fail shows an error: as a problem document to programs and to the API, as a page to people.
+func (d *Dashboard) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if strings.HasPrefix(r.URL.Path, "/api/") || !wantsPage(r) {
+		problem.Write(w, err)
+		return
+	}
+	doc := problem.DocumentOf(err)
+	page := struct {
+		problem.Document
+		URL    string
+		SignIn bool
+	}{doc, d.c.URL, doc.Status == http.StatusUnauthorized}
+	d.render(w, doc.Status, "error.html", page, policy{})
+}
+
+// wantsPage reports whether the answer is for a person's eyes.
+func wantsPage(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}

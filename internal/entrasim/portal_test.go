@@ -1,0 +1,99 @@
+package entrasim
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// portal is the page as it is now.
+func (w *world) portal() string {
+	w.t.Helper()
+	answer, err := w.http.Get(w.PortalURL())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		w.t.Fatalf("%s: %v", answer.Status, err)
+	}
+	return string(page)
+}
+
+// submit sends the portal's form with these attributes as a browser would, with its hidden fields.
+func (w *world) submit(attributes string, fields ...string) int {
+	w.t.Helper()
+	form := regexp.MustCompile(`<form[^>]*action="([^"]*)"[^>]*` + regexp.QuoteMeta(attributes) + `[^>]*>(?s:(.*?))</form>`).FindStringSubmatch(w.portal())
+	if form == nil {
+		w.t.Fatalf("no form %s", attributes)
+	}
+	values := url.Values{}
+	for _, hidden := range regexp.MustCompile(`type="hidden" name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(form[2], -1) {
+		values.Set(hidden[1], hidden[2])
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		values.Set(fields[i], fields[i+1])
+	}
+	answer, err := w.http.PostForm(w.url+form[1], values)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+func TestPortalForms(t *testing.T) {
+	w := newWorld(t, contoso())
+	member := fmt.Sprintf(`data-group="%s" data-group-name="payments-engineers"`, PaymentsEngineersID)
+	for _, step := range []struct {
+		form   string
+		fields []string
+		done   func() bool
+	}{
+		{`data-action="remove-member" ` + member + ` data-member="` + AdaID + `"`, nil, func() bool { return !w.in("payments-engineers", AdaID) }},
+		{`data-action="remove-member" ` + member + ` data-member="` + PaymentsAPITeamID + `"`, nil, func() bool { return !w.in("payments-engineers", PaymentsAPITeamID) }},
+		{`data-action="add-member" ` + member, []string{"member", AdaID}, func() bool { return w.in("payments-engineers", AdaID) }},
+		{`data-action="add-member" ` + member, []string{"member", PaymentsAPITeamID}, func() bool { return w.in("payments-engineers", PaymentsAPITeamID) }},
+		{`data-action="disable-user" data-user="grace"`, nil, func() bool { u, _ := w.User("grace"); return !u.AccountEnabled }},
+		{`data-action="enable-user" data-user="grace"`, nil, func() bool { u, _ := w.User("grace"); return u.AccountEnabled }},
+		{`data-action="revoke-sessions" data-user="grace"`, nil, func() bool { return true }},
+		{`data-action="create-user"`, []string{"userName", "Nia", "displayName", "Nia <b>New</b>"}, func() bool { u, ok := w.User("nia"); return ok && u.AccountEnabled }},
+		{`data-action="create-group"`, []string{"displayName", "newcomers"}, func() bool { _, ok := w.Group("newcomers"); return ok }},
+		{`data-action="rename-group" data-group="` + ShopLeadsID + `"`, []string{"displayName", "shop-heads"}, func() bool { _, ok := w.Group("shop-heads"); return ok }},
+		{`data-action="delete-group" data-group="` + ContractorsID + `"`, nil, func() bool { _, ok := w.Group("contractors"); return !ok }},
+		{`data-action="delete-user" data-user="leo"`, nil, func() bool { _, ok := w.User("leo"); return !ok }},
+	} {
+		if status := w.submit(step.form, step.fields...); status != http.StatusSeeOther || !step.done() {
+			t.Errorf("%s: %d, done: %v", step.form, status, step.done())
+		}
+	}
+	page := w.portal()
+	if strings.Contains(page, "<b>New</b>") || !strings.Contains(page, "&lt;b&gt;New") {
+		t.Error("a name is not escaped")
+	}
+	if _, err := SignIn(t.Context(), w.http, w.lanyard().AuthCodeURL("s"), "nia", "lanyard-nia"); err != nil {
+		t.Error(err)
+	}
+	if status := w.submit(`data-action="create-user"`, "userName", "ada", "displayName", "Ada Again"); status != http.StatusBadRequest {
+		t.Errorf("a second ada: %d", status)
+	}
+	if status := w.submit(`data-action="create-group"`, "displayName", "x", "form", "wrong"); status != http.StatusForbidden {
+		t.Errorf("a wrong form token: %d", status)
+	}
+}
+
+// in reports whether a group has this direct member.
+func (w *world) in(group, member string) bool {
+	g, _ := w.Group(group)
+	for _, m := range g.Members {
+		if m == member {
+			return true
+		}
+	}
+	return false
+}

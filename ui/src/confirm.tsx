@@ -26,7 +26,7 @@ export function Confirm({ context, onFault }: { context: string; onFault: (fault
   };
   return (
     <main class="card" data-testid="confirm-page">
-      <h1>Start a workspace?</h1>
+      <h1>{fault && !found ? "This cannot be started" : "Start a workspace?"}</h1>
       <Fault fault={fault} />
       {found ? (
         <dl class="facts">

@@ -45,14 +45,14 @@ export function shortURL(url: string): string {
   return visible(url.replace(/^https?:\/\//, ""));
 }
 
-/** A resource of a lease or an event, without its kind where the address says it. */
+/** A resource of a lease or an event without its kind, which the action says. */
 export function shortResource(resource: string | undefined): string {
-  return shortURL((resource ?? "").replace(/^repo (?=http)/, ""));
+  return shortURL((resource ?? "").replace(/^(repo|app|workspace|project|user|installation) ?/, ""));
 }
 
 const verbs: Record<string, string> = {
   "repo:read": "Read repository", "repo:write": "Push to repository", "app:call": "Call app",
-  "workspace:open": "Inside workspace", "workspace:create": "New workspace", "workspace:start": "Start workspace",
+  "workspace:open": "In workspace", "workspace:create": "New workspace", "workspace:start": "Start workspace",
   "workspace:stop": "Stop workspace", "workspace:delete": "Delete workspace", "workspace:list": "List workspaces",
   "lease:list": "List open accesses", "lease:revoke": "End access", "audit:read": "Read audit log",
   "self:view": "View own rights", "self:signout": "Sign out", "project:view": "View projects",

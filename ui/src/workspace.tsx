@@ -50,7 +50,7 @@ export function WorkspaceActions({ workspace: w, onChange, onFault, onDeleted }:
         <a class="button primary" href={w.terminal} target="_blank" rel="noopener" data-testid="open-terminal">Open terminal</a>
       )}
       {stops && <Act label="Stop" run={change("stop")} onFault={onFault} testid="stop" />}
-      {!stops && w.own && w.desired !== "deleted" && <Act label="Resume" kind="primary" run={change("start")} onFault={onFault} testid="resume" />}
+      {!stops && w.own && w.desired !== "deleted" && <Act label="Resume" run={change("start")} onFault={onFault} testid="resume" />}
       {w.desired !== "deleted" && <button type="button" class="quiet danger-text" onClick={() => setAsking(true)} data-testid="delete">Delete</button>}
       {asking && (
         <Ask title={`Delete ${visible(w.name)}?`} yes="Delete workspace" onYes={() => void remove()} onNo={() => setAsking(false)}>
@@ -68,7 +68,7 @@ export function Lines({ lines, live, lost }: { lines: Progress[]; live: boolean;
   if (!lines.length && !live) return null;
   const first = lines[0] ? Date.parse(lines[0].at) : 0;
   return (
-    <div class={"lines" + (live ? " live" : "")} ref={box} role="log" aria-label="Progress of the start" tabIndex={0} data-testid="progress">
+    <div class={"lines" + (live ? " going-on" : "")} ref={box} role="log" aria-label="Progress of the start" tabIndex={0} data-testid="progress">
       {lines.map((line) => (
         <div data-testid="progress-line" data-phase={line.phase}>
           <span class="at">{((Date.parse(line.at) - first) / 1000).toFixed(2)} s</span> {visible(line.text)}

@@ -3,13 +3,19 @@ import { get, type Event, type Page } from "../api";
 import { clock, shortResource, verb, visible } from "../format";
 import { useRepeat } from "../hooks";
 import { Section } from "../parts";
+import { ofThePage } from "./leases";
+
+/** Not what the dashboard's own reading writes to the log, unless it was refused. */
+function worthShowing(e: Event): boolean {
+  return !ofThePage.has(e.action) || (e.outcome !== "opened" && e.outcome !== "closed");
+}
 
 /** The newest entries of the audit log that the person may read. */
 export function Events({ changes, onFault }: { changes: number; onFault: (fault: unknown) => void }) {
   const [list, setList] = useState<Event[]>();
   useRepeat(async (signal) => {
     try {
-      setList((await get<Page<Event>>("/audit?limit=15", signal)).items);
+      setList((await get<Page<Event>>("/audit?limit=100", signal)).items.filter(worthShowing).slice(0, 15));
     } catch (fault) {
       if (!signal.aborted) onFault(fault);
     }
@@ -24,7 +30,7 @@ export function Events({ changes, onFault }: { changes: number; onFault: (fault:
             {list.map((e) => (
               <tr data-testid="event" data-action={e.action} data-outcome={e.outcome} key={e.seq}>
                 <td class="nowrap muted">{clock(e.time)}</td>
-                <td>{visible(e.user_name || e.actor)}</td>
+                <td class="nowrap">{visible(e.user_name || e.actor)}</td>
                 <td><strong>{verb(e.action)}</strong> <span class="breakable">{shortResource(e.resource)}</span>
                   {e.reasons && e.reasons.length > 0 && <span class="muted block small">{visible(e.reasons.join(" "))}</span>}
                 </td>

@@ -5,7 +5,7 @@ import { useNow } from "../hooks";
 import { Act, Section } from "../parts";
 
 // What this page itself asks, again and again, would hide the rest.
-const ofThePage = new Set(["self:view", "lease:list", "audit:read", "workspace:list", "project:view"]);
+export const ofThePage = new Set(["self:view", "lease:list", "audit:read", "workspace:list", "project:view"]);
 
 /** Open accesses as they come and go, each with what it rests on, and those that were ended. */
 export function OpenNow({ me, onFault, onCut }: { me: Me; onFault: (fault: unknown) => void; onCut: () => void }) {

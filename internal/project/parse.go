@@ -366,6 +366,10 @@ func (p *parser) index(s *Set) {
 		s.drafts = append(s.drafts, d)
 		s.byID[id], s.byName[d.Name] = n, n
 		for j, r := range d.Repositories {
+			if key, file := r.Credential.LongLived(); key != "" {
+				s.longLived = append(s.longLived, at.repositories[j].Finding(
+					"%s %s for %s: works for whoever holds it, and names nobody; if that server takes Entra tokens, write credential: {entra: SCOPE}, so that each person goes as themselves", key, file, r.URL))
+			}
 			if !twice("repository "+r.URL, "repository "+r.URL+" belongs to one project only and", at.repositories[j]) {
 				s.repositories[r.URL] = place{n, j}
 			}

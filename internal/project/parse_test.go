@@ -110,6 +110,9 @@ func TestParse(t *testing.T) {
 	if _, _, ok := set.ForRepository("https://git.example.test/payments/api.git"); ok {
 		t.Error("ForRepository takes what is not canonical")
 	}
+	if f := set.LongLived(); len(f) != 1 || f[0].Line != 10 || f[0].Column != 10 || !strings.HasPrefix(f[0].Message, "basic_file /run/secrets/git for https://old.example.test/payments/legacy: ") {
+		t.Errorf("long-lived: %v", f)
+	}
 	if q, a, ok := set.App("ledger"); !ok || q.Name != "payments" || a.URL.String() != "http://ledger.internal.example.test:8080/base" || a.Audience != "ledger" {
 		t.Errorf("App: %v %v %v", q, a, ok)
 	}

@@ -26,6 +26,7 @@ type Set struct {
 	apps         map[string]place
 	globalGroups map[Role][]identity.GroupID
 	findings     []Finding
+	longLived    []Finding
 	awaiting     bool // a name could be resolved for the first time, and whoever stores pins has not done so yet
 }
 
@@ -96,12 +97,15 @@ func (s *Set) GlobalGroups(role Role) []identity.GroupID { return slices.Clone(s
 // Findings are the bindings of roles that are void, and why. They do not keep the rest from working.
 func (s *Set) Findings() []Finding { return slices.Clone(s.findings) }
 
+// LongLived lists the upstream credentials that outlive a session, with how to be rid of each.
+func (s *Set) LongLived() []Finding { return slices.Clone(s.longLived) }
+
 // Rebind is the set with its names of groups looked up again, after the directory changed. No name is resolved for
 // the first time: that is the Loader's, which stores what it found. changed is false, and the result is s, when
 // that makes no difference.
 func (s *Set) Rebind(groups Groups) (next *Set, changed bool) {
 	next = &Set{revision: s.revision, tenant: s.tenant, pins: s.pins, drafts: s.drafts, global: s.global,
-		byID: s.byID, byName: s.byName, repositories: s.repositories, apps: s.apps}
+		byID: s.byID, byName: s.byName, repositories: s.repositories, apps: s.apps, longLived: s.longLived}
 	next.bind(groups, false)
 	same := slices.Equal(next.findings, s.findings) && next.awaiting == s.awaiting &&
 		equalRoles(next.globalGroups, s.globalGroups) && len(next.projects) == len(s.projects)

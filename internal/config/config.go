@@ -1,0 +1,126 @@
+// Package config reads lanyard.yaml and checks it. Unknown keys, keys of what is not built yet, secrets written in
+// place and settings that would be unsafe are errors, with file, line and column.
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/source"
+)
+
+// Config is lanyard.yaml, checked, with every default filled in. Paths are absolute.
+type Config struct {
+	File   string // the configuration's own
+	URL    string // of the pages: scheme, host and perhaps port, without trailing slash
+	Listen string // host:port
+
+	Data              string // folder
+	Database          string // PostgreSQL URL without password; empty for SQLite in Data
+	DatabaseFile      string // of a file that holds a PostgreSQL URL; empty where Database or SQLite is used
+	EncryptionKeyFile string // outside Data
+
+	Entra       Entra
+	Sessions    Sessions
+	Directory   Directory
+	Roles       map[project.Role][]source.Located // Admin and Auditor
+	Checkpoints string                            // file that signed checkpoints of the audit log are also written to; may be empty
+	Sandbox     bool                              // the sandbox runtime, for trusted users only
+	Apps        string                            // domain below which internal apps have their hosts; may be empty
+	Workspaces  string                            // domain below which terminals and ports have their hosts
+	Projects    string                            // folder; may be empty
+	Policies    string                            // folder; may be empty
+
+	longLived source.Findings
+}
+
+// Entra is the tenant and Lanyard's app registration in it.
+type Entra struct {
+	Tenant     identity.TenantID // lower-case GUID
+	ClientID   string
+	SecretFile string
+	Graph      string // base URL with version, https://graph.microsoft.com/v1.0 by default
+	Authority  string // base URL, https://login.microsoftonline.com by default
+}
+
+// Issuer is what the tenant's v2.0 tokens carry as `iss`.
+func (e Entra) Issuer() string { return e.Authority + "/" + string(e.Tenant) + "/v2.0" }
+
+// TokenURL is the tenant's v2.0 token endpoint.
+func (e Entra) TokenURL() string { return e.Authority + "/" + string(e.Tenant) + "/oauth2/v2.0/token" }
+
+// Sessions are the limits of sessions.
+type Sessions struct {
+	Idle     time.Duration // of browser sessions
+	Lifetime time.Duration // of a sign-in and all below it
+}
+
+// Directory says how often the directory is read and how old it may be.
+type Directory struct {
+	Sweep      time.Duration
+	StaleAfter time.Duration // beyond it nothing new is allowed
+	CloseAfter time.Duration // beyond it what is open closes
+}
+
+// The defaults.
+const (
+	defaultListen     = "127.0.0.1:8080"
+	defaultGraph      = "https://graph.microsoft.com/v1.0"
+	defaultAuthority  = "https://login.microsoftonline.com"
+	defaultIdle       = time.Hour
+	defaultLifetime   = 12 * time.Hour
+	defaultSweep      = time.Minute
+	defaultStaleAfter = 5 * time.Minute
+	defaultCloseAfter = 15 * time.Minute
+)
+
+// Read reads and checks the configuration. What is wrong in it comes as a source.Findings.
+func Read(path string) (*Config, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	defer file.Close()
+	text, err := readAll(file, source.MaxSize+1)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return Parse(path, filepath.Dir(absolute), text)
+}
+
+// Parse checks the text of a configuration. name is for messages; base is the folder that relative paths start from.
+func Parse(name, base, text string) (*Config, error) {
+	r := &source.Reader{File: name}
+	p := parser{base: base, config: &Config{
+		File: name, Listen: defaultListen, Roles: map[project.Role][]source.Located{},
+		Entra:     Entra{Graph: defaultGraph, Authority: defaultAuthority},
+		Sessions:  Sessions{Idle: defaultIdle, Lifetime: defaultLifetime},
+		Directory: Directory{Sweep: defaultSweep, StaleAfter: defaultStaleAfter, CloseAfter: defaultCloseAfter},
+	}}
+	if m, ok := r.Document(text); ok {
+		p.root(m)
+	}
+	if len(r.Findings) > 0 {
+		r.Findings.Sort()
+		return nil, r.Findings
+	}
+	return p.config, nil
+}
+
+// Host is the host of the pages, without port.
+func (c *Config) Host() string {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/source"
+)
+
+// maxSecret bounds the files that hold secrets, in bytes.
+const maxSecret = 64 << 10
+
+// keySize is the length of the encryption key in bytes (AES-256).
+const keySize = 32
+
+func readAll(r io.Reader, limit int64) (string, error) {
+	text, err := io.ReadAll(io.LimitReader(r, limit))
+	return string(text), err
+}
+
+// ReadSecret reads a file that holds one secret. The end of its line is not part of it. No error holds the secret.
+func ReadSecret(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("reading a secret: %w", err)
+	}
+	defer file.Close()
+	text, err := readAll(file, maxSecret+1)
+	if err != nil {
+		return "", fmt.Errorf("reading a secret: %w", err)
+	}
+	text = strings.TrimRight(text, "\r\n")
+	if text == "" || len(text) > maxSecret || strings.ContainsAny(text, "\r\n\x00") {
+		return "", fmt.Errorf("%s: a secret is one line of at most %d bytes", path, maxSecret)
+	}
+	return text, nil
+}
+
+// ReadEncryptionKey reads the key under which everything that is encrypted at rest is encrypted: 32 bytes in base64
+// or hexadecimal.
+func ReadEncryptionKey(path string) ([]byte, error) {
+	text, err := ReadSecret(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w; make one with: (umask 077 && openssl rand -base64 32 > %s)", err, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text = strings.TrimSpace(text)
+	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.StdEncoding.DecodeString} {
+		if key, err := decode(text); err == nil && len(key) == keySize {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: the key is %d random bytes in base64 or hexadecimal; make one with: (umask 077 && openssl rand -base64 32 > %s)", path, keySize, path)
+}
+
+// LongLived lists the credentials of the configuration that outlive a session, with how to be rid of each. Those of
+// projects are listed by project.Set.
+func (c *Config) LongLived() source.Findings { return c.longLived }
+
+// CheckFiles looks at the files that the configuration names: whether they are there, can be read, and by whom.
+func (c *Config) CheckFiles() source.Findings {
+	var out source.Findings
+	report := func(err error) {
+		if err != nil {
+			out = append(out, source.Finding{File: c.File, Message: err.Error()})
+		}
+	}
+	_, err := ReadEncryptionKey(c.EncryptionKeyFile)
+	report(err)
+	for _, path := range []string{c.Entra.SecretFile, c.DatabaseFile} {
+		if path != "" {
+			_, err := ReadSecret(path)
+			report(err)
+		}
+	}
+	for _, path := range []string{c.EncryptionKeyFile, c.Entra.SecretFile, c.DatabaseFile} {
+		if info, err := os.Stat(path); path != "" && err == nil && info.Mode().Perm()&0o007 != 0 {
+			report(fmt.Errorf("%s can be read by everybody on this machine (mode %04o); chmod o= %s", path, info.Mode().Perm(), path))
+		}
+	}
+	for _, path := range []string{c.Projects, c.Policies} {
+		if path == "" {
+			continue
+		}
+		if info, err := os.Stat(path); err != nil {
+			report(err)
+		} else if !info.IsDir() {
+			report(fmt.Errorf("%s is not a folder", path))
+		}
+	}
+	return out
+}

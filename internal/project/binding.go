@@ -61,6 +61,20 @@ type resolver struct {
 	awaiting bool
 	findings source.Findings
 	newPins  []Pin
+	named    map[string][]Group // what names were looked up already
+}
+
+// assigned looks a name up, once for all bindings: the directory may be long.
+func (r *resolver) assigned(name string) []Group {
+	found, known := r.named[name]
+	if !known {
+		found = r.groups.AssignedGroups(name)
+		if r.named == nil {
+			r.named = map[string][]Group{}
+		}
+		r.named[name] = found
+	}
+	return found
 }
 
 func (r *resolver) roles(written map[Role][]binding) map[Role][]identity.GroupID {
@@ -95,7 +109,7 @@ func (r *resolver) resolve(b binding) (identity.GroupID, bool) {
 		r.report(b, "the group %q cannot be looked up before the directory has been read; its object ID would not have to wait", b.Text)
 		return identity.GroupID{}, false
 	}
-	found := r.groups.AssignedGroups(b.Text)
+	found := r.assigned(b.Text)
 	if pinned, ok := r.pins[b.Text]; ok {
 		return pinned, r.stillMeans(b, pinned, found)
 	}

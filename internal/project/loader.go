@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -56,6 +57,7 @@ type Loader struct {
 	revision Revision
 	names    []Name
 	pins     []Pin
+	looked   Groups   // the directory in which names were last looked up
 	gone     []string // files of the revision that the last look missed
 
 	mu       sync.Mutex
@@ -229,11 +231,17 @@ func (l *Loader) groups() Groups {
 // rebind looks the names of groups up again. A name that resolves for the first time is pinned, which takes a
 // revision of its own.
 func (l *Loader) rebind(ctx context.Context, current *Set) error {
-	next, changed := current.Rebind(l.groups())
+	groups := l.groups()
+	if sameGroups(groups, l.looked) {
+		return nil
+	}
+	l.looked = groups
+	next, changed := current.Rebind(groups)
 	switch {
 	case next.awaiting:
 		r := l.revision
 		r.Number, r.At = r.Number+1, l.config.Now()
+		l.looked = nil // until it is stored
 		change, err := l.parse(r)
 		if err != nil {
 			return err
@@ -250,6 +258,11 @@ func (l *Loader) rebind(ctx context.Context, current *Set) error {
 	return nil
 }
 
+// sameGroups reports whether a and b are the same state of the directory, where that can be told.
+func sameGroups(a, b Groups) bool {
+	return a != nil && b != nil && reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.TypeOf(a).Comparable() && a == b
+}
+
 func (l *Loader) apply(ctx context.Context, c Change) error {
 	if err := l.config.Apply(ctx, c); err != nil {
 		l.again()
@@ -262,7 +275,7 @@ func (l *Loader) apply(ctx context.Context, c Change) error {
 
 func (l *Loader) accept(c Change) {
 	l.names, l.pins = append(l.names, c.Names...), append(l.pins, c.Pins...)
-	l.revision = c.Revision
+	l.revision, l.looked = c.Revision, nil
 	l.mu.Lock()
 	l.current = c.Projects
 	l.mu.Unlock()

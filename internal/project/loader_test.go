@@ -19,11 +19,14 @@ type bench struct {
 	applied []Change
 	rebound []*Set
 	refuse  error
-	groups  groups
+	// The directory is a pointer, so that the loader can tell that it is still the same.
+	directory *groups
 }
 
+func fresh(g groups) *groups { return &g }
+
 func newBench(t *testing.T, edit func(*LoaderConfig)) *bench {
-	b := &bench{t: t, dir: t.TempDir(), groups: directory()}
+	b := &bench{t: t, dir: t.TempDir(), directory: fresh(directory())}
 	for _, d := range []string{"projects", "policies"} {
 		if err := os.Mkdir(filepath.Join(b.dir, d), 0o755); err != nil {
 			t.Fatal(err)
@@ -31,7 +34,7 @@ func newBench(t *testing.T, edit func(*LoaderConfig)) *bench {
 	}
 	c := LoaderConfig{
 		Projects: filepath.Join(b.dir, "projects"), Policies: filepath.Join(b.dir, "policies"),
-		Tenant: tenant, Groups: func() Groups { return b.groups }, Log: slog.New(slog.DiscardHandler),
+		Tenant: tenant, Groups: func() Groups { return b.directory }, Log: slog.New(slog.DiscardHandler),
 		Apply: func(_ context.Context, c Change) error {
 			if b.refuse != nil {
 				return b.refuse
@@ -180,14 +183,14 @@ func TestLoaderGoesOnFromTheStore(t *testing.T) {
 
 func TestLoaderFollowsTheDirectory(t *testing.T) {
 	b := newBench(t, nil)
-	b.groups = nil // not read yet
+	b.directory = fresh(nil) // not read yet
 	b.write("projects/payments.yaml", "project: payments\nroles: {viewer: [all-engineers]}\n")
 	b.look(1, "")
 	if f := b.Findings(); len(f) != 1 {
 		t.Errorf("findings: %v", f)
 	}
 	// The directory comes: the name is pinned, which is a revision of its own.
-	b.groups = directory()
+	b.directory = fresh(directory())
 	b.look(2, "")
 	if c := b.applied[1]; c.Revision.Number != 2 || len(c.Pins) != 1 || len(viewers(t, c.Projects)) != 1 {
 		t.Errorf("got %+v", c)
@@ -197,8 +200,9 @@ func TestLoaderFollowsTheDirectory(t *testing.T) {
 	}
 	b.look(2, "")
 	// The group is renamed: the role is void, without a new revision.
-	b.groups = directory()
-	b.groups[2].Name = "everyone"
+	renamed := directory()
+	renamed[2].Name = "everyone"
+	b.directory = &renamed
 	b.look(2, "")
 	if len(b.rebound) != 1 || len(viewers(t, b.rebound[0])) != 0 || len(b.Findings()) != 1 {
 		t.Errorf("rebound %v, findings %v", b.rebound, b.Findings())

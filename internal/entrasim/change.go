@@ -20,8 +20,10 @@ type memberChange struct {
 	Removed string `json:"@removed,omitempty"` // "deleted" when the member left
 }
 
+// emit notes a change under the current number: in the journal, for delta queries, and as an event.
 func (d *directory) emit(e event) {
 	e.Seq = d.Seq
+	d.journal[e.Collection] = append(d.journal[e.Collection], entry{e.Seq, e.ID})
 	d.events = append(d.events, e)
 }
 

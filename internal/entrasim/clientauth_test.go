@@ -53,10 +53,12 @@ func TestClientAssertion(t *testing.T) {
 		}
 	}
 	for what, attempt := range map[string]func() (int, map[string]any){
-		"another key":      func() (int, map[string]any) { return try(other, jose.PS256, raw, w.tokenEndpoint(), soon) },
-		"no thumbprint":    func() (int, map[string]any) { return try(pair, jose.PS256, "", w.tokenEndpoint(), soon) },
-		"another audience": func() (int, map[string]any) { return try(pair, jose.PS256, raw, "https://elsewhere.example.test", soon) },
-		"expired":          func() (int, map[string]any) { return try(pair, jose.PS256, raw, w.tokenEndpoint(), soon-3600) },
+		"another key":   func() (int, map[string]any) { return try(other, jose.PS256, raw, w.tokenEndpoint(), soon) },
+		"no thumbprint": func() (int, map[string]any) { return try(pair, jose.PS256, "", w.tokenEndpoint(), soon) },
+		"another audience": func() (int, map[string]any) {
+			return try(pair, jose.PS256, raw, "https://elsewhere.example.test", soon)
+		},
+		"expired": func() (int, map[string]any) { return try(pair, jose.PS256, raw, w.tokenEndpoint(), soon-3600) },
 	} {
 		if status, body := attempt(); status != http.StatusUnauthorized || body["error"] != "invalid_client" {
 			t.Errorf("%s: %d %v", what, status, body)

@@ -23,10 +23,7 @@ func (t *Tenant) delta(r graphRequest, collection string) (graphAnswer, error) {
 	}
 	page := deltaPage{token: token, room: maxPageSize(r.Request), minimal: minimal(r.Request), value: []entity{}}
 	page.memberRoom = page.room
-	ids := t.dir.userIDs
-	if collection == "groups" {
-		ids = t.dir.groupIDs
-	}
+	ids := t.dir.changedSince(map[string]string{"users": "Users", "groups": "Groups"}[collection], token.Since)
 	at, _ := slices.BinarySearch(ids, token.At)
 	next := ""
 	for ; at < len(ids) && next == ""; at++ {

@@ -1,6 +1,7 @@
 package entrasim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,6 +21,7 @@ type directory struct {
 
 	userIDs  []string                       // sorted, tombstones included
 	groupIDs []string                       // sorted, tombstones included
+	journal  map[string][]entry             // by collection, "Users" or "Groups": what changed, in order
 	parents  map[string]map[string]struct{} // member → groups it is in directly
 	events   []event                        // what changed since the last take
 }
@@ -43,6 +45,12 @@ type membership struct {
 	Member  string
 	Seq     int64
 	Removed bool `json:",omitempty"`
+}
+
+// entry is a line of the journal: the object that a change touched.
+type entry struct {
+	Seq int64
+	ID  string
 }
 
 // change says by number when an object was made, changed and deleted (0: it is there).
@@ -86,6 +94,17 @@ func (d *directory) index() {
 	d.userIDs = slices.Sorted(maps.Keys(d.Users))
 	d.groupIDs = slices.Sorted(maps.Keys(d.Groups))
 	d.parents = map[string]map[string]struct{}{}
+	d.journal = map[string][]entry{}
+	for _, id := range d.userIDs {
+		d.journal["Users"] = append(d.journal["Users"], entry{d.Users[id].Changed, id})
+	}
+	for _, id := range d.groupIDs {
+		g := d.Groups[id]
+		d.journal["Groups"] = append(d.journal["Groups"], entry{max(g.Changed, g.EntriesSince), id})
+	}
+	for _, list := range d.journal {
+		slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	}
 	for id, g := range d.Groups {
 		for _, e := range g.Entries {
 			if !e.Removed {
@@ -169,6 +188,24 @@ func (g *groupRow) memberIDs() []string {
 		}
 	}
 	return ids
+}
+
+// changedSince lists the objects of a collection that changed after a number, by ID; after 0, all.
+func (d *directory) changedSince(collection string, since int64) []string {
+	if since == 0 {
+		if collection == "Users" {
+			return d.userIDs
+		}
+		return d.groupIDs
+	}
+	list := d.journal[collection]
+	at, _ := slices.BinarySearchFunc(list, since+1, func(e entry, seq int64) int { return cmp.Compare(e.Seq, seq) })
+	var ids []string
+	for _, e := range list[at:] {
+		ids = append(ids, e.ID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // groupsOf lists the groups that contain id, directly or through other groups, by ID.

@@ -3,17 +3,12 @@ package config
 import (
 	"net"
 	"net/url"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
-	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/source"
 )
-
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 
 // inPlace is said of every key that would hold a secret.
 const inPlace = "would write a secret in place; put it into a file that only Lanyard may read, and name that with "
@@ -130,176 +125,6 @@ func (p *parser) listen(v source.Value) {
 		return
 	}
 	p.config.Listen = s
-}
-
-// path reads a path, relative to the configuration's folder; empty when the key is missing.
-func (p *parser) path(m source.Mapping, key string) string {
-	e, ok := m.Find(key)
-	if !ok {
-		return ""
-	}
-	s, ok := e.Value.Text()
-	if !ok {
-		return ""
-	}
-	if !filepath.IsAbs(s) {
-		s = filepath.Join(p.base, s)
-	}
-	return filepath.Clean(s)
-}
-
-func (p *parser) needPath(m source.Mapping, key string) (string, bool) {
-	if _, ok := m.Need(key); !ok {
-		return "", false
-	}
-	s := p.path(m, key)
-	return s, s != ""
-}
-
-func (p *parser) folder(m source.Mapping, key string) string {
-	if e, ok := m.Find(key); ok && e.Value.IsMapping() {
-		if inner, ok := e.Value.Mapping(); ok {
-			inner.Keys(nil, map[string]string{"from_groups": "is not supported yet; name a folder of project files"})
-			if len(inner.Entries) == 0 {
-				inner.Report("name a folder")
-			}
-		}
-		return ""
-	}
-	return p.path(m, key)
-}
-
-func (p *parser) database(m source.Mapping) {
-	c := p.config
-	c.DatabaseFile = p.path(m, "database_file")
-	e, ok := m.Find("database")
-	if !ok {
-		if c.DatabaseFile != "" {
-			other, _ := m.Find("database_file")
-			c.longLived = append(c.longLived, other.Value.Finding(
-				"database_file %s: the database's password; let PostgreSQL take a client certificate or the Unix user instead, and write the URL without password under `database`", c.DatabaseFile))
-		}
-		return
-	}
-	if c.DatabaseFile != "" {
-		e.At.Report("write either `database` or `database_file`")
-	}
-	s, ok := e.Value.Text()
-	if !ok {
-		return
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		e.Value.Report("the database is a PostgreSQL URL, postgres://user@host/name; leave it out for SQLite in the data folder")
-		return
-	}
-	if _, has := u.User.Password(); has || u.Query().Has("password") || u.Query().Has("sslpassword") {
-		e.Value.Report("a secret is never written in place; put the whole URL into a file that only Lanyard may read, and name that with `database_file`")
-		return
-	}
-	c.Database = s
-}
-
-func (p *parser) encryptionKey(m source.Mapping) {
-	c := p.config
-	var ok bool
-	if c.EncryptionKeyFile, ok = p.needPath(m, "encryption_key_file"); !ok || c.Data == "" {
-		return
-	}
-	if within(c.Data, c.EncryptionKeyFile) {
-		e, _ := m.Find("encryption_key_file")
-		e.Value.Report("the key lies in the data folder that it protects; a copy of the one must not be a copy of both, so keep it elsewhere")
-	}
-}
-
-// within reports whether path lies in folder, as written or after links are followed.
-func within(folder, path string) bool {
-	inside := func(folder, path string) bool {
-		relative, err := filepath.Rel(folder, path)
-		return err == nil && relative != ".." && !strings.HasPrefix(relative, ".."+string(filepath.Separator))
-	}
-	return inside(folder, path) || inside(resolved(folder), resolved(path))
-}
-
-// resolved follows the links of as much of a path as there is.
-func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	parent := filepath.Dir(path)
-	if parent == path {
-		return path
-	}
-	return filepath.Join(resolved(parent), filepath.Base(path))
-}
-
-func (p *parser) entra(v source.Value) {
-	m, ok := v.Mapping()
-	if !ok {
-		return
-	}
-	m.Keys([]string{"tenant", "client_id", "credential", "graph", "authority"}, map[string]string{
-		"scim":   "",
-		"secret": inPlace + "credential: {secret_file: …}", "client_secret": inPlace + "credential: {secret_file: …}",
-	})
-	c := &p.config.Entra
-	c.Tenant = identity.TenantID(p.guid(m, "tenant", "the tenant's ID, a GUID; the overview page of Entra shows it"))
-	c.ClientID = p.guid(m, "client_id", "the application ID of Lanyard's app registration, a GUID")
-	for key, to := range map[string]*string{"graph": &c.Graph, "authority": &c.Authority} {
-		e, ok := m.Find(key)
-		if !ok {
-			continue
-		}
-		s, ok := e.Value.Text()
-		if !ok {
-			continue
-		}
-		u, ok := p.address(e.Value, s)
-		if !ok {
-			continue
-		}
-		if u.Scheme == "http" && !loopback(u.Hostname()) {
-			e.Value.Report("the tenant is spoken to over https://")
-			continue
-		}
-		*to = strings.TrimSuffix(s, "/")
-	}
-	if e, ok := m.Need("credential"); ok {
-		p.clientCredential(e.Value)
-	}
-}
-
-func (p *parser) guid(m source.Mapping, key, what string) string {
-	e, ok := m.Need(key)
-	if !ok {
-		return ""
-	}
-	s, ok := e.Value.Text()
-	if ok && !guid.MatchString(s) {
-		e.Value.Report("write %s", what)
-		return ""
-	}
-	return strings.ToLower(s)
-}
-
-func (p *parser) clientCredential(v source.Value) {
-	if v.IsText() {
-		v.Report("a secret is never written in place; put it into a file that only Lanyard may read, and name that: {secret_file: PATH}")
-		return
-	}
-	m, ok := v.Mapping()
-	if !ok {
-		return
-	}
-	m.Keys([]string{"secret_file"}, map[string]string{
-		"secret": inPlace + "secret_file", "certificate_file": "", "key_file": "", "federated": "", "managed_identity": "",
-	})
-	if file, ok := p.needPath(m, "secret_file"); ok {
-		p.config.Entra.SecretFile = file
-		e, _ := m.Find("secret_file")
-		p.config.longLived = append(p.config.longLived, e.Value.Finding(
-			"secret_file %s: the app registration's client secret; give it a short expiry in Entra and replace the file before that", file))
-	}
 }
 
 // durations reads the keys that are there.

@@ -18,7 +18,6 @@ const (
 	Auditor    Role = "auditor"    // of the installation
 )
 
-// ProjectRoles are the roles of a project, the weakest first.
 var projectRoles = [...]Role{Viewer, Developer, Maintainer}
 
 // ProjectRoles are the roles of a project, the weakest first.

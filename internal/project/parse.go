@@ -3,11 +3,9 @@ package project
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
@@ -87,12 +85,7 @@ type marks struct {
 	repositories, apps []source.Value
 }
 
-var (
-	projectName  = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
-	resourceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)
-	scopeShape   = regexp.MustCompile(`^[\x21-\x7e]{1,512}$`)
-	audience     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$`)
-)
+var projectName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
 
 func (p *parser) file(name, text string) {
 	r := &source.Reader{File: name}
@@ -165,167 +158,6 @@ func readRoles(v source.Value, into map[Role][]binding) {
 				continue
 			}
 			into[Role(e.Key)] = append(into[Role(e.Key)], b)
-		}
-	}
-}
-
-func readRepository(v source.Value) (repo Repository, place source.Value, ok bool) {
-	m, ok := v.Mapping()
-	if !ok {
-		return repo, v, false
-	}
-	m.Keys([]string{"url", "credential"}, map[string]string{"sensitive": ""})
-	if e, found := m.Find("credential"); found {
-		repo.Credential = readCredential(e.Value)
-	}
-	e, ok := m.Need("url")
-	if !ok {
-		return repo, v, false
-	}
-	text, ok := e.Value.Text()
-	if !ok {
-		return repo, v, false
-	}
-	canonical, err := CanonicalRepository(text)
-	if err != nil {
-		e.Value.Report("%v", err)
-		return repo, v, false
-	}
-	repo.URL = canonical
-	return repo, e.Value, true
-}
-
-func readCredential(v source.Value) (c Credential) {
-	if v.IsText() {
-		if s, _ := v.Text(); s != "none" {
-			v.Report("a credential is none, {entra: SCOPE}, {basic_file: PATH} or {bearer_file: PATH}; a secret is never written in place, put it into a file and name that")
-		}
-		return c
-	}
-	m, ok := v.Mapping()
-	if !ok {
-		return c
-	}
-	const inPlace = "would write a secret in place; put it into a file that only Lanyard may read, and name that with "
-	m.Keys([]string{"entra", "basic_file", "bearer_file"}, map[string]string{
-		"basic": inPlace + "basic_file", "password": inPlace + "basic_file",
-		"bearer": inPlace + "bearer_file", "token": inPlace + "bearer_file",
-	})
-	if len(m.Entries) != 1 {
-		m.Report("a credential has exactly one of entra, basic_file and bearer_file")
-		return c
-	}
-	e := m.Entries[0]
-	s, ok := "", false
-	switch e.Key {
-	case "entra", "basic_file", "bearer_file":
-		s, ok = e.Value.Text()
-	}
-	if !ok {
-		return c
-	}
-	switch {
-	case e.Key == "entra" && !scopeShape.MatchString(s):
-		e.Value.Report("a scope is one word, such as api://APP-ID/.default")
-	case e.Key == "entra":
-		c.EntraScope = s
-	case !strings.HasPrefix(s, "/"):
-		e.Value.Report("write the whole path of the file, beginning with /")
-	case e.Key == "basic_file":
-		c.BasicFile = s
-	default:
-		c.BearerFile = s
-	}
-	return c
-}
-
-func readResource(v source.Value) (app App, place source.Value, ok bool) {
-	m, ok := v.Mapping()
-	if !ok {
-		return app, v, false
-	}
-	for _, kind := range []string{"registry", "database", "host", "tool", "mcp"} {
-		if e, found := m.Find(kind); found {
-			e.At.Report("`%s` is not supported yet; remove this resource", kind)
-			return app, v, false
-		}
-	}
-	m.Keys([]string{"app", "url", "assertion"}, map[string]string{"credential": "", "sensitive": "", "kind": ""})
-	name, hasName := m.Need("app")
-	address, hasURL := m.Need("url")
-	if e, found := m.Find("assertion"); found {
-		app.Audience = readAssertion(e.Value)
-	}
-	if !hasName || !hasURL {
-		return app, v, false
-	}
-	if app.Name, ok = name.Value.Text(); ok && !resourceName.MatchString(app.Name) {
-		name.Value.Report("%q cannot be an app's name; use a lower-case letter, then letters, digits and dashes, at most 41", app.Name)
-		ok = false
-	}
-	text, isText := address.Value.Text()
-	if !isText {
-		return app, v, false
-	}
-	u, err := parseAppURL(text)
-	if err != nil {
-		address.Value.Report("%v", err)
-		return app, v, false
-	}
-	app.URL = u
-	return app, name.Value, ok
-}
-
-func readAssertion(v source.Value) string {
-	m, ok := v.Mapping()
-	if !ok {
-		return ""
-	}
-	m.Keys([]string{"audience"}, nil)
-	e, ok := m.Need("audience")
-	if !ok {
-		return ""
-	}
-	s, ok := e.Value.Text()
-	if ok && !audience.MatchString(s) {
-		e.Value.Report("%q cannot be an audience; use letters, digits and ._:/- , at most 128", s)
-		return ""
-	}
-	return s
-}
-
-// parseAppURL reads the address of an app: http or https, a host, perhaps a port and a base path.
-func parseAppURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s is not a URL", quote(s))
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("an app's url begins with http:// or https://")
-	case u.Hostname() == "" || strings.HasPrefix(u.Host, "-"):
-		return nil, fmt.Errorf("the url names no host")
-	case u.User != nil:
-		return nil, fmt.Errorf("a secret is never written in place; leave user name and password out of the url")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return nil, fmt.Errorf("an app's url has neither query nor fragment")
-	case strings.Contains(s, "%") || strings.Contains(u.Path, "//") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
-		return nil, fmt.Errorf("an app's base path is written plainly, without encodings, dots or empty segments")
-	}
-	u.Path = strings.TrimSuffix(u.Path, "/")
-	return u, nil
-}
-
-func readTemplate(v source.Value, t *Template) {
-	m, ok := v.Mapping()
-	if !ok {
-		return
-	}
-	m.Keys([]string{"timeout"}, map[string]string{"image": "", "class": "", "egress": ""})
-	if e, ok := m.Find("timeout"); ok {
-		if d, ok := e.Value.Duration(); ok && d < time.Minute {
-			e.Value.Report("a workspace's timeout is at least 1m")
-		} else if ok {
-			t.Timeout = d
 		}
 	}
 }

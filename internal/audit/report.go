@@ -57,7 +57,7 @@ func (r Report) Conclusion() string {
 	case !r.OK():
 		return fmt.Sprintf("not intact: %s", count(len(r.Findings)+r.More, "finding"))
 	case r.Complete == 0:
-		return "consistent, completeness unproven (no copied checkpoint was given, so events cut off the end would not show)"
+		return "consistent, completeness unproven (without a copied checkpoint, events cut off the end and a log signed anew do not show)"
 	case r.Complete < r.Size:
 		return fmt.Sprintf("consistent; complete up to event %d by the copied checkpoint, completeness of the %s after it unproven",
 			r.Complete-1, count(int(r.Size-r.Complete), "event"))
@@ -122,6 +122,9 @@ func events(from, to int64) string {
 func count(n int, of string) string {
 	if n == 1 {
 		return "1 " + of
+	}
+	if strings.HasSuffix(of, "sh") {
+		of += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, of)
 }

@@ -1,54 +1,39 @@
 package audit
 
-import "golang.org/x/mod/sumdb/tlog"
-
-// settle says what is wrong at the positions where event and stored hash differ, now that it is known which of them
-// a checkpoint confirms; neither, at the end of a log that no checkpoint fits.
-func (w *walk) settle(byEvents, byHashes bool) {
-	suspects := w.suspects
-	w.suspects = nil
-	signedAt := make(map[tlog.Hash]int64, len(suspects))
-	for _, m := range suspects {
-		if !m.noStored {
-			signedAt[m.stored] = m.seq
-		}
+// settle says what is wrong at the positions where event and stored hash differ, once a checkpoint has told which of
+// them was signed: intact means that the events were. Where no checkpoint fits either, the hash is believed.
+func (w *walk) settle(intact bool) {
+	suspects, nodes := w.suspects, w.nodes
+	w.suspects, w.nodes = nil, nil
+	if len(nodes) > 0 {
+		from, to := nodes[0], nodes[len(nodes)-1]
+		w.report.add(HashWrong, from, to, "%s missing or wrong above %s", count(len(nodes), "stored tree hash"), events(from, to))
 	}
 	// Neighbours to which the same happened are told together.
-	var run struct {
-		kind     FindingKind
-		from, to int64
-		by       int64
-	}
-	tell := func() {
-		switch run.kind {
-		case Dropped:
-			w.report.add(Dropped, run.from, run.to, "%s: missing", events(run.from, run.to))
-		case Swapped:
-			w.report.add(Swapped, run.from, run.to, "%s: the log holds there what was signed as %s", events(run.from, run.to), events(run.from+run.by, run.to+run.by))
-		case Changed:
-			w.report.add(Changed, run.from, run.to, "%s: changed", events(run.from, run.to))
-		case HashWrong:
-			w.report.add(HashWrong, run.from, run.to, "%s: the stored hash is missing or wrong; what was signed is there", events(run.from, run.to))
+	for len(suspects) > 0 {
+		first, n := suspects[0], 1
+		for n < len(suspects) && suspects[n].kind == first.kind && suspects[n].seq == first.seq+int64(n) &&
+			(first.kind != Swapped || suspects[n].signedAs == first.signedAs+int64(n)) {
+			n++
 		}
+		w.tell(first, first.seq+int64(n)-1, intact)
+		suspects = suspects[n:]
 	}
-	for _, m := range suspects {
-		kind, by := Changed, int64(0)
-		switch was, known := signedAt[m.computed]; {
-		case m.missing:
-			kind = Dropped
-		case m.noStored, byEvents && !byHashes:
-			kind = HashWrong
-		case known && was != m.seq:
-			kind, by = Swapped, was-m.seq
-		}
-		if kind == run.kind && by == run.by && m.seq == run.to+1 {
-			run.to = m.seq
-			continue
-		}
-		tell()
-		run.kind, run.from, run.to, run.by = kind, m.seq, m.seq, by
+}
+
+// tell reports a run of mismatches of one kind.
+func (w *walk) tell(first mismatch, to int64, intact bool) {
+	from := first.seq
+	switch {
+	case first.kind == Dropped:
+		w.report.add(Dropped, from, to, "%s: missing", events(from, to))
+	case first.kind == HashWrong, intact:
+		w.report.add(HashWrong, from, to, "%s: the stored hash is missing or wrong; what was signed is there", events(from, to))
+	case first.kind == Swapped:
+		w.report.add(Swapped, from, to, "%s: the log holds there what was signed as %s", events(from, to), events(first.signedAs, first.signedAs+to-from))
+	default:
+		w.report.add(Changed, from, to, "%s: changed", events(from, to))
 	}
-	tell()
 }
 
 // truncated reports events that are signed for and not there any more.

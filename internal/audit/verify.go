@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Verify checks the whole log: every event's bytes against the tree, every stored hash, every signed checkpoint of
@@ -15,19 +14,18 @@ import (
 // could not be read; what is wrong with the log is in the report.
 func Verify(ctx context.Context, rows Reader, key note.Verifier, copied []byte) (Report, error) {
 	r := Report{Origin: key.Name()}
-	signed, err := r.storedCheckpoints(ctx, rows, key)
+	signed, err := r.storedCheckpoints(ctx, rows, key, -1<<62)
 	if err != nil {
 		return r, err
 	}
-	signed = append(signed, r.copiedCheckpoints(copied, key)...)
-	slices.SortStableFunc(signed, func(a, b target) int { return cmp.Compare(a.Size, b.Size) })
-	w := walk{Reader: rows, report: &r, targets: signed}
+	w := walk{Reader: rows, report: &r, targets: merge(signed, r.copiedCheckpoints(copied, key))}
 	if err := w.run(ctx); err != nil {
 		return r, err
 	}
-	if err := r.unsigned(ctx, rows, w.size()); err != nil {
+	if err := r.unsigned(ctx, rows, key, w.size()); err != nil {
 		return r, err
 	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
 	pending, err := rows.PendingEvents(ctx, maxBatch)
 	r.Pending = len(pending)
 	return r, err
@@ -36,12 +34,30 @@ func Verify(ctx context.Context, rows Reader, key note.Verifier, copied []byte) 
 // target is a checkpoint whose signature is good, and which the log has to fit.
 type target struct {
 	Checkpoint
-	copied bool
+	stored, copied bool // where it comes from; both when they agree
 }
 
-// storedCheckpoints reads the database's own checkpoints.
-func (r *Report) storedCheckpoints(ctx context.Context, rows Reader, key note.Verifier) (all []target, err error) {
-	for after := int64(-1 << 62); ; {
+// merge orders targets by size, and makes one of those that say the same.
+func merge(lists ...[]target) (all []target) {
+	sorted := slices.Concat(lists...)
+	slices.SortStableFunc(sorted, func(a, b target) int { return cmp.Compare(a.Size, b.Size) })
+next:
+	for _, t := range sorted {
+		for i := len(all) - 1; i >= 0 && all[i].Size == t.Size; i-- {
+			if all[i].Root == t.Root {
+				all[i].stored = all[i].stored || t.stored
+				all[i].copied = all[i].copied || t.copied
+				continue next
+			}
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// storedCheckpoints reads the database's own checkpoints of trees larger than after.
+func (r *Report) storedCheckpoints(ctx context.Context, rows Reader, key note.Verifier, after int64) (all []target, err error) {
+	for {
 		page, err := rows.Checkpoints(ctx, after, pageSize)
 		if err != nil {
 			return nil, err
@@ -54,10 +70,10 @@ func (r *Report) storedCheckpoints(ctx context.Context, rows Reader, key note.Ve
 				r.add(BadSign, stored.Size, stored.Size, "the checkpoint of size %d is not signed by this log: %v", stored.Size, err)
 			case c.Size != stored.Size:
 				r.add(BadSign, stored.Size, stored.Size, "the checkpoint stored for size %d signs size %d", stored.Size, c.Size)
-				all = append(all, target{Checkpoint: c})
+				all = append(all, target{Checkpoint: c, stored: true})
 			default:
 				r.Checkpoints++
-				all = append(all, target{Checkpoint: c})
+				all = append(all, target{Checkpoint: c, stored: true})
 			}
 		}
 		if len(page) == 0 {
@@ -80,7 +96,7 @@ func (r *Report) copiedCheckpoints(copied []byte, key note.Verifier) (all []targ
 			r.add(BadCopy, 0, 0, "a copied checkpoint is not signed by this log: %v", err)
 		default:
 			r.Copied++
-			all = append(all, target{c, true})
+			all = append(all, target{Checkpoint: c, copied: true})
 		}
 	}
 	if r.Copied == 0 {
@@ -91,18 +107,22 @@ func (r *Report) copiedCheckpoints(copied []byte, key note.Verifier) (all []targ
 
 // unsigned looks for events that no checkpoint covers. The newest event is read first: a server that is appending
 // writes both at once, so its checkpoint is there by then.
-func (r *Report) unsigned(ctx context.Context, rows Reader, checked int64) error {
+func (r *Report) unsigned(ctx context.Context, rows Reader, key note.Verifier, checked int64) error {
 	newest, err := rows.SearchLeaves(ctx, Filter{After: checked - 1, Limit: 1, Newest: true})
 	if err != nil || len(newest) == 0 {
 		return err
 	}
-	last, err := rows.LastCheckpoint(ctx)
+	var aside Report // bad ones are in the report already
+	since, err := aside.storedCheckpoints(ctx, rows, key, checked)
 	if err != nil {
 		return err
 	}
-	if end := newest[0].Seq; end >= max(last.Size, checked) {
-		from := max(last.Size, checked)
-		r.add(Unsigned, from, end, "%s: no checkpoint covers them; checkpoints were removed, or events added", events(from, end))
+	from, to := checked, newest[0].Seq
+	for _, c := range since {
+		from = max(from, c.Size)
+	}
+	if from <= to {
+		r.add(Unsigned, from, to, "%s: no checkpoint covers them; checkpoints were removed, or events added", events(from, to))
 	}
 	return nil
 }
@@ -138,8 +158,6 @@ func (s *stream[T]) get(position int64) (row T, here, more bool, err error) {
 // mismatch is a position whose event does not have the stored leaf hash.
 type mismatch struct {
 	seq      int64
-	missing  bool
-	computed tlog.Hash // of the event that is there
-	stored   tlog.Hash
-	noStored bool
+	kind     FindingKind
+	signedAs int64 // for Swapped: the position whose stored hash the event has
 }

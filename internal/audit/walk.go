@@ -19,7 +19,9 @@ type walk struct {
 	stored tree // from the stored leaf hashes; where one is missing, from the event
 
 	good       int64      // the size of the last checkpoint that fitted
+	goodCopied int64      // likewise, of the copy
 	suspects   []mismatch // since then
+	nodes      []int64    // since then: events below whose right end a stored tree hash is wrong
 	broken     bool       // a checkpoint fitted neither tree: everything after it is bad too
 	copyBroken bool
 }
@@ -59,7 +61,7 @@ func (w *walk) run(ctx context.Context) error {
 		}
 	}
 	w.truncated(targets)
-	w.settle(false, false)
+	w.settle(false)
 	root := w.events.root()
 	w.report.Size, w.report.Root = w.size(), root.String()
 	return nil
@@ -79,20 +81,16 @@ func (w *walk) step(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	m := mismatch{seq: seq, missing: !here, stored: kept.Hash, noStored: !hashed}
+	one := kept.Hash
 	if here {
-		m.computed = tlog.RecordHash(leaf.Body)
-		w.compareIndex(leaf)
+		one = tlog.RecordHash(leaf.Body)
 	}
-	if m.missing || m.noStored || m.computed != m.stored {
-		w.suspects = append(w.suspects, m)
-	}
-	one, other := m.computed, m.stored
-	if m.missing {
-		one = m.stored
-	}
-	if m.noStored {
+	other := kept.Hash
+	if !hashed {
 		other = one
+	}
+	if err := w.compare(ctx, leaf, here, hashed, one == kept.Hash); err != nil {
+		return false, err
 	}
 	byEvents, byHashes := w.events.append(one), w.stored.append(other)
 	for i := 1; i < len(byEvents); i++ { // the nodes above the leaf
@@ -101,25 +99,42 @@ func (w *walk) step(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if !there || node.Hash != byEvents[i].Hash && node.Hash != byHashes[i].Hash {
-			w.report.add(HashWrong, seq, seq, "the stored tree hash %d, above event %d, is missing or wrong", byEvents[i].Index, seq)
+			w.nodes = append(w.nodes, seq)
 		}
 	}
 	return true, nil
 }
 
-// compareIndex checks what the event is found by, and the position in its bytes.
-func (w *walk) compareIndex(leaf Leaf) {
-	e, err := Decode(leaf.Body)
-	if err != nil {
-		return // its hash tells already, or it was signed like that
+// compare notes what is odd about one position: of an event whose hash is the stored one, whether it is filed as it says.
+func (w *walk) compare(ctx context.Context, leaf Leaf, here, hashed, same bool) error {
+	m := mismatch{seq: w.size()}
+	e, unreadable := Decode(leaf.Body)
+	switch {
+	case !here:
+		m.kind = Dropped
+	case !hashed:
+		m.kind = HashWrong
+	case !same:
+		m.kind = Changed
+		if unreadable != nil || e.Seq == m.seq || e.Seq < 0 {
+			break
+		}
+		// It says that it belongs elsewhere. If its hash is stored there, it was moved.
+		there, err := w.TreeHashesAt(ctx, []int64{tlog.StoredHashIndex(0, e.Seq)})
+		if err != nil {
+			return err
+		}
+		if len(there) == 1 && there[0].Hash == tlog.RecordHash(leaf.Body) {
+			m.kind, m.signedAs = Swapped, e.Seq
+		}
+	case unreadable != nil || !sameIndex(indexed(e, leaf.Body), leaf):
+		w.report.add(IndexWrong, m.seq, m.seq, "event %d is filed under another position, time, action, person or workspace than it says", m.seq)
+		return nil
+	default:
+		return nil
 	}
-	if e.Seq != leaf.Seq {
-		w.report.add(Swapped, leaf.Seq, leaf.Seq, "event %d says of itself that it is event %d", leaf.Seq, e.Seq)
-		return
-	}
-	if !sameIndex(indexed(e, leaf.Body), leaf) {
-		w.report.add(IndexWrong, leaf.Seq, leaf.Seq, "event %d is filed under another time, action, person or workspace than it says", leaf.Seq)
-	}
+	w.suspects = append(w.suspects, m)
+	return nil
 }
 
 // judge compares both trees with a checkpoint of their size.
@@ -129,10 +144,12 @@ func (w *walk) judge(t target) {
 		w.misfit(t)
 		return
 	}
-	w.settle(byEvents, byHashes)
-	w.good = t.Size
+	w.settle(byEvents && !byHashes)
+	if t.stored {
+		w.good = t.Size
+	}
 	if t.copied {
-		w.report.Complete = max(w.report.Complete, t.Size)
+		w.goodCopied, w.report.Complete = t.Size, t.Size
 	}
 	if byHashes {
 		w.events = w.stored.clone()
@@ -143,21 +160,15 @@ func (w *walk) judge(t target) {
 
 // misfit reports the first checkpoint, of the database's and of the copy's, that the log does not fit.
 func (w *walk) misfit(t target) {
-	first := &w.broken
-	if t.copied {
-		first = &w.copyBroken
-	}
-	if *first {
-		return
-	}
-	*first = true
 	switch {
-	case t.copied && !w.broken:
-		w.report.add(Rewritten, 0, t.Size-1, "the first %s are not those that the copied checkpoint signs: the log was rewritten and signed again",
-			count(int(t.Size), "event"))
-	case w.good < t.Size:
-		w.report.add(Rewritten, w.good, t.Size-1, "%s: something among them is not what was signed, and its hashes were made to fit", events(w.good, t.Size-1))
-	default:
+	case t.stored && !w.broken && w.good < t.Size:
+		w.report.add(Rewritten, w.good, t.Size-1, "%s: something among them is not what was signed, and hashes were made to fit", events(w.good, t.Size-1))
+	case t.stored && !w.broken:
 		w.report.add(Rewritten, 0, t.Size-1, "two signed checkpoints of size %d contradict each other", t.Size)
+	case !t.stored && !w.copyBroken:
+		w.report.add(Rewritten, w.goodCopied, t.Size-1, "%s: something among them is not what the copied checkpoint signs; the log was rewritten",
+			events(w.goodCopied, t.Size-1))
 	}
+	w.broken = w.broken || t.stored
+	w.copyBroken = w.copyBroken || t.copied
 }

@@ -2,19 +2,13 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/token"
 )
 
 // Key is a private key as it is stored: sealed under the installation's encryption key.
-type Key struct {
-	ID      string
-	Kind    string
-	Sealed  []byte
-	Created time.Time
-	Retired time.Time // zero while it signs
-}
+type Key = token.Key
 
 // Keys returns the keys of a kind, oldest first.
 func (s *Store) Keys(ctx context.Context, kind string) ([]Key, error) {

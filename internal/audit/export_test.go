@@ -1,0 +1,19 @@
+package audit
+
+import "context"
+
+// Lead does now what Run does at its next tick.
+func (l *Log) Lead(ctx context.Context) { l.lead(ctx) }
+
+// Flush inserts now what Later was given.
+func (l *Log) Flush(ctx context.Context) { l.flush(ctx) }
+
+// MaxLater is how many events wait in memory.
+const MaxLater = maxLater
+
+// Waiting is how many callers of Durable wait for the next transaction.
+func (l *Log) Waiting() int {
+	l.group.mu.Lock()
+	defer l.group.mu.Unlock()
+	return len(l.group.waiting)
+}

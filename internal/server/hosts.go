@@ -87,9 +87,6 @@ func (t terminalHosts) workspace(host string) (identity.WorkspaceID, bool) {
 	return id, err == nil
 }
 
-// pattern is a terminal's URL with {label} in place of the workspace's label.
-func (t terminalHosts) pattern(scheme string) string { return scheme + "://t-{label}" + t.suffix }
-
 // workspaceOf makes the resource of a workspace; one that is not there is a resource of nobody's, which policy
 // denies in the same words.
 func (s *Server) workspaceOf(id identity.WorkspaceID) identity.Resource {

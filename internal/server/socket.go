@@ -14,7 +14,6 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
-	"github.com/lanyardhq/lanyard/internal/web"
 )
 
 // listenSocket opens the operator's Unix socket. Only its owner may open it, by its mode and by who the peer is.
@@ -72,9 +71,4 @@ func peerUID(c net.Conn) (int, error) {
 // operator identifies the socket's peers.
 func operator(*http.Request) (identity.Principal, error) {
 	return identity.Principal{Kind: identity.Operator}, nil
-}
-
-// operatorSite serves the API, and what dev adds, on the socket.
-func (s *Server) operatorSite(routes []web.Route) web.Site {
-	return web.Site{Name: "operator", Routes: append(routes, s.options.Operator...), Identify: operator}
 }

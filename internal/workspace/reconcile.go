@@ -257,7 +257,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 	}
 	spec := Spec{
 		ID: row.ID, Name: row.Name,
-		Endpoint: func(uid int) (string, error) { return m.c.Doors.Listen(ctx, row.ID, uid) },
+		Endpoint: func(ctx context.Context, uid int) (string, error) { return m.c.Doors.Listen(ctx, row.ID, uid) },
 	}
 	if err := m.c.Runtime.Start(ctx, spec, func(text string) { m.say(row.ID, "", text) }); err != nil {
 		return err

@@ -1,0 +1,122 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/directory"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/policy"
+	"github.com/lanyardhq/lanyard/internal/project"
+)
+
+// configuration keeps projects and policies: what the store holds is in force first, then what the folders say.
+type configuration struct {
+	s      *Server
+	loader *project.Loader
+}
+
+func newConfiguration(s *Server) *configuration { return &configuration{s: s} }
+
+// load puts the stored revision in force, then looks at the folders once, so that what starts with bad files starts
+// with the last good ones.
+func (c *configuration) load(ctx context.Context) error {
+	s := c.s
+	revision, names, pins, seq, err := s.store.LoadProjects(ctx)
+	if err != nil {
+		return fmt.Errorf("load projects and policies: %w", err)
+	}
+	if revision.Number > 0 {
+		if err := c.force(revision, names, pins, seq); err != nil {
+			s.log.Error("the stored projects and policies cannot be read by this version; the files decide", "error", err)
+		}
+	}
+	c.loader = project.NewLoader(project.LoaderConfig{
+		Projects: s.options.Projects, Policies: s.options.Policies, Tenant: s.options.Tenant.ID, Global: s.options.Global,
+		Groups:   func() project.Groups { return groups{s.directory.Snapshot()} },
+		Revision: revision, Names: names, Pins: pins, Apply: c.apply, Log: s.log,
+		Rebound: func(set *project.Set) { c.publish(set, nil, 0) },
+	})
+	if err := c.loader.Look(ctx); err != nil && revision.Number == 0 {
+		return err // the very first state is bad: there is nothing to go on with
+	}
+	return nil
+}
+
+// reload follows a revision that another replica stored.
+func (c *configuration) reload(ctx context.Context) error {
+	revision, names, pins, seq, err := c.s.store.LoadProjects(ctx)
+	if err != nil {
+		return fmt.Errorf("load projects and policies: %w", err)
+	}
+	return c.force(revision, names, pins, seq)
+}
+
+func (c *configuration) force(r project.Revision, names []project.Name, pins []project.Pin, seq feed.Seq) error {
+	result, err := project.Parse(project.Input{
+		Revision: r, Names: names, Pins: pins, Tenant: c.s.options.Tenant.ID, Groups: groups{c.s.directory.Snapshot()},
+		Global: c.s.options.Global,
+	})
+	if err != nil {
+		return err
+	}
+	policies, err := project.ParsePolicies(c.s.options.Tenant.ID, r)
+	if err != nil {
+		return err
+	}
+	c.publish(result.Set, policies, seq)
+	return nil
+}
+
+// apply stores what the loader accepted and puts it in force.
+func (c *configuration) apply(ctx context.Context, change project.Change) error {
+	seq, err := c.s.store.SaveRevision(ctx, change.Revision, change.Names, change.Pins, feed.Entry{Topic: feed.Projects}, audit.Event{
+		Time: change.Revision.At, Action: "project:change", Outcome: audit.Done, Actor: "service:configuration",
+		Detail: map[string]any{"revision": change.Revision.Number, "files": len(change.Revision.Projects) + len(change.Revision.Policies)},
+	})
+	if err != nil {
+		return err
+	}
+	c.publish(change.Projects, change.Policies, seq)
+	return nil
+}
+
+// publish puts projects, and policies where they are given, in force; everything that is open is decided again.
+func (c *configuration) publish(set *project.Set, policies *policy.Set, seq feed.Seq) {
+	c.s.engine.Publish(func(f access.Facts) access.Facts {
+		f.Projects = set
+		if policies != nil {
+			f.Policies = policies
+		}
+		return later(f, seq)
+	}, access.Touched{All: true})
+}
+
+func (c *configuration) watch(ctx context.Context) { c.loader.Run(ctx) }
+
+// groups shows a snapshot of the directory as the bindings of projects read it.
+type groups struct{ *directory.Snapshot }
+
+// Ready reports whether the directory has ever been read.
+func (g groups) Ready() bool { return !g.AsOf().IsZero() }
+
+// Group implements project.Groups.
+func (g groups) Group(id identity.GroupID) (project.Group, bool) {
+	row, ok := g.Snapshot.Group(id)
+	if !ok {
+		return project.Group{}, false
+	}
+	return project.Group{ID: row.ID, Name: row.Name, Assigned: row.Assigned}, true
+}
+
+// AssignedGroups implements project.Groups.
+func (g groups) AssignedGroups(name string) []project.Group {
+	var found []project.Group
+	for _, row := range g.Snapshot.AssignedGroups(name) {
+		found = append(found, project.Group{ID: row.ID, Name: row.Name, Assigned: row.Assigned})
+	}
+	return found
+}

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/directory"
+	"github.com/lanyardhq/lanyard/internal/directory/entra"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/policy"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/signin"
+)
+
+// makeFacts makes the facts and those who keep them: directory, sessions, projects and policies. All of them publish
+// into one engine.
+func (s *Server) makeFacts(ctx context.Context) error {
+	o := s.options
+	shipped, err := policy.Parse(policy.Source{Tenant: o.Tenant.ID})
+	if err != nil {
+		return err
+	}
+	s.engine = access.New(access.Config{
+		Facts: access.Facts{
+			Directory: directory.Empty(), Projects: project.Empty(), Policies: shipped, Sessions: session.NewSet(nil, nil),
+			Bounds: access.Bounds{Stale: o.Stale, Close: o.Close},
+		},
+		Audit: s.audit, Log: s.log,
+	})
+	s.left = &departures{wake: make(chan struct{}, 1), users: map[identity.UserID]struct{}{}, end: s.depart}
+	s.sessions = session.NewManager(session.Config{
+		Rows: s.store, Idle: o.Idle, Lifetime: o.Lifetime, Log: s.log,
+		Publish: func(set *session.Set, users []identity.UserID, seq feed.Seq) {
+			s.engine.Publish(func(f access.Facts) access.Facts {
+				f.Sessions = set
+				return later(f, seq)
+			}, access.Touched{Users: users})
+		},
+	})
+	s.identifier = session.Identifier{Sessions: s.sessions}
+	if err := s.sessions.Load(ctx); err != nil {
+		return err
+	}
+	s.projects = newConfiguration(s)
+	s.directory = directory.New(directory.Config{Rows: s.store, Publish: s.publishDirectory, Log: s.log})
+	if err := s.directory.Load(ctx); err != nil {
+		return err
+	}
+	if err := s.projects.load(ctx); err != nil {
+		return err
+	}
+	if s.graph, err = entra.New(entra.Config{
+		Tenant: o.Tenant.ID, ClientID: o.Tenant.ClientID, Secret: o.Tenant.ClientSecret, TokenURL: o.TokenURL, Graph: o.Graph,
+		HTTP: o.HTTP, NotificationURL: o.Notifications, Sweep: o.Sweep, Directory: s.directory, Learned: o.Learned, Log: s.log,
+	}); err != nil {
+		return err
+	}
+	s.signin = signin.New(signin.Config{
+		Tenant: o.Tenant, URL: o.URL, HTTP: o.HTTP, Sessions: s.sessions, Identify: s.identifier, Access: s.engine,
+		Facts: s.engine.Facts, Once: s.store, Sealer: s.sealer, Audit: s.audit, SiteOf: s.siteOf, Log: s.log,
+		Unknown: func(identity.UserID) { go s.readDirectory() },
+	})
+	s.upstream = upstream.New(upstream.Config{Names: o.Names, Tokens: s.signin, Log: s.log})
+	return nil
+}
+
+// readDirectory reads the directory's changes now, not at the next sweep.
+func (s *Server) readDirectory() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := s.graph.Sync(ctx); err != nil {
+		s.log.Warn("the directory could not be read for somebody who has just signed in", "error", err)
+	}
+}
+
+// later keeps the highest feed number that the facts contain.
+func later(f access.Facts, seq feed.Seq) access.Facts {
+	f.Seq = max(f.Seq, seq)
+	return f
+}
+
+// publishDirectory is called with every new snapshot of the directory. What rests on the touched users is decided
+// again when it returns; what follows from somebody's leaving beyond that is done in its own time.
+func (s *Server) publishDirectory(snapshot *directory.Snapshot, t directory.Touched, seq feed.Seq) {
+	// A group that was renamed or is gone may void the role that a project gives it by name, for everybody.
+	projects, rebound := s.engine.Facts().Projects.Rebind(groups{snapshot})
+	s.engine.Publish(func(f access.Facts) access.Facts {
+		f.Directory = snapshot
+		if rebound {
+			f.Projects = projects
+		}
+		return later(f, seq)
+	}, access.Touched{All: t.All || rebound, Users: t.Users})
+	gone := func(u identity.UserID) bool {
+		row, ok := snapshot.User(u)
+		return !ok || !row.Enabled
+	}
+	if t.All {
+		for row := range s.sessions.Set().All {
+			if row.Ended.IsZero() && gone(row.User) {
+				s.left.add(row.User)
+			}
+		}
+		return
+	}
+	for _, u := range t.Users {
+		if gone(u) {
+			s.left.add(u)
+		}
+	}
+}
+
+// depart ends what somebody left behind whose account is disabled or gone: their sign-ins, and their workspaces'
+// processes. Nothing of theirs is deleted.
+func (s *Server) depart(ctx context.Context, u identity.UserID) {
+	if row, ok := s.engine.Facts().Directory.User(u); ok && row.Enabled {
+		return // back already
+	}
+	const why = "the account was disabled or removed in the directory"
+	s.sessions.EndUser(ctx, u, why)
+	s.workspaces.StopOf(ctx, u, why)
+}
+
+// departures is the queue of people who left.
+type departures struct {
+	mu    sync.Mutex
+	users map[identity.UserID]struct{}
+	wake  chan struct{}
+	end   func(context.Context, identity.UserID)
+}
+
+func (d *departures) add(u identity.UserID) {
+	d.mu.Lock()
+	d.users[u] = struct{}{}
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (d *departures) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wake:
+		}
+		d.mu.Lock()
+		users := d.users
+		d.users = map[identity.UserID]struct{}{}
+		d.mu.Unlock()
+		for u := range users {
+			d.end(ctx, u)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/lanyardhq/lanyard/internal/config"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/signin"
+	"github.com/lanyardhq/lanyard/internal/token"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+	"github.com/lanyardhq/lanyard/internal/workspace/sandbox"
+)
+
+// FromFile makes options of a configuration file that was read and checked. It opens the listener.
+func FromFile(ctx context.Context, c *config.Config, agentPath, version string, log *slog.Logger) (Options, error) {
+	if !c.Sandbox {
+		return Options{}, problem.New(problem.Invalid,
+			"No runtime is configured. The sandbox is for trusted people only; say `runtimes: {sandbox: {trusted_users_only: true}}` if yours are.")
+	}
+	key, err := os.ReadFile(c.EncryptionKeyFile)
+	if err != nil {
+		return Options{}, fmt.Errorf("read the encryption key: %w", err)
+	}
+	if len(key) != token.SealingKeySize {
+		return Options{}, problem.New(problem.Invalid, "The encryption key in %s must be %d random bytes (head -c %[2]d /dev/urandom > %[1]s); it has %d.",
+			c.EncryptionKeyFile, token.SealingKeySize, len(key))
+	}
+	secret, err := os.ReadFile(c.Entra.SecretFile)
+	if err != nil {
+		return Options{}, fmt.Errorf("read the client secret: %w", err)
+	}
+	database := c.Database
+	if c.DatabaseFile != "" {
+		b, err := os.ReadFile(c.DatabaseFile)
+		if err != nil {
+			return Options{}, fmt.Errorf("read the database's URL: %w", err)
+		}
+		database = string(bytes.TrimSpace(b))
+	}
+	var copies []string
+	if c.Checkpoints != "" {
+		copies = append(copies, c.Checkpoints)
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return Options{}, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	return Options{
+		URL: c.URL, Listener: listener, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
+		EncryptionKey: key, WorkspaceDomain: c.Workspaces,
+		Tenant: signin.Tenant{
+			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, ClientSecret: string(bytes.TrimSpace(secret)),
+		},
+		TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: c.URL + NotificationPath,
+		Projects: c.Projects, Policies: c.Policies, Global: c.Roles,
+		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime,
+		Sweep: c.Directory.Sweep, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter,
+		CheckpointCopies: copies, KeepWorkspaces: true, Version: version, Log: log,
+		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {
+			return sandbox.New(sandbox.Config{Data: c.Data, AgentPath: agentPath, Log: log})
+		},
+	}, nil
+}

@@ -1,0 +1,301 @@
+// Package server builds Lanyard's parts, connects them, and takes them down again. It has no handlers of its own
+// beyond leading a request to the site that its host names.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/directory"
+	"github.com/lanyardhq/lanyard/internal/directory/entra"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/signin"
+	"github.com/lanyardhq/lanyard/internal/source"
+	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/token"
+	"github.com/lanyardhq/lanyard/internal/tunnel"
+	"github.com/lanyardhq/lanyard/internal/web"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+// Options are all that a server is made of. Those of a file are read by FromFile; Names, Hosts and Operator are given
+// in code only, by the sample world and by tests.
+type Options struct {
+	URL             string // of the pages, without trailing slash
+	Listener        net.Listener
+	Socket          string // of the operator
+	Data            string // folder
+	PostgreSQL      string // URL; empty: SQLite in Data
+	EncryptionKey   []byte // token.SealingKeySize bytes
+	WorkspaceDomain string // below which terminals have their hosts
+
+	Tenant        signin.Tenant
+	TokenURL      string // the tenant's v2.0 token endpoint
+	Graph         string // Microsoft Graph, with /v1.0
+	Notifications string // where Graph reaches this server; empty: the sweep finds changes
+	HTTP          *http.Client
+
+	Projects, Policies string // folders; empty: none
+	Global             map[project.Role][]source.Located
+
+	Idle, Lifetime     time.Duration
+	Sweep              time.Duration
+	Stale, Close       time.Duration
+	CheckpointCopies   []string
+	AgentPath          string
+	Runtime            func(*slog.Logger) (workspace.Runtime, error)
+	KeepWorkspaces     bool // on shutdown
+	Version            string
+	Log                *slog.Logger
+	Learned            func(time.Time) // see entra.Config
+
+	Names    map[string]upstream.Address
+	Hosts    map[string]http.Handler
+	Operator []web.Route
+}
+
+// Server is Lanyard, running or about to.
+type Server struct {
+	options Options
+	origin  string // this process
+	log     *slog.Logger
+
+	store      *store.Store
+	audit      *audit.Log
+	keys       *token.Keys
+	sealer     *token.Sealer
+	engine     *access.Engine
+	directory  *directory.Directory
+	graph      *entra.Source
+	sessions   *session.Manager
+	identifier session.Identifier
+	signin     *signin.Service
+	projects   *configuration
+	runtime    workspace.Runtime
+	hub        *tunnel.Hub
+	workspaces *workspace.Manager
+	upstream   *upstream.Upstream
+	terminals  terminalHosts
+	left       *departures
+
+	front    *hosts
+	socket   net.Listener
+	operator http.Handler
+}
+
+// New opens the store, loads what is in it, and makes all parts. Nothing is served before Run.
+func New(ctx context.Context, o Options) (_ *Server, err error) {
+	if o.HTTP == nil {
+		o.HTTP = tenantClient()
+	}
+	s := &Server{options: o, log: o.Log, origin: random()}
+	defer func() {
+		if err != nil {
+			s.shut()
+		}
+	}()
+	if s.terminals, err = newTerminalHosts(o.URL, o.WorkspaceDomain); err != nil {
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	if err := os.MkdirAll(o.Data, 0o755); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	if s.socket, err = listenSocket(o.Socket); err != nil { // first, so that two never share the data
+		return nil, err
+	}
+	if err := s.openStore(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.makeFacts(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.makeWorkspaces(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.makeSites(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) openStore(ctx context.Context) (err error) {
+	o := s.options
+	c := store.Config{Origin: s.origin, Log: s.log, PostgreSQL: o.PostgreSQL}
+	if o.PostgreSQL == "" {
+		c.SQLite = DatabaseFile(o.Data)
+	}
+	if s.store, err = store.Open(ctx, c); err != nil {
+		return err
+	}
+	if s.sealer, err = token.NewSealer(o.EncryptionKey); err != nil {
+		return fmt.Errorf("encryption key: %w", err)
+	}
+	if s.keys, err = token.Open(ctx, token.Config{Rows: s.store, Sealer: s.sealer, Kinds: []string{token.Assertion}}); err != nil {
+		return err
+	}
+	signer, err := auditSigner(ctx, s.store, s.sealer, o.URL)
+	if err != nil {
+		return err
+	}
+	s.audit = audit.New(audit.Config{Rows: s.store, Signer: signer, Holder: s.origin, Copies: o.CheckpointCopies, Log: s.log})
+	return nil
+}
+
+// DatabaseFile is where the SQLite database of a data folder is.
+func DatabaseFile(data string) string { return filepath.Join(data, "lanyard.db") }
+
+// Run serves until ctx ends, and returns when all is down: leases closed with a word, workspaces stopped or left as
+// the options say, the audit log flushed.
+func (s *Server) Run(ctx context.Context, ready func()) error {
+	defer s.shut()
+	// Parts that others still need while they go down end after them, so each layer has a context of its own.
+	base, endBase := context.WithCancel(context.WithoutCancel(ctx))
+	defer endBase()
+	var parts sync.WaitGroup
+	run := func(ctx context.Context, f func(context.Context)) { parts.Go(func() { f(ctx) }) }
+
+	logCtx, endLog := context.WithCancel(base)
+	var logging sync.WaitGroup
+	logging.Go(func() { _ = s.audit.Run(logCtx) })
+	run(base, s.engine.Run)
+	run(base, s.sessions.Run)
+	run(base, s.left.run)
+	run(base, s.follow)
+	run(ctx, func(ctx context.Context) { _ = s.graph.Run(ctx) })
+	run(ctx, s.projects.watch)
+	workCtx, endWork := context.WithCancel(base)
+	run(workCtx, s.workspaces.Run)
+	run(ctx, s.housekeeping)
+
+	pages := newHTTPServer(s.front, s.log)
+	operator := newHTTPServer(s.operator, s.log)
+	failed := make(chan error, 2)
+	serve := func(h *http.Server, l net.Listener) {
+		parts.Go(func() {
+			if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		})
+	}
+	serve(pages, s.options.Listener)
+	serve(operator, s.socket)
+	if ready != nil {
+		ready()
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("serve: %w", err)
+	}
+	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if !s.options.KeepWorkspaces {
+		s.workspaces.StopAll(down)
+	}
+	s.engine.CloseAll(access.Reason{Code: access.Shutdown, Text: "the server is being stopped"})
+	endWork()
+	brief, stop := context.WithTimeout(down, 2*time.Second)
+	if pages.Shutdown(brief) != nil {
+		pages.Close()
+	}
+	operator.Close()
+	stop()
+	if err := s.hub.Shutdown(down); err != nil {
+		s.log.Warn("the tunnels were not all closed in time", "error", err)
+	}
+	endBase()
+	parts.Wait()
+	endLog() // last: what the others wrote while going down belongs in it
+	logging.Wait()
+	return err
+}
+
+// shut closes what New opened.
+func (s *Server) shut() {
+	if s.upstream != nil {
+		s.upstream.Close()
+	}
+	if s.directory != nil {
+		s.directory.Close()
+	}
+	if s.options.HTTP != nil {
+		s.options.HTTP.CloseIdleConnections()
+	}
+	if s.socket != nil {
+		s.socket.Close()
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.log.Error("the store could not be closed", "error", err)
+		}
+	}
+}
+
+// follow applies what other replicas changed.
+func (s *Server) follow(ctx context.Context) {
+	follower := feed.NewFollower(feed.FollowerConfig{
+		Source: s.store, Origin: s.origin, Log: s.log,
+		Handle: func(ctx context.Context, e feed.Entry) error {
+			switch e.Topic {
+			case feed.Directory:
+				return s.directory.Follow(ctx, e)
+			case feed.Sessions:
+				return s.sessions.Follow(ctx, e)
+			case feed.Projects:
+				return s.projects.reload(ctx)
+			case feed.Leases:
+				for _, id := range e.Keys {
+					s.engine.Revoke(identity.LeaseID(id), access.Reason{Code: access.Revoked, Text: "it was revoked"})
+				}
+			}
+			return nil
+		},
+	})
+	_ = follower.Run(ctx, s.engine.Facts().Seq)
+}
+
+// housekeeping drops what is not needed any more.
+func (s *Server) housekeeping(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.signin.Forget()
+		}
+	}
+}
+
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ConnContext: web.WithConn,
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+func random() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/apiserver"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/dashboard"
+	"github.com/lanyardhq/lanyard/internal/gateway"
+	"github.com/lanyardhq/lanyard/internal/gateway/gitproxy"
+	"github.com/lanyardhq/lanyard/internal/gateway/httpproxy"
+	"github.com/lanyardhq/lanyard/internal/gateway/terminal"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/issuer"
+	"github.com/lanyardhq/lanyard/internal/tunnel"
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+// NotificationPath is where Microsoft Graph tells that something changed.
+const NotificationPath = "/hooks/graph"
+
+// makeSites lists every site and its routes.
+func (s *Server) makeSites() error {
+	o := s.options
+	pages, err := dashboard.New(dashboard.Config{
+		URL: o.URL, Provider: "Microsoft Entra ID", SignOut: web.Origin(o.Tenant.Issuer), Workspace: s.shownWorkspace,
+	})
+	if err != nil {
+		return err
+	}
+	term := terminal.New(terminal.Config{Access: s.engine, Agents: s.hub, Workspace: s.workspaceOn, Scheme: s.scheme(), Log: s.log})
+	rest := apiserver.Routes(apiserver.Config{
+		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Audit: s.audit, Log: s.log, Terminal: s.terminalURL,
+		VerifyAudit: s.verifyAudit,
+		ExportAudit: func(ctx context.Context, w io.Writer) error { return audit.Export(ctx, s.store, w) },
+		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
+			return term.Exec(w, r, id, s.workspaceOf(id))
+		},
+	})
+	pagesOrigin := web.Origin(o.URL)
+	c := web.Config{Access: s.engine, Log: s.log}
+	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, others: o.Hosts}
+	for _, site := range []struct {
+		web.Site
+		handler *http.Handler
+	}{
+		{web.Site{
+			Name: "pages", Routes: append(append(pages.Routes(), s.signin.Routes()...), rest...),
+			Guard:    func(r *http.Request) error { return web.GuardOrigin(r, pagesOrigin) },
+			Identify: func(r *http.Request) (identity.Principal, error) { return s.identifier.Cookie(r, pagesOrigin) },
+			Headers:  dashboard.Headers, Fail: pages.Fail,
+		}, &s.front.pages},
+		{web.Site{
+			Name: "machine", Routes: append(append(gateway.Routes(gateway.Protocols{
+				Git: gitproxy.New(gitproxy.Config{Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Log: s.log}).Serve,
+				App: httpproxy.New(httpproxy.Config{
+					Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Keys: s.keys, Issuer: o.URL, Log: s.log,
+				}).Serve,
+			}), issuer.Routes(o.URL, s.keys)...), s.notifications()),
+			Guard: gateway.Guard, Identify: s.fromTunnel,
+		}, &s.front.machine},
+		{web.Site{
+			Name: "terminal", Routes: append(append(pages.TerminalAssets(), term.Routes()...),
+				s.signin.Enter(), web.Route{Method: http.MethodGet, Path: "/{$}", Access: web.Asks("workspace:open, once it is known who comes"),
+					Serve: s.terminalPage(pages.TerminalPage())}),
+			Guard:    func(r *http.Request) error { return web.GuardOrigin(r, s.scheme()+"://"+r.Host) },
+			Identify: func(r *http.Request) (identity.Principal, error) { return s.identifier.Cookie(r, s.scheme()+"://"+r.Host) },
+			Headers:  dashboard.Headers, Fail: pages.Fail,
+		}, &s.front.terminal},
+		{web.Site{Name: "operator", Routes: append(rest, o.Operator...), Identify: operator}, &s.operator},
+	} {
+		if *site.handler, err = site.Handler(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fromTunnel identifies what comes through a workspace's tunnel. Nothing else is believed on machine paths.
+func (s *Server) fromTunnel(r *http.Request) (identity.Principal, error) {
+	id, ok := tunnel.WorkspaceFrom(r.Context())
+	if !ok {
+		return identity.Principal{}, nil
+	}
+	row, ok := s.workspaces.Get(id)
+	if !ok {
+		return identity.Principal{}, nil
+	}
+	return s.identifier.Workspace(id, row.Session), nil
+}
+
+func (s *Server) notifications() web.Route {
+	h := s.graph.Notifications()
+	return web.Route{Path: NotificationPath, Access: web.Public("it only rings; what changed is read from Graph"),
+		Serve: func(w http.ResponseWriter, r *http.Request) error {
+			h.ServeHTTP(w, r)
+			return nil
+		}}
+}
+
+// workspaceOn is the workspace that a terminal's host names.
+func (s *Server) workspaceOn(r *http.Request) (identity.WorkspaceID, identity.Resource, bool) {
+	id, ok := s.terminals.workspace(r.Host)
+	if !ok {
+		return "", identity.Resource{}, false
+	}
+	return id, s.workspaceOf(id), true
+}
+
+func (s *Server) shownWorkspace(r *http.Request) dashboard.Workspace {
+	id, _ := s.terminals.workspace(r.Host)
+	row, ok := s.workspaces.Get(id)
+	if !ok {
+		return dashboard.Workspace{Name: string(id)}
+	}
+	return dashboard.Workspace{Name: row.Name, Repository: row.Repository, Ref: row.Ref}
+}
+
+// verifyAudit checks the log with the key and against the copies that this server has.
+func (s *Server) verifyAudit(ctx context.Context) (api.Verification, error) {
+	report, err := VerifyAudit(ctx, s.store, s.options.CheckpointCopies)
+	if err != nil {
+		return api.Verification{}, err
+	}
+	return verification(report), nil
+}
+
+func (s *Server) scheme() string {
+	u, err := url.Parse(s.options.URL)
+	if err != nil {
+		return "https"
+	}
+	return u.Scheme
+}
+
+func hostOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

@@ -1,0 +1,102 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/tunnel"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+	"github.com/lanyardhq/lanyard/internal/web"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+// makeWorkspaces makes the runtime, the doors of the workspaces' tunnels, and who keeps the workspaces.
+func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
+	o := s.options
+	if s.runtime, err = o.Runtime(s.log); err != nil {
+		return err
+	}
+	s.hub = tunnel.NewHub(tunnel.HubConfig{
+		Dir: filepath.Join(o.Data, "s"), Build: o.Version, Log: s.log,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.machine.ServeHTTP(w, r) }),
+		ConnContext: web.WithConn,
+	})
+	s.workspaces = workspace.NewManager(workspace.Config{
+		Rows: s.store, Runtime: s.runtime, Doors: s.hub, Sessions: s.sessions, Log: s.log,
+		Setup: s.setup, Timeout: s.timeout, InUse: s.inUse,
+	})
+	return s.workspaces.Load(ctx)
+}
+
+// setup is what a workspace's agent is told, from the facts of now: who commits, as the directory names them; which
+// hosts Git reaches through the gateway; and the environment that people coming from Gitpod expect.
+func (s *Server) setup(row workspace.Workspace) agentapi.Setup {
+	f := s.engine.Facts()
+	setup := agentapi.Setup{
+		Name: row.Name, Repository: &agentapi.Repository{URL: row.Repository, Ref: row.Ref},
+		Author: agentapi.Author{Name: row.OwnerName},
+	}
+	if u, ok := f.Directory.User(row.Owner); ok {
+		setup.Author = agentapi.Author{Name: u.Name, Mail: u.Mail}
+		if u.Mail == "" {
+			setup.Author.Mail = u.UserName
+		}
+	}
+	p, _ := f.Projects.Project(row.Project)
+	for _, r := range p.Repositories {
+		if u, err := url.Parse(r.URL); err == nil && !slices.Contains(setup.GitHosts, u.Host) {
+			setup.GitHosts = append(setup.GitHosts, u.Host)
+		}
+	}
+	root := "/workspace/" + row.Name
+	setup.Env = map[string]string{
+		"LANYARD_WORKSPACE_ID":         string(row.ID),
+		"LANYARD_PROJECT":              p.Name,
+		"GITPOD_WORKSPACE_ID":          string(row.ID),
+		"GITPOD_WORKSPACE_CONTEXT_URL": row.Repository,
+		"GITPOD_WORKSPACE_URL":         s.terminalURL(row.ID),
+		"GITPOD_HOST":                  s.options.URL,
+		"GITPOD_REPO_ROOT":             root,
+		"GITPOD_REPO_ROOTS":            root,
+		"GITPOD_OWNER_ID":              row.Owner.String(),
+		"GITPOD_GIT_USER_NAME":         setup.Author.Name,
+		"GITPOD_GIT_USER_EMAIL":        setup.Author.Mail,
+	}
+	return setup
+}
+
+func (s *Server) timeout(row workspace.Workspace) time.Duration {
+	if p, ok := s.engine.Facts().Projects.Project(row.Project); ok && p.Workspace.Timeout > 0 {
+		return p.Workspace.Timeout
+	}
+	return project.DefaultTimeout
+}
+
+// inUse reports whether somebody has a terminal or a command open in the workspace.
+func (s *Server) inUse(id identity.WorkspaceID) bool {
+	row, ok := s.workspaces.Get(id)
+	if !ok {
+		return false
+	}
+	for _, l := range s.engine.LeasesOf(row.Owner) {
+		if l.Request.Action == identity.WorkspaceOpen && l.Request.Resource.Name == string(id) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) terminalURL(id identity.WorkspaceID) string {
+	u, err := url.Parse(s.options.URL)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s://t-%s%s", u.Scheme, id.Label(), s.terminals.suffix)
+}

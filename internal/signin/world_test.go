@@ -1,0 +1,282 @@
+package signin_test
+
+import (
+	"context"
+	"html"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/directory"
+	"github.com/lanyardhq/lanyard/internal/entrasim"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/policy"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/signin"
+	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/token"
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+// events is an audit log in memory.
+type events struct {
+	mu   sync.Mutex
+	list []audit.Event
+}
+
+func (e *events) Later(ev audit.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = append(e.list, ev)
+}
+
+func (e *events) Durable(_ context.Context, evs ...audit.Event) error {
+	for _, ev := range evs {
+		e.Later(ev)
+	}
+	return nil
+}
+
+// world is a tenant and the pages of a Lanyard that people sign in to at it.
+type world struct {
+	t        *testing.T
+	url      string
+	tenant   *entrasim.Tenant
+	engine   *access.Engine
+	sessions *session.Manager
+	signin   *signin.Service
+	audit    *events
+}
+
+// anyName dials every name below localhost on loopback.
+func anyName(ctx context.Context, network, addr string) (net.Conn, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:"+port)
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, audit: &events{}}
+	var pages http.Handler
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Host, "tenant.") {
+			w.tenant.ServeHTTP(rw, r)
+			return
+		}
+		pages.ServeHTTP(rw, r)
+	}))
+	_, port, err := net.SplitHostPort(front.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.url = "http://lanyard.localhost:" + port
+	w.tenant, err = entrasim.New(entrasim.Config{
+		URL: "http://tenant.localhost:" + port, Dial: anyName,
+		Organisation: entrasim.Contoso(entrasim.Sample{
+			RedirectURIs: []string{w.url + signin.RedirectPath, w.url + signin.LogoutPath}, LogoutURL: w.url + signin.FrontChannelPath,
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.tenant.Close() })
+	app, _ := w.tenant.App(entrasim.LanyardAppID)
+
+	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rows.Close() })
+	policies, err := policy.Parse(policy.Source{Tenant: entrasim.ContosoTenantID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	people, _ := directory.Empty().With(directory.Change{Reset: true, AsOf: time.Now(), Users: []directory.User{
+		{ID: user(entrasim.AdaID), Name: "Ada Lovelace", UserName: "ada@contoso.example", Enabled: true},
+		{ID: user(entrasim.LinusID), Name: "Linus Pauling", UserName: "linus@contoso.example", Enabled: true},
+	}})
+	w.engine = access.New(access.Config{
+		Facts: access.Facts{Directory: people, Projects: project.Empty(), Policies: policies, Sessions: session.NewSet(nil, nil),
+			Bounds: access.Bounds{Stale: time.Hour, Close: 2 * time.Hour}},
+		Audit: w.audit, Log: slog.New(slog.DiscardHandler),
+	})
+	w.sessions = session.NewManager(session.Config{
+		Rows: rows, Idle: time.Hour, Lifetime: 12 * time.Hour, Log: slog.New(slog.DiscardHandler),
+		Publish: func(set *session.Set, users []identity.UserID, seq feed.Seq) {
+			w.engine.Publish(func(f access.Facts) access.Facts { f.Sessions = set; return f }, access.Touched{Users: users})
+		},
+	})
+	sealer, err := token.NewSealer(token.NewSealingKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	identify := session.Identifier{Sessions: w.sessions}
+	client := &http.Client{Transport: &http.Transport{DialContext: anyName}}
+	t.Cleanup(client.CloseIdleConnections)
+	w.signin = signin.New(signin.Config{
+		Tenant: signin.Tenant{ID: entrasim.ContosoTenantID, Issuer: w.tenant.Issuer(), ClientID: app.ClientID, ClientSecret: app.Secret},
+		URL:    w.url, HTTP: client, Sessions: w.sessions, Identify: identify, Access: w.engine, Facts: w.engine.Facts,
+		Once: rows, Sealer: sealer, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
+		SiteOf: func(host string) (access.Request, identity.WorkspaceID, bool) {
+			ok := strings.HasPrefix(host, "t-") && strings.HasSuffix(host, ".localhost:"+port)
+			return access.Request{Action: identity.SelfView, Resource: identity.Own(user(entrasim.AdaID))}, "w-aaaaaaaaaaaaaaaa", ok
+		},
+	})
+	whoami := func(rw http.ResponseWriter, r *http.Request) error {
+		_, err := io.WriteString(rw, web.PrincipalFrom(r.Context()).User.Object)
+		return err
+	}
+	site := web.Site{
+		Name: "pages", Guard: func(r *http.Request) error { return web.GuardOrigin(r, w.url) },
+		Identify: func(r *http.Request) (identity.Principal, error) { return identify.Cookie(r, "http://"+r.Host) },
+		Routes: append(w.signin.Routes(), w.signin.Enter(),
+			web.Route{Method: "GET", Path: "/{$}", Access: web.Public("test"), Serve: whoami},
+			web.Route{Method: "GET", Path: "/lead", Access: web.Public("test"), Serve: func(rw http.ResponseWriter, r *http.Request) error {
+				w.signin.Lead(rw, r)
+				return nil
+			}}),
+	}
+	if pages, err = site.Handler(web.Config{Access: w.engine, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	front.Start()
+	t.Cleanup(front.Close)
+	return w
+}
+
+func user(object string) identity.UserID {
+	return identity.UserID{Tenant: entrasim.ContosoTenantID, Object: object}
+}
+
+// browser keeps cookies as a browser does: by host, Secure ones too on this machine.
+type browser struct {
+	t       *testing.T
+	cookies map[string]map[string]string
+	client  *http.Client
+}
+
+func newBrowser(t *testing.T) *browser {
+	b := &browser{t: t, cookies: map[string]map[string]string{}}
+	transport := &http.Transport{DialContext: anyName}
+	t.Cleanup(transport.CloseIdleConnections)
+	b.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return b
+}
+
+// send sends one request, and returns status, body and where it redirects to.
+func (b *browser) send(method, address string, form url.Values, headers ...string) (int, string, *url.URL) {
+	b.t.Helper()
+	r, err := http.NewRequest(method, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if method != http.MethodGet {
+		r.Header.Set("Origin", r.URL.Scheme+"://"+r.URL.Host)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	for name, value := range b.cookies[r.URL.Host] {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	answer, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	for _, c := range answer.Cookies() {
+		jar := b.cookies[r.URL.Host]
+		if jar == nil {
+			jar = map[string]string{}
+			b.cookies[r.URL.Host] = jar
+		}
+		if c.MaxAge < 0 {
+			delete(jar, c.Name)
+		} else {
+			jar[c.Name] = c.Value
+		}
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	location, _ := answer.Location()
+	return answer.StatusCode, string(body), location
+}
+
+// get follows redirects as long as follow says so.
+func (b *browser) get(address string, follow func(*url.URL) bool) (int, string, *url.URL) {
+	b.t.Helper()
+	for {
+		status, body, next := b.send(http.MethodGet, address, nil)
+		if next == nil || !follow(next) {
+			return status, body, next
+		}
+		address = next.String()
+	}
+}
+
+func all(*url.URL) bool { return true }
+
+func until(path string) func(*url.URL) bool {
+	return func(u *url.URL) bool { return u.Path != path }
+}
+
+var formAction = regexp.MustCompile(`<form method="post" action="([^"]*)"[^>]*id="signin-form"`)
+
+// signIn begins at Lanyard, fills in the tenant's page, and returns its answer: on success a redirect back.
+func (b *browser) signIn(w *world, name, password string) (status int, body string, back *url.URL) {
+	b.t.Helper()
+	_, page, _ := b.get(w.url+"/login", all)
+	form := formAction.FindStringSubmatch(page)
+	if form == nil {
+		b.t.Fatalf("no form on the tenant's page:\n%s", page)
+	}
+	base, err := url.Parse(w.tenant.Issuer())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	action, err := base.Parse(html.UnescapeString(form[1]))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.send(http.MethodPost, action.String(), url.Values{"action": {"signin"}, "username": {name}, "password": {password}})
+}
+
+// enter signs in all the way.
+func (b *browser) enter(w *world, name string) {
+	b.t.Helper()
+	status, body, back := b.signIn(w, name, "lanyard-"+name)
+	if back == nil {
+		b.t.Fatalf("the tenant did not sign %s in: %d\n%s", name, status, body)
+	}
+	if status, body, _ = b.get(back.String(), all); status != http.StatusOK {
+		b.t.Fatalf("%s is not in: %d %s", name, status, body)
+	}
+}
+
+// whoami is the object ID that the pages see.
+func (b *browser) whoami(w *world) string {
+	b.t.Helper()
+	_, body, _ := b.send(http.MethodGet, w.url+"/", nil)
+	return body
+}

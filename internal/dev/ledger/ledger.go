@@ -19,7 +19,7 @@ import (
 // Config makes a Ledger.
 type Config struct {
 	Issuer   string // Lanyard's URL
-	Keys     string // the URL of Lanyard's key set
+	JWKS     string // the URL of Lanyard's key set
 	Audience string // this app's
 	Client   *http.Client
 }
@@ -47,7 +47,7 @@ func New(c Config) *Ledger {
 	l := &Ledger{
 		expect: token.Expect{
 			Type: "lanyard-assertion+jwt", Issuer: c.Issuer, Audience: c.Audience,
-			Keys: &token.Remote{URL: c.Keys, Client: c.Client}, Leeway: 5 * time.Second,
+			Keys: &token.Remote{URL: c.JWKS, Client: c.Client}, Leeway: 5 * time.Second,
 		},
 		mux: http.NewServeMux(),
 	}

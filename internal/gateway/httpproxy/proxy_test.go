@@ -63,12 +63,14 @@ func newScene(t testing.TB) *scene {
 	if s.keys, err = token.Open(t.Context(), token.Config{Rows: &keyRows{}, Sealer: sealer, Kinds: []string{token.Assertion}}); err != nil {
 		t.Fatal(err)
 	}
-	published := s.Serve(t, identity.Principal{}, gateway.KeysRoute(s.keys))
+	published := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(s.keys.JWKS())
+	}))
 	books := httptest.NewServer(ledger.New(ledger.Config{
-		Issuer: issuer, Keys: published.URL + gateway.KeysPath, Audience: "ledger", Client: published.Client(),
+		Issuer: issuer, JWKS: published.URL, Audience: "ledger", Client: published.Client(),
 	}))
 	echo := httptest.NewServer(http.HandlerFunc(s.echo))
-	t.Cleanup(func() { books.CloseClientConnections(); books.Close(); echo.CloseClientConnections(); echo.Close() })
+	t.Cleanup(func() { published.Close(); books.CloseClientConnections(); books.Close(); echo.CloseClientConnections(); echo.Close() })
 	address := func(s *httptest.Server) upstream.Address { return upstream.Address(s.Listener.Addr().String()) }
 	up := upstream.New(upstream.Config{
 		Names: map[string]upstream.Address{

@@ -37,8 +37,6 @@ type Workspaces interface {
 	List() []workspace.Workspace
 	// Want records what is wanted of a workspace, together with the event, and returns when that is stored.
 	Want(context.Context, identity.WorkspaceID, workspace.Desired, audit.Event) error
-	// Adopt gives a workspace whose session has ended a new one below the sign-in of the session that asks.
-	Adopt(context.Context, identity.WorkspaceID, identity.SessionID) error
 	// Follow gives the lines of the present or last start and those that come, until stop is called.
 	Follow(identity.WorkspaceID) (lines []workspace.Line, more <-chan workspace.Line, stop func())
 }

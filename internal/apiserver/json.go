@@ -1,13 +1,10 @@
 package apiserver
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
 	"net/http"
-	"unicode/utf8"
 
 	strict "github.com/go-json-experiment/json"
 
@@ -35,9 +32,9 @@ func read(r *http.Request, v any) error {
 
 // answer writes v as JSON in which no character can move a terminal's cursor or turn the direction of text.
 func answer(w http.ResponseWriter, status int, v any) error {
-	b, err := encode(v)
+	b, err := problem.JSON(v)
 	if err != nil {
-		return err
+		return fmt.Errorf("encode an answer: %w", err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
@@ -46,37 +43,4 @@ func answer(w http.ResponseWriter, status int, v any) error {
 	w.WriteHeader(status)
 	_, err = w.Write(append(b, '\n'))
 	return err
-}
-
-// encode makes JSON whose controls and direction marks are all escaped: encoding/json leaves DEL, C1 and the marks
-// as they are. Outside strings JSON has none of them, so the value stays the same.
-func encode(v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode an answer: %w", err)
-	}
-	if bytes.IndexFunc(plain, invisible) < 0 {
-		return plain, nil
-	}
-	escaped := make([]byte, 0, len(plain)+64)
-	for len(plain) > 0 {
-		c, size := utf8.DecodeRune(plain)
-		if invisible(c) {
-			escaped = fmt.Appendf(escaped, `\u%04x`, c)
-		} else {
-			escaped = append(escaped, plain[:size]...)
-		}
-		plain = plain[size:]
-	}
-	return escaped, nil
-}
-
-func invisible(c rune) bool {
-	switch {
-	case c < 0x20, c >= 0x7f && c <= 0x9f: // C0, DEL, C1
-	case c >= 0x200b && c <= 0x200f, c >= 0x2028 && c <= 0x202e, c >= 0x2060 && c <= 0x2069, c == 0xfeff:
-	default:
-		return false
-	}
-	return true
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 // pushGap is the least time between two pushes of the leases.
@@ -36,7 +37,7 @@ func (s *server) leaseEvents(ctx context.Context, r *http.Request, out stream) e
 		if err != nil {
 			return err
 		}
-		b, err := encode(list)
+		b, err := problem.JSON(list)
 		if err != nil {
 			return err
 		}

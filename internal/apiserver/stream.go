@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
@@ -24,7 +25,7 @@ type stream struct {
 
 // send writes one event whose data is JSON.
 func (s stream) send(name string, v any) error {
-	b, err := encode(v)
+	b, err := problem.JSON(v)
 	if err != nil {
 		return err
 	}

@@ -74,16 +74,6 @@ func (s *server) workspace(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) start(w http.ResponseWriter, r *http.Request) error {
-	row, err := s.row(r)
-	if err != nil {
-		return err
-	}
-	// A workspace whose session ended for good gets one below the sign-in of who starts it.
-	if _, _, dead := s.c.Access.Facts().Sessions.Live(row.Session, s.c.Now()); dead != "" {
-		if err := s.c.Workspaces.Adopt(r.Context(), row.ID, web.PrincipalFrom(r.Context()).Session); err != nil {
-			return err
-		}
-	}
 	return s.want(w, r, identity.WorkspaceStart, workspace.WantRunning)
 }
 

@@ -19,7 +19,7 @@ func (t Touched) None() bool { return !t.All && len(t.Users) == 0 }
 
 // With returns the directory after a change, and whom it touches. Within a change memberships come after
 // records, the last word about each counts, and what is gone comes last and takes its memberships along. To a reset
-// everything is gone that it does not name.
+// all users and groups of before are gone that it does not name.
 func (s *Snapshot) With(c Change) (next *Snapshot, touched Touched) {
 	next, touched, _ = s.apply(c)
 	return next, touched
@@ -67,17 +67,6 @@ func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
 // withoutReset is the change that makes s what a reset says.
 func (s *Snapshot) withoutReset(c Change) Change {
 	c.Reset = false
-	c = c.settled()
-	users, groups := map[identity.UserID]bool{}, map[identity.GroupID]bool{}
-	for _, u := range c.Users {
-		users[u.ID] = true
-	}
-	for _, g := range c.Groups {
-		groups[g.ID] = true
-	}
-	c.Members = slices.DeleteFunc(c.Members, func(m Membership) bool { // settled made the list ours
-		return m.Removed || !groups[m.Group] || !users[m.Member.User] && !groups[m.Member.Group]
-	})
 	if s.users.size+s.groups.size+s.members.size == 0 {
 		return c
 	}

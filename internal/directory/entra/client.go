@@ -158,7 +158,7 @@ func (c *client) once(ctx context.Context, method, link string, body, into any) 
 	case err != nil:
 		return arrived, fmt.Errorf("read Graph's answer: %w", err)
 	case len(content) > answerAtMost:
-		return arrived, fmt.Errorf("Graph's answer is larger than %d bytes", answerAtMost)
+		return arrived, fmt.Errorf("read Graph's answer: it is larger than %d bytes", answerAtMost)
 	case res.StatusCode >= 300:
 		return arrived, refusal(res, content)
 	case into == nil:

@@ -99,10 +99,7 @@ func (g *gathering) group(it deltaItem) {
 		if it.Removed.Reason == "changed" {
 			g.hidden[it.ID] = true
 		}
-		maps.DeleteFunc(g.removed, func(m directory.Membership, _ bool) bool {
-			return m.Group.Object == it.ID || m.Member.Group.Object == it.ID
-		})
-		return
+		return // its memberships go with it, or, when it turns out to be there after all, stay
 	}
 	group, known := g.groups[it.ID]
 	if old, there := g.base.Group(g.groupID(it.ID)); !known && there && !g.goneGroups[it.ID] {
@@ -137,6 +134,13 @@ func (g *gathering) member(in identity.GroupID, m memberItem) {
 			g.removed[user] = false
 		}
 	}
+}
+
+// names reports that a user or group was said to be there.
+func (g *gathering) names(id string) bool {
+	_, user := g.users[id]
+	_, group := g.groups[id]
+	return user || group
 }
 
 func (g *gathering) isGroup(object string) bool {

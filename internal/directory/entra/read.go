@@ -230,7 +230,7 @@ func (s *Source) swap(ctx context.Context, w wholeRead) error {
 	}
 	maps.Copy(s.readAt, w.asked)
 	c.AsOf = s.asOf()
-	clear(s.hidden)
+	maps.DeleteFunc(s.hidden, func(id string, _ bool) bool { return w.names(id) })
 	s.learned(time.Now())
 	if err := s.apply(ctx, c, reasonWhole, wholeWait); err != nil {
 		return err

@@ -70,7 +70,13 @@ func newScene(t testing.TB) *scene {
 		Issuer: issuer, JWKS: published.URL, Audience: "ledger", Client: published.Client(),
 	}))
 	echo := httptest.NewServer(http.HandlerFunc(s.echo))
-	t.Cleanup(func() { published.Close(); books.CloseClientConnections(); books.Close(); echo.CloseClientConnections(); echo.Close() })
+	t.Cleanup(func() {
+		published.Close()
+		books.CloseClientConnections()
+		books.Close()
+		echo.CloseClientConnections()
+		echo.Close()
+	})
 	address := func(s *httptest.Server) upstream.Address { return upstream.Address(s.Listener.Addr().String()) }
 	up := upstream.New(upstream.Config{
 		Names: map[string]upstream.Address{

@@ -14,6 +14,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/web"
+	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
 // ExecEnd is the last frame of a command as the gateway says it: agentapi.ExecExit, and whether access was refused or
@@ -29,7 +30,7 @@ func failed(format string, args ...any) ExecEnd {
 
 // Exec runs a command in a workspace over the WebSocket of r, whose site has checked where it comes from. The frames
 // are agentapi's: the first is the ExecRequest. The command is in the audit log before it begins.
-func (g *Gate) Exec(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID, resource identity.Resource) error {
+func (g *Gate) Exec(w http.ResponseWriter, r *http.Request, ws workspace.Workspace) error {
 	person, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return nil // Accept has answered
@@ -42,7 +43,7 @@ func (g *Gate) Exec(w http.ResponseWriter, r *http.Request, id identity.Workspac
 		return nil
 	}
 	ctx, lease, err := g.c.Access.Open(r.Context(), access.Request{
-		Principal: web.PrincipalFrom(r.Context()), Action: identity.WorkspaceOpen, Resource: resource, IP: web.ClientIP(r),
+		Principal: web.PrincipalFrom(r.Context()), Action: identity.WorkspaceOpen, Resource: resource(ws), IP: web.ClientIP(r),
 		Durable: true, Detail: map[string]any{"exec": shown(request.Argv), "tty": request.TTY},
 	}, func(reason access.Reason) {
 		e := failed("Lanyard closed this: %s", printable(reason.Text))
@@ -61,7 +62,7 @@ func (g *Gate) Exec(w http.ResponseWriter, r *http.Request, id identity.Workspac
 	if conn := web.ConnFrom(ctx); conn != nil {
 		lease.Hold(conn)
 	}
-	agent, err := g.dialExec(ctx, id, first)
+	agent, err := g.dialExec(ctx, ws.ID, first)
 	if err != nil {
 		if lease.Reason().IsZero() {
 			end(person, failed("%s", problem.Message(err)))
@@ -86,7 +87,7 @@ func (g *Gate) Exec(w http.ResponseWriter, r *http.Request, id identity.Workspac
 }
 
 func (g *Gate) dialExec(ctx context.Context, id identity.WorkspaceID, first []byte) (*websocket.Conn, error) {
-	client := &http.Client{Transport: g.c.Agents.Client(id)}
+	client := &http.Client{Transport: g.c.Hub.Client(id)}
 	agent, _, err := websocket.Dial(ctx, "http://workspace/v1/exec", &websocket.DialOptions{HTTPClient: client})
 	if err != nil {
 		return nil, problem.Wrap(err, problem.Unavailable, "The workspace is not reached now.")

@@ -20,9 +20,9 @@ const terminalName = "main"
 
 // serve is the terminal's WebSocket: binary frames are the terminal's bytes, text frames are agentapi.Control.
 func (g *Gate) serve(w http.ResponseWriter, r *http.Request) error {
-	id, resource, ok := g.c.Workspace(r)
-	if !ok {
-		return problem.New(problem.NotFound, "There is no terminal at this address.")
+	ws, err := g.find(r)
+	if err != nil {
+		return err
 	}
 	// The host names this workspace, so the origin is this workspace's own page and no other's.
 	if err := web.GuardOrigin(r, g.c.Scheme+"://"+r.Host); err != nil {
@@ -34,7 +34,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request) error {
 	said := make(chan struct{})
 	var person *websocket.Conn
 	ctx, lease, err := g.c.Access.Open(r.Context(), access.Request{
-		Principal: web.PrincipalFrom(r.Context()), Action: identity.WorkspaceOpen, Resource: resource, IP: web.ClientIP(r),
+		Principal: web.PrincipalFrom(r.Context()), Action: identity.WorkspaceOpen, Resource: resource(ws), IP: web.ClientIP(r),
 		Durable: true, Detail: map[string]any{"terminal": terminalName},
 	}, func(reason access.Reason) {
 		<-said // until there is a connection to say it on
@@ -49,7 +49,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request) error {
 	if conn := web.ConnFrom(ctx); conn != nil {
 		lease.Hold(conn)
 	}
-	agent, err := agentapi.New(g.c.Agents.Client(id)).Terminal(ctx, terminalName, size(r))
+	agent, err := agentapi.New(g.c.Hub.Client(ws.ID)).Terminal(ctx, terminalName, size(r))
 	if err != nil {
 		close(said)
 		return err

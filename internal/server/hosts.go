@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/dashboard"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
-	"github.com/lanyardhq/lanyard/internal/web"
 )
 
 // machinePaths are the paths of the pages host that programs use. They read no cookie and set none.
@@ -106,26 +106,18 @@ func (s *Server) siteOf(host string) (access.Request, identity.WorkspaceID, bool
 	return access.Request{Action: identity.WorkspaceOpen, Resource: s.workspaceOf(id)}, id, true
 }
 
-// terminalPage serves the shell of a terminal's page, or leads whoever has no session here to where they have one.
-func (s *Server) terminalPage(page http.Handler) web.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		who := web.PrincipalFrom(r.Context())
-		if who.Session == "" {
+// failTerminal shows an error on a terminal's site: who has no session here is led to where they have one, and who is
+// denied keeps nothing of the site in the browser.
+func (s *Server) failTerminal(pages *dashboard.Dashboard) func(http.ResponseWriter, *http.Request, error) {
+	return func(w http.ResponseWriter, r *http.Request, err error) {
+		kind := problem.KindOf(err)
+		if kind == problem.SignInNeeded && r.Method == http.MethodGet && r.URL.Path == "/" {
 			s.signin.Lead(w, r)
-			return nil
+			return
 		}
-		request, _, ok := s.siteOf(r.Host)
-		if !ok {
-			return problem.New(problem.NotFound, "There is no terminal at this address.")
-		}
-		request.Principal, request.IP = who, web.ClientIP(r)
-		_, lease, err := s.engine.Open(r.Context(), request, nil)
-		if err != nil {
+		if kind == problem.Denied || kind == problem.NotFound {
 			w.Header().Set("Clear-Site-Data", `"cache", "cookies", "storage"`)
-			return err
 		}
-		defer lease.End()
-		page.ServeHTTP(w, r)
-		return nil
+		pages.Fail(w, r, err)
 	}
 }

@@ -54,16 +54,16 @@ type Options struct {
 	Projects, Policies string // folders; empty: none
 	Global             map[project.Role][]source.Located
 
-	Idle, Lifetime     time.Duration
-	Sweep              time.Duration
-	Stale, Close       time.Duration
-	CheckpointCopies   []string
-	AgentPath          string
-	Runtime            func(*slog.Logger) (workspace.Runtime, error)
-	KeepWorkspaces     bool // on shutdown
-	Version            string
-	Log                *slog.Logger
-	Learned            func(time.Time) // see entra.Config
+	Idle, Lifetime   time.Duration
+	Sweep            time.Duration
+	Stale, Close     time.Duration
+	CheckpointCopies []string
+	AgentPath        string
+	Runtime          func(*slog.Logger) (workspace.Runtime, error)
+	KeepWorkspaces   bool // on shutdown
+	Version          string
+	Log              *slog.Logger
+	Learned          func(time.Time) // see entra.Config
 
 	Names    map[string]upstream.Address
 	Hosts    map[string]http.Handler

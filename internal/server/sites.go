@@ -16,6 +16,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/gateway/terminal"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/issuer"
+	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -64,12 +65,18 @@ func (s *Server) makeSites() error {
 			Guard: gateway.Guard, Identify: s.fromTunnel,
 		}, &s.front.machine},
 		{web.Site{
-			Name: "terminal", Routes: append(append(pages.TerminalAssets(), term.Routes()...),
-				s.signin.Enter(), web.Route{Method: http.MethodGet, Path: "/{$}", Access: web.Asks("workspace:open, once it is known who comes"),
-					Serve: s.terminalPage(pages.TerminalPage())}),
-			Guard:    func(r *http.Request) error { return web.GuardOrigin(r, s.scheme()+"://"+r.Host) },
-			Identify: func(r *http.Request) (identity.Principal, error) { return s.identifier.Cookie(r, s.scheme()+"://"+r.Host) },
-			Headers:  dashboard.Headers, Fail: pages.Fail,
+			Name: "terminal", Routes: append(append(pages.TerminalAssets(), term.Routes()...), s.signin.Enter(), web.Route{
+				Method: http.MethodGet, Path: "/{$}", Access: web.Needs(identity.WorkspaceOpen), On: s.terminalsWorkspace,
+				Serve: func(w http.ResponseWriter, r *http.Request) error {
+					pages.TerminalPage().ServeHTTP(w, r)
+					return nil
+				},
+			}),
+			Guard: func(r *http.Request) error { return web.GuardOrigin(r, s.scheme()+"://"+r.Host) },
+			Identify: func(r *http.Request) (identity.Principal, error) {
+				return s.identifier.Cookie(r, s.scheme()+"://"+r.Host)
+			},
+			Headers: dashboard.Headers, Fail: s.failTerminal(pages),
 		}, &s.front.terminal},
 		{web.Site{Name: "operator", Routes: append(rest, o.Operator...), Identify: operator}, &s.operator},
 	} {
@@ -105,10 +112,15 @@ func (s *Server) notifications() web.Route {
 // workspaceOn is the workspace that a terminal's host names.
 func (s *Server) workspaceOn(r *http.Request) (identity.WorkspaceID, identity.Resource, bool) {
 	id, ok := s.terminals.workspace(r.Host)
+	return id, s.workspaceOf(id), ok
+}
+
+func (s *Server) terminalsWorkspace(r *http.Request, _ identity.Principal) (identity.Resource, error) {
+	_, resource, ok := s.workspaceOn(r)
 	if !ok {
-		return "", identity.Resource{}, false
+		return identity.Resource{}, problem.New(problem.NotFound, "There is no terminal at this address.")
 	}
-	return id, s.workspaceOf(id), true
+	return resource, nil
 }
 
 func (s *Server) shownWorkspace(r *http.Request) dashboard.Workspace {

@@ -25,7 +25,7 @@ func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 	}
 	s.hub = tunnel.NewHub(tunnel.HubConfig{
 		Dir: filepath.Join(o.Data, "s"), Build: o.Version, Log: s.log,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.machine.ServeHTTP(w, r) }),
+		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.machine.ServeHTTP(w, r) }),
 		ConnContext: web.WithConn,
 	})
 	s.workspaces = workspace.NewManager(workspace.Config{

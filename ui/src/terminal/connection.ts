@@ -2,15 +2,17 @@
 
 /** The close code that says access was refused or taken away; the reason is the close reason. */
 export const refusedCode = 4403;
+/** The close code that says the server lost the workspace. */
+const agentLostCode = 1012;
 /** The close code with which a shell that ended closes. */
 const normalCode = 1000;
 
 export type State =
   | { at: "connecting" }
   | { at: "open" }
-  | { at: "lost"; again: number } // the connection was lost; it is tried again in so many milliseconds
+  | { at: "lost"; workspace: boolean } // it is tried again; workspace: the server answers, the workspace does not
   | { at: "ended" } // the shell has ended
-  | { at: "refused"; why: string; signIn: boolean };
+  | { at: "refused"; why: string; again: "connect" | "load" | "sign in" };
 
 export interface Events {
   /** Bytes for the screen. */
@@ -34,7 +36,7 @@ export class Connection {
   open(): void {
     clearTimeout(this.timer);
     this.on.state({ at: "connecting" });
-    const socket = new WebSocket(this.url);
+    const socket = new WebSocket(this.size ? `${this.url}?cols=${this.size.cols}&rows=${this.size.rows}` : this.url);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     let opened = false;
@@ -51,9 +53,9 @@ export class Connection {
     socket.onclose = (closed) => {
       if (socket !== this.socket) return;
       this.socket = undefined;
-      if (closed.code === refusedCode) this.on.state({ at: "refused", why: closed.reason, signIn: false });
+      if (closed.code === refusedCode) this.on.state({ at: "refused", why: closed.reason, again: "connect" });
       else if (closed.code === normalCode) this.on.state({ at: "ended" });
-      else if (opened) this.later();
+      else if (opened) this.later(closed.code === agentLostCode);
       else void this.look();
     };
   }
@@ -71,8 +73,8 @@ export class Connection {
     if (this.size && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ resize: this.size }));
   }
 
-  private later(): void {
-    this.on.state({ at: "lost", again: this.pause });
+  private later(workspace: boolean): void {
+    this.on.state({ at: "lost", workspace });
     this.timer = setTimeout(() => this.open(), this.pause);
     this.pause = Math.min(this.pause * 2, longestPause);
   }
@@ -82,17 +84,17 @@ export class Connection {
     try {
       const page = await fetch("/", { redirect: "manual", headers: { Accept: "application/problem+json" } });
       if (page.type === "opaqueredirect" || page.status === 401) {
-        this.on.state({ at: "refused", why: "Your session here has ended.", signIn: true });
+        this.on.state({ at: "refused", why: "Your session here has ended.", again: "sign in" });
         return;
       }
       if (page.status === 403 || page.status === 404 || page.status === 410) {
-        this.on.state({ at: "refused", why: await reason(page), signIn: false });
+        this.on.state({ at: "refused", why: await reason(page), again: "load" });
         return;
       }
+      return this.later(page.ok);
     } catch {
-      // Nobody answers: the server may be restarting.
+      this.later(false); // nobody answers: the server may be restarting
     }
-    this.later();
   }
 }
 

@@ -43,7 +43,9 @@ function show(state: State): void {
       terminal.focus();
       break;
     case "lost":
-      text.textContent = "The connection was lost. What runs in the workspace goes on; trying to come back…";
+      text.textContent = state.workspace
+        ? "The workspace does not answer. If it was stopped, the dashboard can start it again; trying to come back…"
+        : "The connection was lost. What runs in the workspace goes on; trying to come back…";
       again.textContent = "Try now";
       break;
     case "ended":
@@ -52,8 +54,8 @@ function show(state: State): void {
       break;
     case "refused":
       text.textContent = visible(state.why) || "This terminal was closed.";
-      again.textContent = state.signIn ? "Sign in again" : "Try again";
-      again.onclick = () => (state.signIn ? location.reload() : connection.open());
+      again.textContent = state.again === "sign in" ? "Sign in again" : "Try again";
+      again.onclick = () => (state.again === "connect" ? connection.open() : location.reload());
       return;
   }
   again.onclick = () => connection.open();

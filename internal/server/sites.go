@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/apiserver"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/dashboard"
@@ -33,13 +34,20 @@ func (s *Server) makeSites() error {
 	if err != nil {
 		return err
 	}
-	term := terminal.New(terminal.Config{Access: s.engine, Agents: s.hub, Workspace: s.workspaceOn, Scheme: s.scheme(), Log: s.log})
+	term := terminal.New(terminal.Config{
+		Access: s.engine, Hub: s.hub, Workspaces: s.workspaces, Domain: o.WorkspaceDomain, Scheme: s.scheme(),
+		Page: pages.TerminalPage(), Log: s.log,
+	})
 	rest := apiserver.Routes(apiserver.Config{
 		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Audit: s.audit, Log: s.log, Terminal: s.terminalURL,
 		VerifyAudit: s.verifyAudit,
 		ExportAudit: func(ctx context.Context, w io.Writer) error { return audit.Export(ctx, s.store, w) },
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
-			return term.Exec(w, r, id, s.workspaceOf(id))
+			row, ok := s.workspaces.Get(id)
+			if !ok {
+				return problem.New(problem.NotFound, "%s", access.NotHere(identity.KindWorkspace, string(id)))
+			}
+			return term.Exec(w, r, row)
 		},
 	})
 	pagesOrigin := web.Origin(o.URL)
@@ -65,13 +73,7 @@ func (s *Server) makeSites() error {
 			Guard: gateway.Guard, Identify: s.fromTunnel,
 		}, &s.front.machine},
 		{web.Site{
-			Name: "terminal", Routes: append(append(pages.TerminalAssets(), term.Routes()...), s.signin.Enter(), web.Route{
-				Method: http.MethodGet, Path: "/{$}", Access: web.Needs(identity.WorkspaceOpen), On: s.terminalsWorkspace,
-				Serve: func(w http.ResponseWriter, r *http.Request) error {
-					pages.TerminalPage().ServeHTTP(w, r)
-					return nil
-				},
-			}),
+			Name: "terminal", Routes: append(append(pages.TerminalAssets(), term.Routes()...), s.signin.Enter()),
 			Guard: func(r *http.Request) error { return web.GuardOrigin(r, s.scheme()+"://"+r.Host) },
 			Identify: func(r *http.Request) (identity.Principal, error) {
 				return s.identifier.Cookie(r, s.scheme()+"://"+r.Host)
@@ -107,20 +109,6 @@ func (s *Server) notifications() web.Route {
 			h.ServeHTTP(w, r)
 			return nil
 		}}
-}
-
-// workspaceOn is the workspace that a terminal's host names.
-func (s *Server) workspaceOn(r *http.Request) (identity.WorkspaceID, identity.Resource, bool) {
-	id, ok := s.terminals.workspace(r.Host)
-	return id, s.workspaceOf(id), ok
-}
-
-func (s *Server) terminalsWorkspace(r *http.Request, _ identity.Principal) (identity.Resource, error) {
-	_, resource, ok := s.workspaceOn(r)
-	if !ok {
-		return identity.Resource{}, problem.New(problem.NotFound, "There is no terminal at this address.")
-	}
-	return resource, nil
 }
 
 func (s *Server) shownWorkspace(r *http.Request) dashboard.Workspace {

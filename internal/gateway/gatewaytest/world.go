@@ -46,6 +46,7 @@ type World struct {
 	Log    *slog.Logger
 
 	workspaces map[string]identity.Principal
+	browsers   map[string]identity.Principal
 }
 
 // New returns a world with one project file: the given text follows the project's name and roles.
@@ -60,7 +61,8 @@ func New(t testing.TB, resources string) *World {
 		t.Fatal(err)
 	}
 	payments, _ := parsed.Set.ByName("payments")
-	w := &World{Audit: &Recorder{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), workspaces: map[string]identity.Principal{}}
+	w := &World{Audit: &Recorder{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		workspaces: map[string]identity.Principal{}, browsers: map[string]identity.Principal{}}
 	var signIns []session.SignIn
 	var sessions []session.Session
 	people := directory.Change{
@@ -83,7 +85,12 @@ func New(t testing.TB, resources string) *World {
 		}
 		w.workspaces[object] = p
 		signIn := session.SignIn{ID: identity.NewSignInID(), User: p.User, Name: name, At: time.Now(), Expires: time.Now().Add(time.Hour)}
+		browser := identity.Principal{Kind: identity.Person, User: p.User, Session: identity.NewSessionID()}
+		w.browsers[object] = browser
 		signIns = append(signIns, signIn)
+		sessions = append(sessions, session.Session{
+			ID: browser.Session, SignIn: signIn.ID, User: p.User, Kind: session.Site, Site: "http://t.localhost", Created: time.Now(),
+		})
 		sessions = append(sessions, session.Session{
 			ID: p.Session, SignIn: signIn.ID, User: p.User, Kind: session.Workspace, Workspace: p.Workspace, Project: p.Project, Created: time.Now(),
 		})
@@ -112,6 +119,9 @@ func User(object string) identity.UserID { return identity.UserID{Tenant: Tenant
 
 // Workspace is the session of a person's workspace.
 func (w *World) Workspace(object string) identity.Principal { return w.workspaces[object] }
+
+// Browser is the session of a person's browser.
+func (w *World) Browser(object string) identity.Principal { return w.browsers[object] }
 
 // Leave takes Ada out of the developers, and says how many leases that cut.
 func (w *World) Leave() int {

@@ -18,7 +18,8 @@ const (
 )
 
 // SaveDirectory stores a change of the directory, its cursors and its age. With Reset the tables hold afterwards what
-// the change names and nothing else.
+// the change names and nothing else. An entry without topic is not written, and the number is then 0: a change of
+// cursors and age alone is nothing to follow.
 //
 // A whole directory takes seconds to write. Writers of directories wait for each other at the state's row, and the
 // feed's head is locked last, so that a revocation does not wait for them.

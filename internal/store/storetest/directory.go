@@ -70,6 +70,15 @@ func directoryRoundTrip(t *testing.T, db Database) {
 	if diff := cmp.Diff(first.Members[:3], sorted(got.Members, memberKey)); diff != "" {
 		t.Errorf("members: %s", diff)
 	}
+	// Cursors and age alone need no entry.
+	later := asOf.Add(time.Hour)
+	seq, err = s.SaveDirectory(ctx, directory.Change{Cursors: map[string]string{"users": "token-4"}, AsOf: later}, feed.Entry{})
+	if err != nil || seq != 0 {
+		t.Errorf("without an entry: number %d, %v", seq, err)
+	}
+	if _, cursors, at, seq, err = s.LoadDirectory(ctx); err != nil || cursors["users"] != "token-4" || !at.Equal(later) || seq != 2 {
+		t.Errorf("without an entry: %v, %v, number %d, %v", cursors, at, seq, err)
+	}
 	// What is gone takes its memberships along, on both sides, even those that the same change gives.
 	save(t, s, directory.Change{GoneUsers: []identity.UserID{userID(2)}, GoneGroups: []identity.GroupID{groupID(1)},
 		Members: []directory.Membership{{Group: groupID(2), Member: directory.Member{User: userID(2)}}}})

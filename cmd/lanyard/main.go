@@ -1,0 +1,37 @@
+// Lanyard gives developers container workspaces whose access follows the tenant. This program is the server and the
+// command line.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/lanyardhq/lanyard/internal/cli"
+	"github.com/lanyardhq/lanyard/internal/dev"
+	"github.com/lanyardhq/lanyard/internal/server"
+)
+
+var version string // stamped by the build
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends what takes too long
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		version = info.Main.Version
+	}
+	os.Exit(cli.Run(ctx, cli.Config{
+		Dev: func(ctx context.Context, o cli.DevOptions) error {
+			return dev.Run(ctx, dev.Options{
+				Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, JSON: o.JSON, Version: version, Out: os.Stdout, Log: log,
+			})
+		},
+		Serve:        func(ctx context.Context, config string) error { return serve(ctx, config, log) },
+		DatabaseFile: server.DatabaseFile, VerifyAudit: server.VerifyAudit,
+		Version: version, Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	}, os.Args[1:]))
+}

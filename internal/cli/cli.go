@@ -1,0 +1,140 @@
+// Package cli is Lanyard's command line. It speaks to a server through the HTTP API: as the operator over the
+// server's Unix socket, or under `lanyard dev` as a sample user who signs in as in a browser. It keeps no token and no
+// cookie on disk.
+package cli
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/store"
+)
+
+// DevOptions are the flags of `lanyard dev`.
+type DevOptions struct {
+	Data    string // folder
+	Listen  string // address; port 0 picks free ones
+	Runtime string // sandbox
+	JSON    bool   // say what is ready as one line of JSON
+}
+
+// Config is what the command line needs of the rest of Lanyard.
+type Config struct {
+	// Dev runs the sample world until ctx ends; Serve the server of a configuration file.
+	Dev   func(context.Context, DevOptions) error
+	Serve func(ctx context.Context, config string) error
+	// DatabaseFile is the SQLite database in a data folder. VerifyAudit checks the audit log of a database, and
+	// compares it with files of copied checkpoints.
+	DatabaseFile func(data string) string
+	VerifyAudit  func(ctx context.Context, rows *store.Store, copies []string) (audit.Report, error)
+
+	Version        string
+	Env            func(string) string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Now            func() time.Time // nil: time.Now
+}
+
+// Run runs the command line and returns the exit status.
+func Run(ctx context.Context, c Config, args []string) int {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	a := &app{c: c, out: newOutput(c.Stdout, c.Env), err: newOutput(c.Stderr, c.Env)}
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if !a.started { // nothing has run yet, so what is wrong is the command line
+		err = usageError{err}
+	}
+	a.report(err)
+	status := statusOf(err)
+	if status == exitUsage && !a.started {
+		a.err.line("  `%s --help` says how it is used.", a.named(root, args))
+	}
+	return status
+}
+
+// app is one run of the command line.
+type app struct {
+	c        Config
+	out, err output
+	socket   string // --socket
+	started  bool   // the command line was understood
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lanyard",
+		Short: "Container workspaces whose access follows Microsoft Entra ID, now",
+		Long: `Lanyard gives developers container workspaces that open with one click, and lets who they are, as the tenant
+says it now, decide everything those workspaces can reach. No secret is copied into a workspace, and when a role
+changes, what was open because of that role closes.
+
+Try it on this machine:  lanyard dev, and in another terminal:  lanyard tour
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed. "exec" has its command's own, 125 when
+Lanyard failed and 126 when it was refused.`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun:  func(*cobra.Command, []string) { a.started = true },
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	root.SetIn(a.c.Stdin)
+	root.SetOut(a.c.Stdout)
+	root.SetErr(a.c.Stderr)
+	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the server's `socket` (default $LANYARD_SOCKET, else lanyard.sock in the data folder)")
+	root.AddGroup(
+		&cobra.Group{ID: groupWorkspaces, Title: "Workspaces:"},
+		&cobra.Group{ID: groupAccess, Title: "Access:"},
+		&cobra.Group{ID: groupServer, Title: "Server:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupServer, a.dev(), a.serve(), a.check(), a.policy(), a.version())
+	add(groupAccess, a.whoami(), a.why(), a.leases(), a.revoke(), a.audit())
+	add(groupWorkspaces, a.start(), a.list(), a.open(), a.exec(), a.logs(), a.stop(), a.delete())
+	add(groupServer, a.tour())
+	return root
+}
+
+const (
+	groupWorkspaces = "workspaces"
+	groupAccess     = "access"
+	groupServer     = "server"
+)
+
+// named is the command that args lead to, as it is typed.
+func (a *app) named(root *cobra.Command, args []string) string {
+	if found, _, err := root.Find(args); err == nil {
+		return found.CommandPath()
+	}
+	return root.Name()
+}
+
+// family is a command that only holds others.
+func family(use, short string, commands ...*cobra.Command) *cobra.Command {
+	parent := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("`%s` needs to be told what to do: `%s --help` lists it", cmd.CommandPath(), cmd.CommandPath())
+			}
+			return usage("`%s` knows no %q: `%s --help` lists what it knows", cmd.CommandPath(), args[0], cmd.CommandPath())
+		},
+	}
+	parent.AddCommand(commands...)
+	return parent
+}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyardhq/lanyard/internal/cli/remote"
+)
+
+// dataFolder is where Lanyard keeps its data unless it is told otherwise.
+func (a *app) dataFolder() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/lanyard"
+	}
+	if base := a.c.Env("XDG_DATA_HOME"); filepath.IsAbs(base) { // the specification ignores relative ones
+		return filepath.Join(base, "lanyard")
+	}
+	return filepath.Join(a.c.Env("HOME"), ".local", "share", "lanyard")
+}
+
+// socketPath is where the server's socket is looked for.
+func (a *app) socketPath() string {
+	if a.socket != "" {
+		return a.socket
+	}
+	if s := a.c.Env("LANYARD_SOCKET"); s != "" {
+		return s
+	}
+	return filepath.Join(a.dataFolder(), "lanyard.sock")
+}
+
+// operator reaches the server as its operator. The caller closes it.
+func (a *app) operator() *remote.Remote { return remote.Socket(a.socketPath()) }
+
+// connect reaches the server as a sample user, or as the operator when none is named. The caller closes it.
+func (a *app) connect(ctx context.Context, user string) (*remote.Remote, error) {
+	operator := a.operator()
+	if user == "" {
+		return operator, nil
+	}
+	defer operator.Close()
+	info, err := operator.Dev(ctx)
+	if err != nil {
+		return nil, err
+	}
+	person, err := info.User(user)
+	if err != nil {
+		return nil, err
+	}
+	return info.SignIn(ctx, person)
+}
+
+// signInFlag adds --user to a command that may be run as a sample user.
+func (a *app) signInFlag(cmd *cobra.Command, user *string) {
+	cmd.Flags().StringVar(user, "user", "", "sign in as this sample `user` first (only under lanyard dev); without it, as operator")
+	_ = cmd.RegisterFlagCompletionFunc("user", a.completeUsers) // fails for an unknown flag only
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/lanyardhq/lanyard/internal/cli/remote"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+)
+
+func (a *app) exec() *cobra.Command {
+	var user string
+	var tty, noInput bool
+	cmd := &cobra.Command{
+		Use:   "exec WORKSPACE [--] COMMAND [ARGUMENT…]",
+		Short: "Run a command in a workspace",
+		Long: `Runs a command in a workspace's checkout, with its output as it comes, and ends with the command's own exit status:
+125 means that Lanyard failed, 126 that it was refused or that access ended meanwhile. Flags of exec come before the
+workspace. Only a workspace's owner may run something in it.`,
+		Example: `  lanyard exec --user ada w-abcdefghij234567 -- git log --oneline
+  lanyard exec --user ada w-abcdefghij234567 -- sh -c 'cat > notes.txt' < notes.txt
+  lanyard exec --user ada --tty w-abcdefghij234567 -- bash -l`,
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: a.completeWorkspaces(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			argv := args[1:]
+			if argv[0] == "--" {
+				argv = argv[1:]
+			}
+			if len(argv) == 0 {
+				return usage("which command? `lanyard exec WORKSPACE -- COMMAND`")
+			}
+			status, err := a.run(cmd.Context(), user, args[0], argv, tty, noInput)
+			return execStatus(status, err)
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // what follows the workspace is the command's
+	a.signInFlag(cmd, &user)
+	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal of its own")
+	cmd.Flags().BoolVarP(&noInput, "no-input", "n", false, "send it no input")
+	return cmd
+}
+
+// execStatus is how exec ends.
+func execStatus(status int, err error) error {
+	switch {
+	case err == nil && status == 0:
+		return nil
+	case err == nil:
+		return statusError{status: status}
+	}
+	switch remote.KindOf(err) {
+	case problem.Denied, problem.SignInNeeded, problem.NotFound: // what one may not see is not found
+		return statusError{execRefused, err}
+	}
+	return statusError{execFailed, err}
+}
+
+func (a *app) run(ctx context.Context, user, workspace string, argv []string, tty, noInput bool) (int, error) {
+	r, err := a.connect(ctx, user)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	request := agentapi.ExecRequest{Argv: argv, TTY: tty}
+	streams := agentapi.Streams{Stdin: a.c.Stdin, Stdout: a.c.Stdout, Stderr: a.c.Stderr}
+	if noInput {
+		streams.Stdin = nil
+	}
+	if tty {
+		screen, err := a.screen(ctx)
+		if err != nil {
+			return 0, err
+		}
+		defer screen.restore()
+		request.Size, streams.Resize = screen.size, screen.sizes
+	}
+	return r.Exec(ctx, workspace, request, streams)
+}
+
+// screen is the person's own terminal while it is the command's.
+type screen struct {
+	size    *agentapi.Size
+	sizes   <-chan agentapi.Size // when it changes
+	restore func()
+}
+
+// screen makes the person's terminal raw, so that every key reaches the command.
+func (a *app) screen(ctx context.Context) (screen, error) {
+	in, ok := a.c.Stdin.(*os.File)
+	if !ok || !terminal(in) {
+		return screen{}, problem.New(problem.Invalid, "--tty needs a terminal as standard input.")
+	}
+	fd := int(in.Fd())
+	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return screen{}, errors.New("read the terminal's settings: " + err.Error())
+	}
+	raw := *old
+	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	raw.Oflag &^= unix.OPOST
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+		return screen{}, errors.New("change the terminal's settings: " + err.Error())
+	}
+	winch := make(chan os.Signal, 1)
+	signal.Notify(winch, syscall.SIGWINCH)
+	ctx, cancel := context.WithCancel(ctx)
+	sizes := make(chan agentapi.Size)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-winch:
+			}
+			if now := sizeOf(fd); now != nil {
+				select {
+				case sizes <- *now:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return screen{size: sizeOf(fd), sizes: sizes, restore: func() {
+		cancel()
+		signal.Stop(winch)
+		_ = unix.IoctlSetTermios(fd, unix.TCSETS, old) // the terminal has gone if this fails
+	}}, nil
+}
+
+func sizeOf(fd int) *agentapi.Size {
+	w, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+	if err != nil {
+		return nil
+	}
+	return &agentapi.Size{Cols: w.Col, Rows: w.Row}
+}

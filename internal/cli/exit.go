@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/cli/remote"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// Exit statuses of every command but exec, which has its command's own.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitDenied = 3
+	exitSignIn = 4
+
+	execFailed  = 125 // Lanyard failed
+	execRefused = 126 // the command was refused, or ended because access did
+)
+
+// usageError says that the command line is wrong.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// statusError carries an exit status. Without an error nothing more is to be said.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e statusError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e statusError) Unwrap() error { return e.err }
+
+// statusOf finds the exit status of an error.
+func statusOf(err error) int {
+	var own statusError
+	var wrong usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &own):
+		return own.status
+	case errors.As(err, &wrong):
+		return exitUsage
+	}
+	switch remote.KindOf(err) {
+	case problem.Invalid:
+		return exitUsage
+	case problem.Denied:
+		return exitDenied
+	case problem.SignInNeeded:
+		return exitSignIn
+	}
+	return exitFailed
+}
+
+// report tells the person what went wrong, with the reasons that the server gave.
+func (a *app) report(err error) {
+	var own statusError
+	if errors.As(err, &own) && own.err == nil {
+		return
+	}
+	text := err.Error()
+	var told *problem.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		text = "interrupted"
+	case errors.As(err, &told) && told.Kind != problem.Internal:
+		text = told.Message
+	}
+	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") { // a finding stands on a line of its own
+		if i == 0 {
+			fmt.Fprintln(a.err, a.err.paint(red, "lanyard:"), clean(line))
+			continue
+		}
+		a.err.line("  %s", line)
+	}
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		for _, reason := range refused.Reasons {
+			if !strings.Contains(refused.Detail, reason) {
+				a.err.line("  because: %s", reason)
+			}
+		}
+	}
+	if remote.KindOf(err) == problem.SignInNeeded {
+		a.err.line("  Sign in again, or as a sample user of `lanyard dev` with --user.")
+	}
+}

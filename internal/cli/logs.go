@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"os/exec"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/cli/remote"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+func (a *app) logs() *cobra.Command {
+	var user string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "logs WORKSPACE",
+		Short: "Show the lines of a workspace's last start or stop",
+		Example: `  lanyard logs w-abcdefghij234567
+  lanyard logs w-abcdefghij234567 --json`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeWorkspaces(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := a.connect(cmd.Context(), user)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			lines, err := r.Logs(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.out.json(api.Page[api.Progress]{Items: append([]api.Progress{}, lines...)})
+			}
+			for _, p := range lines {
+				a.out.line("%s  %-12s  %s", p.At.Local().Format("15:04:05.000"), p.Phase, p.Text)
+			}
+			return nil
+		},
+	}
+	a.signInFlag(cmd, &user)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's objects")
+	return cmd
+}
+
+func (a *app) open() *cobra.Command {
+	var user string
+	var browse bool
+	cmd := &cobra.Command{
+		Use:   "open WORKSPACE",
+		Short: "Print the address of a workspace's terminal, or open it in the browser",
+		Long: `Prints the address of a workspace's terminal. The address is no key: the browser that opens it has to be signed in as
+the workspace's owner.`,
+		Example: `  lanyard open w-abcdefghij234567 --user ada
+  lanyard open w-abcdefghij234567 --user ada --browser`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeWorkspaces(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := a.connect(cmd.Context(), user)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			address, err := terminalOf(cmd, r, args[0])
+			if err != nil {
+				return err
+			}
+			a.out.line("%s", address)
+			if !browse {
+				return nil
+			}
+			opener := "xdg-open"
+			if runtime.GOOS == "darwin" {
+				opener = "open"
+			}
+			if err := exec.CommandContext(cmd.Context(), opener, address).Run(); err != nil {
+				return problem.Wrap(err, problem.Internal, "The browser could not be opened by %s: %v", opener, err)
+			}
+			return nil
+		},
+	}
+	a.signInFlag(cmd, &user)
+	cmd.Flags().BoolVar(&browse, "browser", false, "open it in the browser, too")
+	return cmd
+}
+
+func terminalOf(cmd *cobra.Command, r *remote.Remote, id string) (string, error) {
+	w, err := r.Workspace(cmd.Context(), id)
+	if err != nil {
+		return "", err
+	}
+	if w.Terminal == "" {
+		return "", problem.New(problem.Denied, "The terminal of %s is for its owner, %s, alone.", w.ID, w.OwnerName)
+	}
+	return w.Terminal, nil
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyardhq/lanyard/internal/policy"
+)
+
+func (a *app) dev() *cobra.Command {
+	var o DevOptions
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run everything on this machine, with a sample tenant, projects and repositories",
+		Long: `Runs Lanyard with nothing to configure: an embedded Entra-compatible tenant, SQLite, sample projects with real Git
+repositories and an internal API. It works without a network. When it is ready it prints the address and the sample
+users. Ctrl-C stops the workspaces and keeps their files; the same data folder goes on from there.`,
+		Example: `  lanyard dev
+  lanyard dev --data /tmp/try --listen 127.0.0.1:0
+  lanyard dev --json | jq -r .url`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch o.Runtime {
+			case "sandbox":
+			case "docker":
+				return usage("the runtime docker is not supported yet; `--runtime sandbox` is")
+			default:
+				return usage("there is no runtime %q; there is sandbox", o.Runtime)
+			}
+			if o.Data == "" {
+				o.Data = a.dataFolder()
+			}
+			data, err := filepath.Abs(o.Data)
+			if err != nil {
+				return err
+			}
+			o.Data = data
+			return a.c.Dev(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().StringVar(&o.Data, "data", "", "keep the data in this `folder` (default /var/lib/lanyard as root, else ~/.local/share/lanyard)")
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8080", "listen on this `address`; port 0 picks a free one")
+	cmd.Flags().StringVar(&o.Runtime, "runtime", "sandbox", "run workspaces by this `runtime`: sandbox")
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "when ready, print one line of JSON instead of text")
+	_ = cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions([]cobra.Completion{"sandbox"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (a *app) serve() *cobra.Command {
+	var config string
+	cmd := &cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Run the server of a configuration file",
+		Long: `Runs the server. Project and policy files are read again when they change; a bad one changes nothing and is
+reported. When it is stopped, workspaces go on and are found again.`,
+		Example: `  lanyard check --config /etc/lanyard/lanyard.yaml && lanyard serve --config /etc/lanyard/lanyard.yaml`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if config == "" {
+				return usage("which configuration? Name its file with --config")
+			}
+			return a.c.Serve(cmd.Context(), config)
+		},
+	}
+	cmd.Flags().StringVar(&config, "config", "", "the configuration `file` (lanyard.yaml)")
+	return cmd
+}
+
+func (a *app) policy() *cobra.Command {
+	return family("policy", "Show the policy that ships with Lanyard", &cobra.Command{
+		Use:   "show",
+		Short: "Print the shipped policy: what each role may do, in Cedar",
+		Long: `Prints the policy that ships with Lanyard and says what each role may do, in Cedar. Your own files are read beside it;
+a forbid in any of them stands whatever another one permits.`,
+		Example: `  lanyard policy show
+  lanyard policy show | grep -A3 developers`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.out.Write([]byte(policy.Shipped()))
+			return err
+		},
+	})
+}
+
+func (a *app) version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Example: "  lanyard version", Args: cobra.NoArgs,
+		Run: func(*cobra.Command, []string) { a.out.line("lanyard %s", a.c.Version) },
+	}
+}

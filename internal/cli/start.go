@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/cli/remote"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// cleanUpWithin bounds what is still done after Ctrl-C.
+const cleanUpWithin = 15 * time.Second
+
+func (a *app) start() *cobra.Command {
+	var user string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "start REPOSITORY-URL | WORKSPACE",
+		Short: "Start a workspace on a repository, or a stopped one again",
+		Long: `Starts a new workspace on a repository, or starts a stopped workspace again with its files, and shows the steps until
+it runs. Ctrl-C takes back what was begun: a new workspace is deleted, an old one stopped.
+
+A workspace belongs to a person, and the operator is none: under lanyard dev, say who with --user.`,
+		Example: `  lanyard start https://git.example.test/payments/api --user ada
+  lanyard start w-abcdefghij234567 --user ada
+  lanyard start https://git.example.test/payments/api --user ada --json | tail -n 1 | jq -r .id`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeWorkspaces(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := a.connect(cmd.Context(), user)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			if r.Operator {
+				return problem.New(problem.Denied, "The operator starts no workspaces: one belongs to a person. Under `lanyard dev`, say who with --user.")
+			}
+			return a.startOne(cmd.Context(), r, args[0], asJSON)
+		},
+	}
+	a.signInFlag(cmd, &user)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON a step, the last the workspace")
+	return cmd
+}
+
+func (a *app) startOne(ctx context.Context, r *remote.Remote, what string, asJSON bool) error {
+	begun := time.Now()
+	var w api.Workspace
+	_, notAnID := identity.ParseWorkspaceID(what)
+	var err error
+	if fresh := notAnID != nil; fresh {
+		w, err = r.CreateWorkspace(ctx, api.Order{ContextURL: what})
+	} else {
+		w, err = r.StartWorkspace(ctx, what)
+	}
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		a.out.line("%s on %s", w.ID, at(w.Repository, w.Ref))
+	}
+	done, err := r.Follow(ctx, w.ID, func(p api.Progress) {
+		if asJSON {
+			_ = a.out.json(p) // a reader that has gone ends the program by SIGPIPE
+			return
+		}
+		a.out.line("%7s  %s", elapsed(p.At.Sub(begun)), p.Text)
+	})
+	if errors.Is(err, context.Canceled) {
+		return a.takeBack(ctx, r, w, notAnID != nil)
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = a.out.json(done)
+	}
+	if done.Phase != "running" {
+		return problem.New(problem.Conflict, "Workspace %s did not start: %s", done.ID, done.Message)
+	}
+	if !asJSON {
+		a.out.line("%7s  running", elapsed(time.Since(begun)))
+		if done.Terminal != "" {
+			a.out.line("terminal: %s", done.Terminal)
+		}
+	}
+	return err
+}
+
+// takeBack undoes a start that was interrupted.
+func (a *app) takeBack(ctx context.Context, r *remote.Remote, w api.Workspace, fresh bool) error {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin)
+	defer cancel()
+	if fresh {
+		if err := r.DeleteWorkspace(late, w.ID); err != nil {
+			return problem.Wrap(err, problem.Unavailable, "Interrupted, and %s could not be deleted: %v", w.ID, err)
+		}
+		a.err.line("Interrupted: %s is being deleted.", w.ID)
+	} else {
+		if _, err := r.StopWorkspace(late, w.ID); err != nil {
+			return problem.Wrap(err, problem.Unavailable, "Interrupted, and %s could not be stopped: %v", w.ID, err)
+		}
+		a.err.line("Interrupted: %s is being stopped.", w.ID)
+	}
+	return statusError{status: exitFailed}
+}
+
+// elapsed is a duration for the margin: milliseconds below ten seconds, else seconds.
+func elapsed(d time.Duration) string {
+	if d < 10*time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}

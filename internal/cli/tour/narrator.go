@@ -1,0 +1,94 @@
+package tour
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// column is where the measured times end.
+const column = 96
+
+// narrator writes the transcript.
+type narrator struct {
+	out   io.Writer
+	clean func(string) string
+}
+
+// title begins a chapter.
+func (n narrator) title(format string, args ...any) {
+	fmt.Fprintf(n.out, "\n%s\n", n.clean(fmt.Sprintf(format, args...)))
+}
+
+// say writes a line of the story.
+func (n narrator) say(format string, args ...any) {
+	fmt.Fprintf(n.out, "%s\n", n.clean(fmt.Sprintf(format, args...)))
+}
+
+// tell writes an indented line.
+func (n narrator) tell(format string, args ...any) { n.say("   "+format, args...) }
+
+// took writes an indented line with a measured time at its end.
+func (n narrator) took(d time.Duration, format string, args ...any) {
+	text := n.clean("   " + fmt.Sprintf(format, args...))
+	at := milliseconds(d)
+	fmt.Fprintf(n.out, "%s%s%s\n", text, strings.Repeat(" ", max(2, column-utf8.RuneCountInString(text)-len(at))), at)
+}
+
+// typed shows a command as it was typed, and its output.
+func (n narrator) typed(who, command, output string) {
+	n.say("   %s$ %s", who, command)
+	n.quote(output)
+}
+
+// quote shows what a program wrote.
+func (n narrator) quote(output string) {
+	for line := range strings.Lines(screen(output)) {
+		if line = strings.TrimRight(line, " \n"); line != "" {
+			n.say("   │ %s", line)
+		}
+	}
+}
+
+// milliseconds prints a time as the transcript shows it. An end that was seen before the tenant had answered is so.
+func milliseconds(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	if ms < 10 && ms > -10 {
+		return fmt.Sprintf("%.1f ms", ms)
+	}
+	return fmt.Sprintf("%.0f ms", ms)
+}
+
+// escapes are the sequences by which programs draw on a terminal (ECMA-48).
+var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[()][0-9A-B]|\x1b[=>]`)
+
+// screen is what a person would have read: without drawing, and with lines that were written over as they ended.
+func screen(s string) string {
+	s = escapes.ReplaceAllString(s, "")
+	var lines []string
+	for line := range strings.SplitSeq(strings.ReplaceAll(s, "\r\n", "\n"), "\n") {
+		line = strings.TrimRight(line, "\r")
+		if i := strings.LastIndexByte(line, '\r'); i >= 0 {
+			line = line[i+1:]
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// grep returns the lines that hold one of the words.
+func grep(text string, words ...string) string {
+	var found []string
+	for line := range strings.Lines(screen(text)) {
+		for _, w := range words {
+			if strings.Contains(line, w) {
+				found = append(found, strings.TrimSpace(line))
+				break
+			}
+		}
+	}
+	return strings.Join(found, "\n")
+}

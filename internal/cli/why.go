@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lanyardhq/lanyard/api"
+)
+
+func (a *app) why() *cobra.Command {
+	var user string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "why ACTION RESOURCE",
+		Short: "Explain a decision: the facts and the policies behind it",
+		Long: `Says whether an action is allowed, and through which group, role and policy, or what is missing. Nothing is opened.
+RESOURCE is a repository's URL, PROJECT/NAME, or a workspace's ID; ACTION is kind:verb, such as repo:write.
+Asking about others takes the role auditor; the operator may. The exit status is 0 when the question was answered,
+whatever the answer.`,
+		Example: `  lanyard why repo:write https://git.example.test/payments/api --user linus
+  lanyard why workspace:open w-abcdefghij234567 --user ada
+  lanyard why app:call payments/ledger --user ada --json`,
+		Args: cobra.ExactArgs(2),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return []cobra.Completion{"repo:read", "repo:write", "app:call", "project:view", "workspace:create", "workspace:open",
+				"workspace:start", "workspace:stop", "workspace:delete", "audit:read", "lease:list", "lease:revoke"}, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r := a.operator()
+			defer r.Close()
+			w, err := r.Why(cmd.Context(), args[0], args[1], user)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.out.json(w)
+			}
+			a.showWhy(w)
+			return nil
+		},
+	}
+	a.aboutFlag(cmd, &user, "explain it for this `user`: a user name or u-…")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's object")
+	return cmd
+}
+
+// aboutFlag adds --user to a command that the operator asks about a user.
+func (a *app) aboutFlag(cmd *cobra.Command, user *string, says string) {
+	cmd.Flags().StringVar(user, "user", "", says)
+	_ = cmd.RegisterFlagCompletionFunc("user", a.completeUsers) // fails for an unknown flag only
+}
+
+func (a *app) showWhy(w api.Why) {
+	who := "operator"
+	if w.User != "" {
+		who = w.UserName + " (" + w.User + ")"
+	}
+	fmt.Fprint(a.out, a.out.paint(bold, clean(w.Decision)))
+	a.out.line("  %s on %s for %s", w.Action, w.Resource, who)
+	field := func(name, value string) {
+		if value != "" {
+			a.out.line("  %-8s  %s", name, value)
+		}
+	}
+	field("project", w.Project)
+	field("role", w.Role)
+	field("through", through(w.Via, w.Path))
+	field("policy", strings.Join(w.Policies, ", "))
+	for i, reason := range w.Reasons {
+		if i == 0 {
+			field("because", reason)
+			continue
+		}
+		a.out.line("  %-8s  %s", "", reason)
+	}
+	for i, fact := range w.Facts {
+		if i == 0 {
+			field("facts", fact)
+			continue
+		}
+		a.out.line("  %-8s  %s", "", fact)
+	}
+	if !w.Until.IsZero() {
+		field("until", w.Until.Local().Format(time.DateTime))
+	}
+}

@@ -47,22 +47,33 @@ func (d *Directory) accept(c Change, reason string) (*pending, error) {
 	case d.closing.Err() != nil:
 		return nil, fmt.Errorf("change the directory: %w", errClosed)
 	}
-	var effect Change
-	d.target, _, effect = d.target.apply(c)
+	p := &pending{base: d.target, reason: reason, done: make(chan struct{})}
+	p.next, p.touched, p.effect = d.target.apply(c)
+	d.target = p.next
 	maps.Copy(d.cursors, c.Cursors)
-	var p *pending
-	if !effect.empty() || len(d.waiting) == 0 && time.Since(d.storedAt) >= storeAgeEvery {
-		p = &pending{effect: effect, cursors: maps.Clone(d.cursors), reason: reason, done: make(chan struct{})}
-		d.waiting = append(d.waiting, p)
-		if !d.writing {
-			d.writing = true
-			d.writers.Go(d.write)
-		}
+	defer func() { // whatever is stored and when, what is taken away is published now, and the age
+		next := d.allowed()
+		next.asOf = d.target.asOf
+		d.show(next, false)
+	}()
+	switch waiting := len(d.waiting); {
+	case !p.effect.empty(), waiting == 0 && time.Since(d.storedAt) >= storeAgeEvery:
+		d.enqueue(p)
+		return p, nil
+	case waiting > 0 && !c.empty(): // said before, and not stored yet
+		return d.waiting[waiting-1], nil
+	default:
+		return nil, nil
 	}
-	next := d.allowed()
-	next.asOf = d.target.asOf
-	d.show(next, false)
-	return p, nil
+}
+
+func (d *Directory) enqueue(p *pending) {
+	p.cursors = maps.Clone(d.cursors)
+	d.waiting = append(d.waiting, p)
+	if !d.writing {
+		d.writing = true
+		d.writers.Go(d.write)
+	}
 }
 
 // write stores what waits, in order, until nothing waits or the Directory is closed.
@@ -122,7 +133,10 @@ func (d *Directory) save(p *pending) error {
 	ctx, cancel := context.WithTimeout(d.closing, saveTimeout)
 	defer cancel()
 	// Only the holder of io changes d.stored, so it may be read here without the lock.
-	next, touched, effect := d.stored.apply(p.effect)
+	next, touched, effect := p.next, p.touched, p.effect
+	if d.stored != p.base { // another process's changes were loaded meanwhile
+		next, touched, effect = d.stored.apply(p.effect)
+	}
 	effect.Cursors = p.cursors
 	var entry feed.Entry
 	if !effect.empty() {

@@ -209,6 +209,8 @@ func (e *editor) leaveAll(m Member) {
 }
 
 // empty reports that the change alters nothing but the directory's age and cursors.
-func (c Change) empty() bool {
-	return !c.Reset && len(c.Users)+len(c.Groups)+len(c.GoneUsers)+len(c.GoneGroups)+len(c.Members) == 0
+func (c Change) empty() bool { return !c.Reset && c.size() == 0 }
+
+func (c Change) size() int {
+	return len(c.Users) + len(c.Groups) + len(c.GoneUsers) + len(c.GoneGroups) + len(c.Members)
 }

@@ -35,6 +35,9 @@ type Config struct {
 	Log     *slog.Logger
 }
 
+// askAtMost bounds the changes for which it is found out whom they touch; with more, it is everybody.
+const askAtMost = 20_000
+
 // ErrPending says that what a change takes away is in force here, and that the rest waits for the store, which is
 // tried again until it answers.
 var ErrPending = errors.New("in force here as far as it takes access away, not yet recorded")
@@ -72,7 +75,10 @@ type Directory struct {
 
 // pending is a change that waits for the store.
 type pending struct {
-	effect  Change // what it alters, given all before it
+	base    *Snapshot // what it is to be applied to, and what that gives
+	next    *Snapshot
+	touched Touched
+	effect  Change // what it alters
 	cursors map[string]string
 	reason  string
 	done    chan struct{} // closed when it is stored, or never will be
@@ -167,7 +173,7 @@ func (d *Directory) show(next *Snapshot, all bool) {
 	}
 	change := difference(current, next)
 	touched := Touched{All: true}
-	if !all {
+	if !all && change.size() <= askAtMost {
 		_, touched = current.With(change)
 	}
 	if change.empty() {

@@ -24,6 +24,25 @@ func TestFindUser(t *testing.T) {
 	}
 }
 
+// TestAttack16NamesAreNotKeys: whoever takes another's user name and mail has nothing of theirs.
+func TestAttack16NamesAreNotKeys(t *testing.T) {
+	victim := User{ID: testUser(1), Name: "Ada", UserName: "ada@contoso.example", Mail: "ada@contoso.example", Enabled: true}
+	attacker, elsewhere := victim, victim
+	attacker.ID.Object = "u2"
+	elsewhere.ID.Tenant = "another tenant"
+	s, _ := Empty().With(Change{
+		Users:   []User{victim, attacker, elsewhere},
+		Groups:  []Group{{ID: testGroup(1), Security: true}},
+		Members: []Membership{{Group: testGroup(1), Member: Member{User: victim.ID}}},
+	})
+	if !s.InGroup(victim.ID, testGroup(1)) || s.InGroup(attacker.ID, testGroup(1)) || s.InGroup(elsewhere.ID, testGroup(1)) {
+		t.Error("a membership follows the name, not the person")
+	}
+	if u, ok := s.FindUser("ada@contoso.example"); ok {
+		t.Errorf("an ambiguous name was taken for %v", u.ID)
+	}
+}
+
 func TestAssignedGroups(t *testing.T) {
 	s, _ := Empty().With(Change{Groups: []Group{
 		{ID: testGroup(1), Name: "devs", Security: true, Assigned: true},

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 )
@@ -210,6 +211,38 @@ func TestNotificationArrivalIsLearned(t *testing.T) {
 		t.Errorf("learned at %v, want once between %v and %v", h.learned, before, after)
 	}
 	t.Logf("from the notification's arrival to the published snapshot, seen by a 2 ms poll: %v", after.Sub(h.learned[0]))
+}
+
+// BenchmarkNotification measures from a notification's arrival to the publication of what it tells of.
+func BenchmarkNotification(b *testing.B) {
+	sim, config := contoso(b)
+	h := open(b, newRows(), config)
+	h.ready(b)
+	rings(b, h)
+	in := true
+	done := make(chan time.Duration, 1)
+	h.mu.Lock()
+	h.watch = func(s *directory.Snapshot) { // h.mu is held
+		if s.InGroup(user(entrasim.AdaID), group(entrasim.PaymentsEngineersID)) != in {
+			in = !in
+			done <- time.Since(h.learned[len(h.learned)-1])
+		}
+	}
+	h.mu.Unlock()
+	var took []time.Duration
+	for i := range b.N {
+		change := sim.RemoveMember
+		if i%2 == 1 {
+			change = sim.AddMember
+		}
+		if err := change(entrasim.PaymentsEngineersID, entrasim.AdaID); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, <-done)
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
 // TestStoreFails: a removal that a notification tells of is in force though nothing can be stored, the next one too,

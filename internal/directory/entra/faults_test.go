@@ -165,8 +165,9 @@ func TestAssignmentsForbidden(t *testing.T) {
 	}
 }
 
-// TestForeignCursor: a link of an earlier configuration is not asked with our token.
-func TestForeignCursor(t *testing.T) {
+// TestAttack21TokenGoesToGraphAlone: neither a link of an earlier configuration, nor one in a page, nor a redirect
+// leads our requests, and with them our token, anywhere else.
+func TestAttack21TokenGoesToGraphAlone(t *testing.T) {
 	var asked atomic.Bool
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
 	defer other.Close()
@@ -174,14 +175,31 @@ func TestForeignCursor(t *testing.T) {
 	for range 40 {
 		f.shake()
 	}
+	answers := []http.HandlerFunc{
+		status(200, "", `{"value":[],"@odata.nextLink":"`+other.URL+`/v1.0/groups/delta"}`),
+		status(200, "", `{"value":[],"@odata.nextLink":"`+strings.Replace(f.URL, "http://", "http://x@", 1)+`/v1.0/groups/delta"}`),
+		status(302, "Location: "+other.URL+"/v1.0/groups/delta", ""),
+		status(307, "Location: "+other.URL+"/v1.0/groups/delta", ""),
+	}
+	f.fault = func(r *http.Request) http.HandlerFunc {
+		if r.URL.Path != "/v1.0/groups/delta" || len(answers) == 0 {
+			return nil
+		}
+		next := answers[0]
+		answers = answers[1:]
+		return next
+	}
 	r := newRows()
 	for _, k := range []string{"users", "groups"} {
 		r.cursors["entra/"+string(tenant)+"/"+k] = other.URL + "/v1.0/" + k + "/delta?$deltatoken=1"
 	}
 	h := open(t, r, config)
 	h.ready(t)
-	if asked.Load() || !cmp.Equal(f.rights(), h.rights()) {
-		t.Error("the foreign link was followed, or the directory was not read again")
+	if asked.Load() {
+		t.Error("a request went elsewhere")
+	}
+	if !cmp.Equal(f.rights(), h.rights()) {
+		t.Error("the directory was not read")
 	}
 }
 

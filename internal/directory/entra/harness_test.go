@@ -81,6 +81,7 @@ type house struct {
 	mu      sync.Mutex
 	smaller bool // a publication with fewer enabled users than the one before was seen
 	learned []time.Time
+	watch   func(*directory.Snapshot) // called at each publication, when set
 }
 
 type syncBuffer struct {
@@ -118,6 +119,9 @@ func open(t testing.TB, r *rows, c entra.Config) *house {
 		defer h.mu.Unlock()
 		h.smaller = h.smaller || n < last
 		last = n
+		if h.watch != nil {
+			h.watch(s)
+		}
 	}})
 	if err := h.Load(t.Context()); err != nil {
 		t.Fatal(err)

@@ -222,7 +222,7 @@ func (w *World) openGit(ctx context.Context) (err error) {
 	}
 	w.legacy, err = gitserver.New(gitserver.Config{
 		Root: legacy, Hooks: hooks, LogFile: filepath.Join(w.data, "legacy.log"), Log: w.options.Log,
-		Accept: gitserver.Password{User: legacyUser, Password: w.secrets.Legacy},
+		Accept: gitserver.Password{User: legacyUser, Secret: w.secrets.Legacy},
 	})
 	return err
 }

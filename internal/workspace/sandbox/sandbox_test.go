@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -23,7 +25,14 @@ var built struct {
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
+// envBuilt names the folder of the programs for a run of this test as another user.
+const envBuilt = "LANYARD_TEST_BUILT"
+
 func run(m *testing.M) int {
+	if dir := os.Getenv(envBuilt); dir != "" {
+		built.agent, built.probe = filepath.Join(dir, "lanyard-agent"), filepath.Join(dir, "probe")
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "sbxbin")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -102,3 +111,46 @@ func harness(t *testing.T) runtimetest.Harness {
 }
 
 func TestConformance(t *testing.T) { runtimetest.Run(t, harness) }
+
+// The same for a server that is not root: workspaces then run as its own user.
+func TestConformanceAsOrdinaryUser(t *testing.T) {
+	need(t)
+	if os.Geteuid() != 0 {
+		t.Skip("TestConformance ran as an ordinary user already")
+	}
+	if testing.Short() {
+		t.Skip("-short: a second run of the suite")
+	}
+	const user = 209999
+	home, err := os.MkdirTemp("", "sbxuser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(home)
+	if err := os.Chown(home, user, user); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(built.agent), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self := filepath.Join(home, "sandbox.test") // where go test puts the binary, other users may not walk
+	if err := copyFile(os.Args[0], self); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^TestConformance$", "-test.v")
+	cmd.Dir = home
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + home, "HOME=" + home, envBuilt + "=" + filepath.Dir(built.agent)}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "PASS: TestConformance/StartsAndRunsCommands") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o755)
+}

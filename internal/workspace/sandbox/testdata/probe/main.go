@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -145,6 +146,14 @@ var attempts = map[string]func(argument string) error{
 		_, err = unix.PidfdGetfd(fd, 0, 0)
 		return err
 	},
+	"dial": func(a string) error { // NETWORK ADDRESS
+		network, address, _ := strings.Cut(a, " ")
+		c, err := net.DialTimeout(network, address, 5*time.Second)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	},
 	"tiocsti":      func(string) error { return tiocsti(0) },
 	"tiocsti-high": func(string) error { return tiocsti(1 << 32) },
 }
@@ -152,7 +161,7 @@ var attempts = map[string]func(argument string) error{
 func main() {
 	args := os.Args[1:]
 	runtime.LockOSThread()
-	if len(args) == 3 && args[0] == "-filter" || len(args) == 4 && args[0] == "-filter" {
+	if len(args) > 2 && args[0] == "-filter" {
 		if err := install(args[1]); err != nil {
 			fmt.Println("the filter was not installed:", err)
 			os.Exit(2)

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/yamux"
@@ -102,6 +104,13 @@ func publish(fresh, path string, uid int, mode fs.FileMode) error {
 	return os.Rename(fresh, path)
 }
 
+// What one workspace may have open at the server, so that its processes cannot take the server's memory and
+// descriptors: connections that have not said hello yet, and streams.
+const (
+	maxPending = 16
+	maxStreams = 1024
+)
+
 func (h *Hub) accept(d *door) {
 	for {
 		c, err := d.listener.AcceptUnix()
@@ -115,14 +124,18 @@ func (h *Hub) accept(d *door) {
 			return
 		}
 		h.mu.Lock()
-		current := h.doors[d.id] == d
-		if current {
+		current, room := h.doors[d.id] == d, len(d.pending) < maxPending
+		if current && room {
 			d.pending[c] = struct{}{}
 		}
 		h.mu.Unlock()
 		if !current {
 			c.Close()
 			return
+		}
+		if !room {
+			c.Close()
+			continue
 		}
 		h.wg.Go(func() { h.serve(d, c) })
 	}
@@ -153,7 +166,7 @@ func (h *Hub) serve(d *door, c *net.UnixConn) {
 		old.Close() // the newer connection is the agent's; the older one is what it gave up
 	}
 	h.log.Info("tunnel: connected", "workspace", d.id, "build", hello.Build)
-	err = h.server.Serve(streamListener{session, d.id})
+	err = h.server.Serve(&streamListener{session: session, id: d.id})
 	session.Close()
 	h.mu.Lock()
 	if d.session == session {
@@ -208,20 +221,35 @@ func peerUID(c *net.UnixConn) (int, error) {
 type streamListener struct {
 	session *yamux.Session
 	id      identity.WorkspaceID
+	open    atomic.Int64
 }
 
+// peerStream is a stream that a workspace opened.
 type peerStream struct {
 	*yamux.Stream
-	id identity.WorkspaceID
+	id     identity.WorkspaceID
+	closed func()
 }
 
-func (l streamListener) Accept() (net.Conn, error) {
-	s, err := l.session.AcceptStream()
-	if err != nil {
-		return nil, err
+func (l *streamListener) Accept() (net.Conn, error) {
+	for {
+		s, err := l.session.AcceptStream()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) > maxStreams {
+			l.open.Add(-1)
+			s.Close()
+			continue
+		}
+		return &peerStream{s, l.id, sync.OnceFunc(func() { l.open.Add(-1) })}, nil
 	}
-	return &peerStream{s, l.id}, nil
 }
 
-func (l streamListener) Close() error   { return l.session.Close() }
-func (l streamListener) Addr() net.Addr { return l.session.Addr() }
+func (s *peerStream) Close() error {
+	s.closed()
+	return s.Stream.Close()
+}
+
+func (l *streamListener) Close() error   { return l.session.Close() }
+func (l *streamListener) Addr() net.Addr { return l.session.Addr() }

@@ -13,6 +13,9 @@ func replayable(history []byte) []byte {
 		switch {
 		case b == 0x05 || b == 0x07: // ENQ asks; BEL rings
 			i++
+		case b >= 0x80 && b < 0xa0 && len(out) > 0 && out[len(out)-1] == 0xc2:
+			out = out[:len(out)-1] // U+0080 to U+009F are the same controls in one character
+			i++
 		case b != 0x1b:
 			out = append(out, b)
 			i++
@@ -49,7 +52,7 @@ func escape(p []byte) (n int, keep bool) {
 		kind, rest, _ := bytes.Cut(body, []byte{';'})
 		switch string(kind) {
 		case "0", "1", "2", "7", "8", "133": // title, folder, link, prompt mark
-			return n, n > len(body)+2 && !bytes.HasSuffix(rest, []byte{'?'})
+			return n, n > len(body)+2 && !bytes.HasSuffix(rest, []byte{'?'}) && plain(body)
 		}
 		return n, false
 	case 'P', 'X', '^', '_':
@@ -58,7 +61,24 @@ func escape(p []byte) (n int, keep bool) {
 	case 'Z': // DECID asks
 		return 2, false
 	}
-	return 2, true
+	n = 1
+	for n < len(p) && p[n] >= 0x20 && p[n] < 0x30 { // intermediates, as in the choice of a character set
+		n++
+	}
+	if n < len(p) && p[n] >= 0x30 && p[n] < 0x7f {
+		return n + 1, true
+	}
+	return n, false
+}
+
+// plain reports whether a string sequence's body holds no control of either form.
+func plain(body []byte) bool {
+	for i, b := range body {
+		if b < 0x20 || b == 0x7f || b >= 0x80 && b < 0xa0 && i > 0 && body[i-1] == 0xc2 {
+			return false
+		}
+	}
+	return true
 }
 
 // asks reports whether a control sequence makes the terminal answer: DA (c), DSR (n), DECREQTPARM (x), window reports

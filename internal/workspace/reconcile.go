@@ -108,13 +108,14 @@ func (m *Manager) look(ctx context.Context) {
 func (m *Manager) timeOut(ctx context.Context, row Workspace) {
 	now := m.c.Now()
 	limit := m.c.Timeout(row)
+	inUse := m.c.InUse(row.ID) // not under the lock: it may ask for the workspace
 	m.mu.Lock()
 	e := m.entries[row.ID]
 	if e == nil {
 		m.mu.Unlock()
 		return
 	}
-	if m.c.InUse(row.ID) {
+	if inUse {
 		e.used = now
 	}
 	idle := now.Sub(e.used)

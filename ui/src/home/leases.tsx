@@ -14,7 +14,7 @@ export function OpenNow({ me, onFault, onCut }: { me: Me; onFault: (fault: unkno
   const [all, setAll] = useState(false);
   useEffect(() => {
     const stop = new AbortController();
-    let newest = "";
+    let newest: string | undefined; // the last ended one; undefined until the first list came
     void (async () => {
       while (!stop.signal.aborted) {
         try {
@@ -23,8 +23,8 @@ export function OpenNow({ me, onFault, onCut }: { me: Me; onFault: (fault: unkno
             setLeases(next);
             setConnected(true);
             const latest = next.ended[0]?.id ?? "";
-            if (newest !== "" && latest !== newest) onCut();
-            newest = latest || "none";
+            if (newest !== undefined && latest !== newest) onCut();
+            newest = latest;
           }, stop.signal);
           if (closed) onCut();
         } catch (fault) {

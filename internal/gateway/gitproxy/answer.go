@@ -24,8 +24,7 @@ type answer struct {
 	w     *bufio.Writer
 	flush func() error
 	phase phase
-	bytes int64 // forwarded
-	over  bool  // the upstream's answer was forwarded whole
+	over  bool // the upstream's answer was forwarded whole
 }
 
 // buffers are what one answer needs: the memory of a clone does not depend on its size.
@@ -63,7 +62,6 @@ func (a *answer) forward(from *packets, count func(int64)) error {
 		if _, err := a.w.Write(packet); err != nil {
 			return fmt.Errorf("%w: %w", errDownstream, err)
 		}
-		a.bytes += int64(len(packet))
 		count(int64(len(packet)))
 		if from.waiting() {
 			if err := a.push(); err != nil {
@@ -97,10 +95,13 @@ func (a *answer) copyRaw(from io.Reader, count func(int64)) error {
 				return fmt.Errorf("%w: %w", errDownstream, err)
 			}
 			count(int64(n))
+			if err := a.push(); err != nil {
+				return err
+			}
 		}
 		if errors.Is(err, io.EOF) {
 			a.over = true
-			return a.push()
+			return nil
 		}
 		if err != nil {
 			return err

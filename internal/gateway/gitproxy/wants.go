@@ -63,7 +63,7 @@ func (w *wants) read(line string) {
 	if !ok {
 		return
 	}
-	id, _, _ := strings.Cut(rest, " ") // the first want of protocol v0 carries the capabilities
+	id, _, _ := strings.Cut(rest, " ")                     // the first want of protocol v0 carries the capabilities
 	if !isObjectID(id) || slices.Contains(w.objects, id) { // two refs may want the same object
 		return
 	}

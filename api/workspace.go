@@ -17,7 +17,8 @@ type Workspace struct {
 	Created    time.Time `json:"created"`
 	Changed    time.Time `json:"changed"`
 	Own        bool      `json:"own" doc:"The one who asks owns it"`
-	Terminal   string    `json:"terminal,omitempty" doc:"Address of its terminal, for the owner"`
+	Can        []string  `json:"can" doc:"What the one who asks may do now: open, start, stop, delete"`
+	Terminal   string    `json:"terminal,omitempty" doc:"Address of its terminal, for who may open it"`
 }
 
 // Order asks for a workspace: by a context URL, or by project and repository.

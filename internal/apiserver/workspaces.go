@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/api"
@@ -148,12 +150,17 @@ func (s *server) wire(r *http.Request, row workspace.Workspace) api.Workspace {
 		ID: string(row.ID), Owner: row.Owner.String(), OwnerName: row.OwnerName, Project: string(row.Project),
 		Repository: row.Repository, Ref: row.Ref, Name: row.Name, Desired: string(row.Desired), Phase: string(row.Phase),
 		Message: row.Message, Created: row.Created, Changed: row.Changed,
-		Own: row.Owner == web.PrincipalFrom(r.Context()).User,
+		Own: row.Owner == web.PrincipalFrom(r.Context()).User, Can: []string{},
 	}
 	if p, ok := s.c.Access.Facts().Projects.Project(row.Project); ok {
 		x.Project = p.Name
 	}
-	if x.Own {
+	for _, action := range []identity.Action{identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop, identity.WorkspaceDelete} {
+		if s.may(r, action, workspaceResource(row)) {
+			x.Can = append(x.Can, strings.TrimPrefix(string(action), "workspace:"))
+		}
+	}
+	if slices.Contains(x.Can, "open") {
 		x.Terminal = s.c.Terminal(row.ID)
 	}
 	return x

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,9 @@ func TestCreate(t *testing.T) {
 	if x.Repository != apiURL || x.Ref != "feature/x" || x.Project != "payments" || !x.Own || x.OwnerName != "Ada Lovelace" ||
 		!strings.HasPrefix(x.Terminal, "https://t-") {
 		t.Errorf("%+v", x)
+	}
+	if !slices.Equal(x.Can, []string{"open", "start", "stop", "delete"}) {
+		t.Errorf("its owner may %v", x.Can)
 	}
 	row, _ := w.workspaces.Get(identity.WorkspaceID(x.ID))
 	if row.Session != sessionOf(ada) || row.Owner != ada || row.Project != projectID {
@@ -121,11 +125,24 @@ func TestWorkspacesOfOthers(t *testing.T) {
 		t.Errorf("hidden: %v; absent: %v", hidden, absent)
 	}
 	list, err := w.as(operator).Workspaces(t.Context())
-	if err != nil || len(list) != 1 || list[0].Own || list[0].Terminal != "" {
+	if err != nil || len(list) != 1 || list[0].Own || list[0].Terminal != "" || !slices.Equal(list[0].Can, []string{"stop", "delete"}) {
 		t.Errorf("the operator lists %+v, %v", list, err)
 	}
 	if _, err := w.as(operator).StopWorkspace(t.Context(), x.ID); err != nil {
 		t.Error("the operator stops:", err)
+	}
+}
+
+func TestWithoutTheRoleOnlyEndingIsLeft(t *testing.T) {
+	w := newWorld(t)
+	x := w.started(ada)
+	w.change(leaver(ada))
+	y, err := w.as(ada).Workspace(t.Context(), x.ID)
+	if err != nil || y.Terminal != "" || !slices.Equal(y.Can, []string{"stop", "delete"}) {
+		t.Errorf("%+v, %v", y, err)
+	}
+	if _, err := w.as(ada).StartWorkspace(t.Context(), x.ID); status(err) != http.StatusForbidden {
+		t.Error("started without a role:", err)
 	}
 }
 

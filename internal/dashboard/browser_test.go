@@ -150,8 +150,11 @@ func keys(text string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		for _, r := range text {
 			for _, k := range kb.Encode(r) {
-				if k.Type == kb.KeyChar {
+				switch k.Type {
+				case kb.KeyChar:
 					continue
+				case kb.KeyDown:
+					k.Text = string(r) // the browser makes the character of it, where nobody takes the key
 				}
 				if _, err := cdp.Call(ctx, t, input.DispatchKeyEvent, *k); err != nil {
 					return err
@@ -216,11 +219,11 @@ func TestTerminalInABrowser(t *testing.T) {
 	must(t, tab, chromedp.Steps(
 		chromedp.Navigate(site.URL),
 		terminalText("first shell"),
-		keys("ls\r"),
+		keys("ls -l\r"),
 	))
 	var typed string
 	resized := false
-	for !strings.Contains(typed, "ls\r") || !resized {
+	for !strings.Contains(typed, "ls -l\r") || !resized {
 		select {
 		case frame := <-got:
 			if text, ok := strings.CutPrefix(frame, "MessageBinary "); ok {
@@ -237,7 +240,7 @@ func TestTerminalInABrowser(t *testing.T) {
 		until(`document.querySelector("[data-testid=terminal-status]").dataset.state === "refused"`),
 	))
 	text := must(t, tab, chromedp.Evaluate[string](`document.querySelector(".xterm-rows").innerText`))
-	reason := must(t, tab, chromedp.Text(found("terminal-reason")))
+	reason := must(t, tab, chromedp.TextContent(found("terminal-reason")))
 	time.Sleep(1500 * time.Millisecond) // longer than the pause before it would come back by itself
 	if strings.Count(text, "first shell") != 1 {
 		t.Errorf("the scrollback stands there twice: %q", text)

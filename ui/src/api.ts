@@ -13,7 +13,7 @@ export interface Project {
 }
 export interface Workspace {
   id: string; owner: string; owner_name: string; project: string; repository: string; ref?: string; name: string;
-  desired: string; phase: string; message?: string; created: string; changed: string; own: boolean; terminal?: string;
+  desired: string; phase: string; message?: string; created: string; changed: string; own: boolean; can: string[]; terminal?: string;
 }
 export interface Context { project: string; repository: string; ref?: string }
 export interface Order { context_url?: string; project?: string; repository?: string; ref?: string }

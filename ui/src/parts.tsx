@@ -27,9 +27,12 @@ export function Mark() {
 }
 
 /** A sentence that needs to be seen; kinds: bad, note. */
-export function Notice({ kind = "note", reasons, children }: { kind?: "bad" | "note"; reasons?: string[]; children: ComponentChildren }) {
+export function Notice({ kind = "note", reasons, onDismiss, children }: {
+  kind?: "bad" | "note"; reasons?: string[]; onDismiss?: (() => void) | undefined; children: ComponentChildren;
+}) {
   return (
     <div class={"notice " + kind} role={kind === "bad" ? "alert" : "status"} data-testid="notice">
+      {onDismiss && <button type="button" class="quiet dismiss" aria-label="Dismiss" onClick={onDismiss}>×</button>}
       <p>{children}</p>
       {reasons && reasons.length > 0 && <ul>{reasons.map((r) => <li>{visible(r)}</li>)}</ul>}
     </div>
@@ -37,10 +40,10 @@ export function Notice({ kind = "note", reasons, children }: { kind?: "bad" | "n
 }
 
 /** What went wrong, in words. */
-export function Fault({ fault }: { fault: unknown }) {
+export function Fault({ fault, onDismiss }: { fault: unknown; onDismiss?: () => void }) {
   if (!fault) return null;
-  if (fault instanceof Problem) return <Notice kind="bad" reasons={fault.reasons}>{visible(fault.message)}</Notice>;
-  return <Notice kind="bad">Something failed in this page. Loading it again may help.</Notice>;
+  if (fault instanceof Problem) return <Notice kind="bad" reasons={fault.reasons} onDismiss={onDismiss}>{visible(fault.message)}</Notice>;
+  return <Notice kind="bad" onDismiss={onDismiss}>Something failed in this page. Loading it again may help.</Notice>;
 }
 
 /** A part of the page with a heading. */

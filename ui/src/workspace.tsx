@@ -46,12 +46,12 @@ export function WorkspaceActions({ workspace: w, onChange, onFault, onDeleted }:
   const stops = w.desired === "running";
   return (
     <>
-      {w.own && w.phase === "running" && w.terminal && (
+      {w.phase === "running" && w.terminal && (
         <a class="button primary" href={w.terminal} target="_blank" rel="noopener" data-testid="open-terminal">Open terminal</a>
       )}
-      {stops && <Act label="Stop" run={change("stop")} onFault={onFault} testid="stop" />}
-      {!stops && w.own && w.desired !== "deleted" && <Act label="Resume" run={change("start")} onFault={onFault} testid="resume" />}
-      {w.desired !== "deleted" && <button type="button" class="quiet danger-text" onClick={() => setAsking(true)} data-testid="delete">Delete</button>}
+      {stops && w.can.includes("stop") && <Act label="Stop" run={change("stop")} onFault={onFault} testid="stop" />}
+      {!stops && w.can.includes("start") && w.desired !== "deleted" && <Act label="Resume" run={change("start")} onFault={onFault} testid="resume" />}
+      {w.can.includes("delete") && w.desired !== "deleted" && <button type="button" class="quiet danger-text" onClick={() => setAsking(true)} data-testid="delete">Delete</button>}
       {asking && (
         <Ask title={`Delete ${visible(w.name)}?`} yes="Delete workspace" onYes={() => void remove()} onNo={() => setAsking(false)}>
           <p>Its files are removed, with everything that was not pushed. This cannot be undone.</p>

@@ -1,11 +1,17 @@
 import { useState } from "preact/hooks";
-import type { Me } from "../api";
+import { get, Problem, type Me } from "../api";
+import { useRepeat } from "../hooks";
 import { Fault } from "../parts";
 import { Events } from "./events";
 import { OpenNow } from "./leases";
 import { New } from "./new";
 import { Who } from "./who";
 import { Workspaces } from "./workspaces";
+
+/** What a person's rights rest on, to be compared. */
+function rights(me: Me): string {
+  return JSON.stringify([me.projects, me.groups, me.roles]);
+}
 
 /** The first page: who you are, what you have, what is open. */
 export function Home({ me, onFault, onRightsChanged }: { me: Me; onFault: (fault: unknown) => void; onRightsChanged: () => void }) {
@@ -19,9 +25,19 @@ export function Home({ me, onFault, onRightsChanged }: { me: Me; onFault: (fault
     setChanges((n) => n + 1);
     onRightsChanged();
   };
+  // A role that comes back touches nothing that is open, so nothing tells of it.
+  useRepeat(async (signal) => {
+    try {
+      const now = await get<Me>("/me", signal);
+      setFault((f: unknown) => (f instanceof Problem && f.status === 0 ? undefined : f)); // it is reached again
+      if (rights(now) !== rights(me)) changed();
+    } catch (fault) {
+      if (!signal.aborted) onFault(fault);
+    }
+  }, () => 5000, [me]);
   return (
     <main class="home" data-testid="home">
-      <Fault fault={fault} />
+      <Fault fault={fault} onDismiss={() => setFault(undefined)} />
       <div class="columns">
         <div>
           <New changes={changes} onFault={failed} />

@@ -21,7 +21,7 @@ func TestCutInTheMiddleOfAClone(t *testing.T) {
 	for _, version := range []string{"0", "2"} {
 		t.Run("protocol "+version, func(t *testing.T) {
 			s := newScene(t)
-			if err := gitserver.SeedLarge(t.Context(), s.root, "payments/large", 20); err != nil {
+			if err := gitserver.SeedLarge(t.Context(), s.root, "payments/large", 6); err != nil {
 				t.Fatal(err)
 			}
 			var moved atomic.Int64
@@ -30,14 +30,14 @@ func TestCutInTheMiddleOfAClone(t *testing.T) {
 					h.ServeHTTP(&counting{ResponseWriter: w, n: &moved}, r)
 				})
 			}
-			s.upstream.Throttle(1 << 20)
+			s.upstream.Throttle(512 << 10)
 			c := newClient(t)
 			var out bytes.Buffer
 			clone := c.command(t.Context(), &out, "-c", "protocol.version="+version, "clone", "--progress", s.serve(t, gatewaytest.Ada)+"/payments/large")
 			if err := clone.Start(); err != nil {
 				t.Fatal(err)
 			}
-			gatewaytest.Eventually(t, "the pack flows", func() bool { return moved.Load() > 1<<20 })
+			gatewaytest.Eventually(t, "the pack flows", func() bool { return moved.Load() > 256<<10 })
 			if n := s.Leave(); n != 1 {
 				t.Errorf("%d leases were cut", n)
 			}
@@ -109,7 +109,7 @@ func TestCutInTheMiddleOfAPush(t *testing.T) {
 // it that does not expect that cuts some of the answers short.
 func TestManyLargeClonesAreWhole(t *testing.T) {
 	s := newScene(t)
-	const megabytes = 8
+	const megabytes = 4
 	if err := gitserver.SeedLarge(t.Context(), s.root, "payments/large", megabytes); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestManyLargeClonesAreWhole(t *testing.T) {
 	for range clones {
 		c := newClient(t)
 		c.must("clone", "--quiet", "--bare", url, "large")
-		if n := c.must("-C", "large", "count-objects", "-v"); !strings.Contains(n, "in-pack: 11\n") {
+		if n := c.must("-C", "large", "count-objects", "-v"); !strings.Contains(n, "in-pack: 7\n") {
 			t.Fatalf("a clone holds %s", n)
 		}
 		if err := exec.Command("rm", "-rf", c.dir+"/large").Run(); err != nil {

@@ -157,6 +157,12 @@ func TestWhy(t *testing.T) {
 		!cmp.Equal(x.Path, []string{"payments-engineers", "payments-api-team"}) {
 		t.Errorf("a developer: %+v", x)
 	}
+	facts := strings.Join(x.Facts, "\n")
+	for _, want := range []string{"is enabled", "payments-engineers contains payments-api-team", "has the role developer in project payments", "the policy developers-write"} {
+		if !strings.Contains(facts, want) {
+			t.Errorf("the facts lack %q:\n%s", want, facts)
+		}
+	}
 	for _, resource := range []string{apiURL, "payments/api"} {
 		x = get(linus, "repo:write", resource, "")
 		if x.Decision != "deny" || x.Role != "viewer" || !strings.Contains(strings.Join(x.Reasons, " "), "developer") {

@@ -73,7 +73,7 @@ func (s *server) why(w http.ResponseWriter, r *http.Request) error {
 		slices.Reverse(answered.Path)
 		answered.Reasons = append(answered.Reasons, x.Reasons...)
 		answered.Policies = append(answered.Policies, x.Policies...)
-		answered.Facts = append(answered.Facts, x.Because...)
+		answered.Facts = facts(s.c.Access.Facts(), user, x)
 	}
 	return answer(w, http.StatusOK, answered)
 }

@@ -38,7 +38,7 @@ function Row({ workspace: w, onChange, onFault }: { workspace: Workspace; onChan
       <div class="grow">
         <a href={"#/workspace/" + w.id} class="name" data-testid="workspace-link">{visible(w.name)}</a> <State workspace={w} />
         <span class="muted block breakable">
-          {shortURL(w.repository)}{w.ref && <> at {visible(w.ref)}</>}{!w.own && <> · {visible(w.owner_name)}</>} · {ago(w.created, now)} · {w.id}
+          {shortURL(w.repository)}{w.ref && <> at {visible(w.ref)}</>}{!w.own && <> · {visible(w.owner_name)}</>} · {ago(w.created, now)} · <span class="nowrap">{w.id}</span>
         </span>
         {detail && <span class="block small" data-testid="workspace-message">{visible(detail)}</span>}
       </div>

@@ -42,7 +42,7 @@ type Config struct {
 type Server struct {
 	c    Config
 	git  string
-	rate atomic.Int64 // bytes per second of an answer; 0 is unlimited
+	rate atomic.Int64 // bytes per second of an answer, and of a request; 0 is unlimited
 	log  sync.Mutex   // lines of the log file stay whole
 }
 
@@ -58,7 +58,8 @@ func New(c Config) (*Server, error) {
 	return &Server{c: c, git: git}, nil
 }
 
-// Throttle slows every answer, also those under way, to so many bytes per second; 0 ends that.
+// Throttle slows every answer and what is read of every request, also those under way, to so many bytes per second; 0
+// ends that.
 func (s *Server) Throttle(bytesPerSecond int64) { s.rate.Store(bytesPerSecond) }
 
 // address matches what is served; the names can be no option and lead to no other folder.
@@ -102,6 +103,7 @@ func (s *Server) backend(w http.ResponseWriter, r *http.Request, name, operation
 	in.URL.RawPath = ""
 	in.TransferEncoding = nil // net/http/cgi refuses chunked requests, though it would pass on this body well
 	in.Header.Del("Authorization")
+	in.Body = slowedBody{in.Body, &s.rate, r.Context().Done()}
 	handler := cgi.Handler{
 		Path: s.git, Args: []string{"http-backend"}, Dir: s.c.Root,
 		Env: []string{

@@ -2,6 +2,7 @@ package gitserver
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -47,3 +48,25 @@ func (s *slowed) Write(p []byte) (written int, err error) {
 
 // Unwrap lets http.ResponseController reach what the connection can do.
 func (s *slowed) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// slowedBody reads a request no faster than the same rate: a push takes its time too.
+type slowedBody struct {
+	io.ReadCloser
+	rate *atomic.Int64
+	done <-chan struct{}
+}
+
+// Read implements io.Reader.
+func (s slowedBody) Read(p []byte) (int, error) {
+	rate := s.rate.Load()
+	if rate <= 0 {
+		return s.ReadCloser.Read(p)
+	}
+	n, err := s.ReadCloser.Read(p[:min(len(p), max(int(rate*int64(slice)/int64(time.Second)), 1))])
+	select {
+	case <-s.done:
+		return n, errGone
+	case <-time.After(slice):
+	}
+	return n, err
+}

@@ -3,11 +3,9 @@
 package ledger
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -67,26 +65,6 @@ func New(c Config) *Ledger {
 
 // ServeHTTP implements http.Handler.
 func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.mux.ServeHTTP(w, r) }
-
-// Listen serves the ledger on a loopback port until ctx ends, and returns its address.
-func (l *Ledger) Listen(ctx context.Context) (address string, done <-chan error, err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, fmt.Errorf("listen for the ledger: %w", err)
-	}
-	// The requests end with ctx, also those that would go on for ever.
-	server := &http.Server{Handler: l, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
-	ended := make(chan error, 1)
-	go func() {
-		stop := context.AfterFunc(ctx, func() { server.Close() })
-		defer stop()
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			ended <- err
-		}
-		close(ended)
-	}()
-	return listener.Addr().String(), ended, nil
-}
 
 // Caller is what the ledger believes about who is calling.
 type Caller struct {

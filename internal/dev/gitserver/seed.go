@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Repository is a repository as Seed makes it.
@@ -30,12 +32,16 @@ type Commit struct {
 
 // Seed makes the repositories that are not there yet. What is there it leaves as it is.
 func Seed(ctx context.Context, root string, repositories ...Repository) error {
+	var made errgroup.Group
 	for _, r := range repositories {
-		if err := create(ctx, root, r.Name, r.write); err != nil {
-			return fmt.Errorf("make the repository %s: %w", r.Name, err)
-		}
+		made.Go(func() error {
+			if err := create(ctx, root, r.Name, r.write); err != nil {
+				return fmt.Errorf("make the repository %s: %w", r.Name, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return made.Wait()
 }
 
 // SeedLarge makes a repository of about so many megabytes that cannot be compressed, unless it is there.
@@ -62,14 +68,32 @@ func create(ctx context.Context, root, name string, write func(io.Writer) error)
 		return err
 	}
 	defer os.RemoveAll(partial)
-	if err := git(ctx, partial, nil, "init", "--quiet", "--bare", "--template=", "--initial-branch=main", "."); err != nil {
+	if err := layOut(partial); err != nil {
 		return err
 	}
 	// Nothing is compressed: what is large cannot be, and for the rest it is not worth the time.
-	if err := git(ctx, partial, write, "-c", "core.compression=0", "fast-import", "--quiet"); err != nil {
+	if err := git(ctx, partial, write, "-c", "core.compression=0", "-c", "core.fsync=none", "fast-import", "--quiet", "--depth=0"); err != nil {
 		return err
 	}
 	return os.Rename(partial, dir)
+}
+
+// layOut makes an empty bare repository (gitrepository-layout), as `git init --bare` does in its own process.
+func layOut(dir string) error {
+	for _, sub := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return err
+		}
+	}
+	for file, text := range map[string]string{
+		"HEAD":   "ref: refs/heads/main\n",
+		"config": "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // git runs git in dir. What write writes is its standard input.
@@ -79,9 +103,6 @@ func git(ctx context.Context, dir string, write func(io.Writer) error, args ...s
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "GIT_CONFIG_NOSYSTEM=1"}
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	if write == nil {
-		write = func(io.Writer) error { return nil }
-	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err

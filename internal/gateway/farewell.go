@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -31,4 +32,17 @@ func (f *Farewell) Abort(l *access.Lease) error {
 		<-l.Cut()
 	}
 	return http.ErrAbortHandler
+}
+
+// WriteWhole writes an answer of which the length is said and which is sent at once: after a cut it is whole before
+// the connection is closed.
+func WriteWhole(w http.ResponseWriter, status int, contentType string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err == nil {
+		_ = http.NewResponseController(w).Flush() // a client that is gone needs no words
+	}
 }

@@ -135,9 +135,10 @@ func writeText(w http.ResponseWriter, err error) {
 	if status == http.StatusUnauthorized {
 		status = http.StatusForbidden
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, problem.Message(err)+"\n") // a client that is gone needs no words
+	text := problem.Message(err)
+	var reason access.Reason
+	if errors.As(err, &reason) && problem.KindOf(err) == problem.Internal { // cut while the upstream was asked
+		status, text = http.StatusForbidden, closedText(reason)
+	}
+	gateway.WriteWhole(w, status, "text/plain; charset=utf-8", []byte(text+"\n"))
 }

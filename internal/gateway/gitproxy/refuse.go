@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -58,9 +57,7 @@ func (x *exchange) cutPush(reason access.Reason, lease *access.Lease, farewell *
 	} else {
 		x.whole(rejection(wanted, text))
 	}
-	if err := http.NewResponseController(x.w).Flush(); err == nil {
-		x.drain(lease)
-	}
+	x.drain(lease)
 	return farewell.Abort(lease)
 }
 
@@ -80,12 +77,7 @@ func (x *exchange) drain(lease *access.Lease) {
 
 // whole writes an answer that is complete in itself.
 func (x *exchange) whole(body []byte) {
-	h := x.w.Header()
-	h.Set("Content-Type", x.service.answerType())
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	x.w.WriteHeader(http.StatusOK)
-	_, _ = x.w.Write(body) // a client that is gone needs no words
+	gateway.WriteWhole(x.w, http.StatusOK, x.service.answerType(), body)
 }
 
 // maxRejected bounds the refs that a rejection lists.

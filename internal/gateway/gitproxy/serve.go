@@ -42,6 +42,10 @@ func (x *exchange) advertisement() error {
 	}
 	defer lease.End()
 	resp, err := x.send(http.MethodGet, "/info/refs?service="+string(x.service), nil, 0)
+	if err != nil && !lease.Reason().IsZero() {
+		writeText(x.w, err) // while the connection still stands
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -321,3 +321,39 @@ func TestMemoryOfALargeAnswerIsFlat(t *testing.T) {
 		t.Errorf("the heap grew from %d to %d bytes", before, most)
 	}
 }
+
+// TestCutBeforeTheUpstreamAnswers: the reason is told in the form of each request.
+func TestCutBeforeTheUpstreamAnswers(t *testing.T) {
+	push := pkt(none+" "+idA+" refs/heads/new\x00 report-status") + flushPacket
+	for name, c := range map[string]struct {
+		method, path, body, want string
+	}{
+		"first request": {"GET", "/info/refs?service=git-upload-pack", "", "Lanyard closed this: you are no longer"},
+		"fetch":         {"POST", "/git-upload-pack", flushPacket, "ERR Lanyard closed this: you are no longer"},
+		"push":          {"POST", "/git-receive-pack", push + "PACK", "Whether the push was taken is not known here"},
+	} {
+		asked := make(chan struct{})
+		world, server := plainScene(t, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			close(asked)
+			<-r.Context().Done()
+		})
+		go func() {
+			<-asked
+			world.Leave()
+		}()
+		r, _ := http.NewRequest(c.method, server.URL+repository+c.path, strings.NewReader(c.body))
+		if c.method == "POST" {
+			r.Header.Set("Content-Type", "application/x-"+c.path[1:]+"-request")
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(body), c.want) || !strings.Contains(string(body), "payments-engineers") {
+			t.Errorf("%s: %s %q, %v", name, resp.Status, body, err)
+		}
+	}
+}

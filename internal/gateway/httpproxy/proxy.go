@@ -4,6 +4,7 @@ package httpproxy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -104,12 +105,19 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if reason := lease.Reason(); !reason.IsZero() {
-		// Written here, while the connection still stands.
-		problem.Write(w, problem.Wrap(reason, problem.Denied, "Lanyard closed this: %s", reason.Text))
-		_ = http.NewResponseController(w).Flush() // a client that is gone needs no words
-		return nil
+		return sayCut(w, reason) // while the connection still stands
 	}
 	return x.err
+}
+
+func sayCut(w http.ResponseWriter, reason access.Reason) error {
+	d := problem.DocumentOf(problem.Wrap(reason, problem.Denied, "Lanyard closed this: %s", reason.Text))
+	body, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	gateway.WriteWhole(w, d.Status, "application/problem+json", body)
+	return nil
 }
 
 func (p *Proxy) prepare(r *http.Request) (*exchange, error) {

@@ -37,6 +37,7 @@ type scene struct {
 	mu    sync.Mutex
 	seen  *http.Request // by the app "echo"
 	uri   string
+	hold  chan struct{} // closed when the app is asked for /hold
 }
 
 type keyRows []token.Key
@@ -124,6 +125,9 @@ func (s *scene) echo(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		http.NewResponseController(w).Flush()
 		io.Copy(w, r.Body)
+	case "/base/hold":
+		close(s.hold)
+		<-r.Context().Done()
 	case "/base/moved":
 		http.Redirect(w, r, "/base/here?x=1", http.StatusFound)
 	default:
@@ -384,4 +388,20 @@ func plainRequest(t *testing.T, server *httptest.Server, text string) (*http.Res
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
 	return resp, string(body)
+}
+
+func TestCutBeforeTheAppAnswers(t *testing.T) {
+	s := newScene(t)
+	asked := make(chan struct{})
+	s.mu.Lock()
+	s.hold = asked
+	s.mu.Unlock()
+	go func() {
+		<-asked
+		s.Leave()
+	}()
+	resp, body := get(t, s.serve(t, gatewaytest.Ada).URL+"/r/echo/hold")
+	if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "Lanyard closed this: you are no longer in the group payments-engineers") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
 }

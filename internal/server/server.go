@@ -94,6 +94,7 @@ type Server struct {
 	terminals  terminalHosts
 	left       *departures
 
+	sites    []web.Site
 	front    *hosts
 	socket   net.Listener
 	operator http.Handler

@@ -85,9 +85,13 @@ func (s *Server) makeSites() error {
 		if *site.handler, err = site.Handler(c); err != nil {
 			return err
 		}
+		s.sites = append(s.sites, site.Site)
 	}
 	return nil
 }
+
+// Sites are all sites with their routes, as they are served.
+func (s *Server) Sites() []web.Site { return s.sites }
 
 // fromTunnel identifies what comes through a workspace's tunnel. Nothing else is believed on machine paths.
 func (s *Server) fromTunnel(r *http.Request) (identity.Principal, error) {

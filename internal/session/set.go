@@ -1,3 +1,5 @@
+// Package session keeps sign-ins and the sessions below them: rows, an immutable set of them that decisions read, who
+// begins and ends them, and the one door through which Lanyard learns who asks.
 package session
 
 import (

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
@@ -98,6 +99,9 @@ func (a *Agent) git(ctx context.Context, dir, phase string, say func(agentapi.Pr
 	return nil
 }
 
+// countEvery spaces the counting of a long transfer out; a short one is over before it is worth telling.
+const countEvery = 500 * time.Millisecond
+
 // readProgress passes on lines, which Git ends with a carriage return while it counts, and returns the last few that
 // were not counting.
 func readProgress(r *os.File, phase string, say func(agentapi.Progress)) string {
@@ -114,13 +118,18 @@ func readProgress(r *os.File, phase string, say func(agentapi.Progress)) string 
 		return 0, nil, nil
 	})
 	var said []string
+	counted := time.Now()
 	for lines.Scan() {
 		text := printable(lines.Text())
-		if text == "" {
+		if text == "" || strings.HasPrefix(text, "Cloning into ") { // a folder that is renamed when it is whole
 			continue
 		}
-		say(agentapi.Progress{Phase: phase, Text: text})
-		if !strings.Contains(text, "% (") {
+		counting := strings.Contains(text, "% (")
+		if !counting || time.Since(counted) >= countEvery {
+			say(agentapi.Progress{Phase: phase, Text: text})
+			counted = time.Now()
+		}
+		if !counting {
 			said = append(said, text)
 			said = said[max(0, len(said)-10):]
 		}

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -45,7 +46,10 @@ func newProxy(upstream http.RoundTripper, port int, log *slog.Logger) *http.Serv
 				refuse(w, http.StatusInternalServerError, "This connection cannot carry both directions at once.")
 				return
 			}
-			forward.ServeHTTP(w, r)
+			out := *r
+			out.Body = unclosed{r.Body} // drain reads what is left of it
+			forward.ServeHTTP(w, &out)
+			drain(w, r)
 		}),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -85,6 +89,27 @@ func rewrite(p *httputil.ProxyRequest) {
 		}
 	}
 }
+
+// drainTime bounds drain.
+const drainTime = 30 * time.Second
+
+// drain reads the rest of a request whose answer is complete, and drops it. A client that is still sending, as git
+// does with a push that was refused in the middle, reads the answer when it has sent all; closing the connection under
+// it would take the answer away.
+func drain(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)); err != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, r.Body) // a client that is gone has ended it
+}
+
+// unclosed is a body that only the server closes.
+type unclosed struct{ io.Reader }
+
+func (unclosed) Close() error { return nil }
 
 // refuse answers with text/plain, which is the one type that Git shows to a person.
 func refuse(w http.ResponseWriter, status int, why string) {

@@ -70,7 +70,7 @@ func TestSetupClonesOnce(t *testing.T) {
 	if err := w.agent().Setup(testContext(t), setupOf(w, sampleURL, ""), func(p agentapi.Progress) { said = append(said, p.Phase+": "+p.Text) }); err != nil {
 		t.Fatal(err)
 	}
-	if all := strings.Join(said, "\n"); !strings.Contains(all, "clone: git clone "+sampleURL) || !strings.Contains(all, "Cloning into") {
+	if all := strings.Join(said, "\n"); !strings.Contains(all, "clone: git clone "+sampleURL) || !strings.Contains(all, "remote: Total ") {
 		t.Errorf("progress: %s", all)
 	}
 	for script, want := range map[string]string{

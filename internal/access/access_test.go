@@ -188,6 +188,26 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// What is hidden from strangers is told to who had it open when it was cut: the protocol may have had no way to say it.
+func TestTheNextAnswerTellsWhatWasCut(t *testing.T) {
+	w := newWorld(t)
+	_, l := w.open(write(ada), nil)
+	w.change(membership(engineers, directory.Member{User: ada}, true))
+	reason := waitCut(t, l)
+	_, _, err := w.engine.Open(t.Context(), write(ada), nil)
+	if problem.KindOf(err) != problem.Denied || !strings.Contains(problem.Message(err), reason.Text) {
+		t.Errorf("who was cut is answered %v", err)
+	}
+	if _, _, err := w.engine.Open(t.Context(), write(mallory), nil); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("a stranger is answered %v", err)
+	}
+	other := write(ada)
+	other.Resource.Name = "https://git.example.test/payments/other"
+	if _, _, err := w.engine.Open(t.Context(), other, nil); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("about something that was not open the answer is %v", err)
+	}
+}
+
 func (w *world) forbid() {
 	set, err := policy.Parse(policy.Source{Tenant: tenant, Files: []policy.File{{Name: "no.cedar",
 		Text: `@id("no-pushes") forbid (principal, action == Action::"repo:write", resource);`}}})

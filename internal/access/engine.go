@@ -10,6 +10,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 const (
@@ -99,6 +100,9 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 	if d.Effect != Allow {
 		l.End()
 		e.denied(r, d)
+		if was := e.ended.told(r); d.Hidden && !was.IsZero() { // what was cut without a word is told now
+			return nil, nil, problem.Wrap(was, problem.Denied, "Access has ended: %s.", was.Text)
+		}
 		return nil, nil, d.Err(r)
 	}
 	if !l.settle(d, now) { // cut between our decision and here: a newer fact has denied it

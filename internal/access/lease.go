@@ -158,11 +158,11 @@ func (l *Lease) close(r Reason, open bool) {
 	closers := l.closers
 	l.closers = nil
 	l.mu.Unlock()
+	l.engine.ended.add(l, r, l.engine.now()) // before the peer can come again and be told why
 	for _, c := range closers {
 		c.Close()
 	}
 	l.engine.visits.cut(l, r)
-	l.engine.ended.add(l, r, l.engine.now())
 	l.engine.changed.ring()
 }
 

@@ -39,7 +39,7 @@ type Ending struct {
 	Request  Request
 	Decision Decision // what it rested on
 	Opened   time.Time
-	At       time.Time // when its connections had been closed
+	At       time.Time // when its goodbye was over
 	Reason   Reason
 }
 
@@ -47,7 +47,7 @@ type Ending struct {
 const keptEndings = 1000
 
 type endings struct {
-	mu   sync.Mutex // taken by cuts, after the connections are closed, and by who lists
+	mu   sync.Mutex // taken by cuts, after the goodbye, by who lists, and for a denial that hides something
 	list []Ending
 }
 
@@ -58,6 +58,21 @@ func (n *endings) add(l *Lease, r Reason, at time.Time) {
 		n.list = append(n.list[:0], n.list[len(n.list)-keptEndings/2:]...)
 	}
 	n.list = append(n.list, Ending{l.ID, l.Request, l.Decision(), l.Opened, at, r})
+}
+
+// told is why a session's access to a resource was cut lately; zero if none was. Who had it open knows of it.
+func (n *endings) told(r Request) Reason {
+	if r.Principal.Session == "" {
+		return Reason{}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range slices.Backward(n.list) {
+		if was := &n.list[i]; was.Request.Principal.Session == r.Principal.Session && was.Request.Resource == r.Resource {
+			return was.Reason
+		}
+	}
+	return Reason{}
 }
 
 // Ended lists the leases cut lately, newest first.

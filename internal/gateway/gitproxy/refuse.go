@@ -55,7 +55,11 @@ func (x *exchange) cutPush(reason access.Reason, lease *access.Lease, farewell *
 			x.whole(appendPacket(nil, "ERR "+text))
 		}
 	} else {
-		x.whole(rejection(wanted, text))
+		body := rejection(wanted, text)
+		if wanted.band && wanted.report { // at once, since git reads a report only when it has sent all of its pack
+			body = append(appendBand(nil, bandProgress, text+"\n"), body...)
+		}
+		x.whole(body)
 	}
 	x.drain(lease)
 	return farewell.Abort(lease)

@@ -82,7 +82,13 @@ func (a *app) run(ctx context.Context, user, workspace string, argv []string, tt
 		defer screen.restore()
 		request.Size, streams.Resize = screen.size, screen.sizes
 	}
-	return r.Exec(ctx, workspace, request, streams)
+	status, err := r.Exec(ctx, workspace, request, streams)
+	if kind := remote.KindOf(err); kind == problem.Unavailable || kind == problem.Invalid {
+		if w, unknown := r.Workspace(ctx, workspace); unknown == nil && w.Phase != "running" {
+			return 0, problem.Wrap(err, problem.Unavailable, "The workspace is %s. `lanyard start %s` starts it again.", w.Phase, w.ID)
+		}
+	}
+	return status, err
 }
 
 // screen is the person's own terminal while it is the command's.

@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,10 +56,12 @@ func (a *app) startOne(ctx context.Context, r *remote.Remote, what string, asJSO
 	var w api.Workspace
 	_, notAnID := identity.ParseWorkspaceID(what)
 	var err error
+	ordering, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin) // what was begun has to be known
+	defer cancel()
 	if fresh := notAnID != nil; fresh {
-		w, err = r.CreateWorkspace(ctx, api.Order{ContextURL: what})
+		w, err = r.CreateWorkspace(ordering, api.Order{ContextURL: what})
 	} else {
-		w, err = r.StartWorkspace(ctx, what)
+		w, err = r.StartWorkspace(ordering, what)
 	}
 	if err != nil {
 		return err
@@ -69,7 +74,7 @@ func (a *app) startOne(ctx context.Context, r *remote.Remote, what string, asJSO
 			_ = a.out.json(p) // a reader that has gone ends the program by SIGPIPE
 			return
 		}
-		a.out.line("%7s  %s", elapsed(p.At.Sub(begun)), p.Text)
+		a.step(p, begun)
 	})
 	if errors.Is(err, context.Canceled) {
 		return a.takeBack(ctx, r, w, notAnID != nil)
@@ -90,6 +95,25 @@ func (a *app) startOne(ctx context.Context, r *remote.Remote, what string, asJSO
 		}
 	}
 	return err
+}
+
+// counting is a line of which only the latest is of interest, such as Git's "Receiving objects:  45% (9/20)".
+var counting = regexp.MustCompile(`: +\d+% \(\d+/\d+\)`)
+
+// step shows one step. Lines that count are written over on a terminal, and left out elsewhere until they are done.
+func (a *app) step(p api.Progress, begun time.Time) {
+	running := counting.MatchString(p.Text) && !strings.HasSuffix(p.Text, "done.")
+	switch {
+	case running && !a.out.colour:
+		return
+	case a.out.colour:
+		fmt.Fprintf(a.out, "\r\x1b[K%7s  %s", elapsed(p.At.Sub(begun)), clean(p.Text))
+		if !running {
+			fmt.Fprintln(a.out)
+		}
+	default:
+		a.out.line("%7s  %s", elapsed(p.At.Sub(begun)), p.Text)
+	}
 }
 
 // takeBack undoes a start that was interrupted.

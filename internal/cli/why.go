@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,12 +80,12 @@ func (a *app) showWhy(w api.Why) {
 		}
 		a.out.line("  %-8s  %s", "", reason)
 	}
-	for i, fact := range w.Facts {
-		if i == 0 {
-			field("facts", fact)
-			continue
+	name := "facts"
+	for _, fact := range w.Facts {
+		if !slices.Contains(w.Reasons, fact) {
+			a.out.line("  %-8s  %s", name, fact)
+			name = ""
 		}
-		a.out.line("  %-8s  %s", "", fact)
 	}
 	if !w.Until.IsZero() {
 		field("until", w.Until.Local().Format(time.DateTime))

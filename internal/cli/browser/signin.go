@@ -21,7 +21,7 @@ const maxPage = 1 << 20
 // fills in the tenant's form, and follows back. Afterwards the browser holds Lanyard's session.
 func (b *Browser) SignIn(ctx context.Context, base, user, password string) error {
 	page, f, err := b.open(ctx, base+"/login", user)
-	if err != nil {
+	if err != nil || f.fields == nil { // the tenant knew the person already and led straight back
 		return err
 	}
 	f.fields.Set("username", user)
@@ -34,9 +34,27 @@ func (b *Browser) SignIn(ctx context.Context, base, user, password string) error
 	return b.arrived(resp, base, user)
 }
 
-// open follows a sign-in to the tenant's page and finds its form.
+// SignOut ends the person's sign-in at Lanyard, as the page's button does. What the tenant then shows is not looked at.
+func (b *Browser) SignOut(ctx context.Context, base string) error {
+	page, err := url.Parse(base)
+	if err != nil {
+		return err
+	}
+	resp, err := b.submit(ctx, page, form{action: "/logout", fields: url.Values{}})
+	if err != nil {
+		return reach(err)
+	}
+	return resp.Body.Close()
+}
+
+// open follows a sign-in to the tenant's page and finds its form. The form has no fields when the sign-in led back to
+// Lanyard without it.
 func (b *Browser) open(ctx context.Context, address, user string) (*url.URL, form, error) {
 	resp, err := b.Visit(ctx, address)
+	if err == nil && strings.HasPrefix(address, origin(resp.Request.URL)+"/") && resp.StatusCode == http.StatusOK && resp.Request.URL.Path != "/login" {
+		resp.Body.Close()
+		return nil, form{}, nil
+	}
 	if err != nil {
 		return nil, form{}, reach(err)
 	}

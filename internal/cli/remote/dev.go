@@ -27,7 +27,8 @@ type DevInfo struct {
 	Runtime     string    `json:"runtime"`
 	Users       []DevUser `json:"users"`
 	ContextURLs []string  `json:"context_urls"`
-	GitLog      string    `json:"git_log"` // path of the upstream Git server's log
+	Projects    string    `json:"projects"` // folder of the project files
+	GitLog      string    `json:"git_log"`  // path of the upstream Git server's log
 }
 
 // DevUser is a sample person.

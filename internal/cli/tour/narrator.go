@@ -12,6 +12,9 @@ import (
 // column is where the measured times end.
 const column = 96
 
+// folded is how long a line of a program's output may be.
+const folded = 112
+
 // narrator writes the transcript.
 type narrator struct {
 	out   io.Writer
@@ -34,6 +37,9 @@ func (n narrator) tell(format string, args ...any) { n.say("   "+format, args...
 // took writes an indented line with a measured time at its end.
 func (n narrator) took(d time.Duration, format string, args ...any) {
 	text := n.clean("   " + fmt.Sprintf(format, args...))
+	if d < 0 { // the notification outran the answer
+		text += ", before the answer was read"
+	}
 	at := milliseconds(d)
 	fmt.Fprintf(n.out, "%s%s%s\n", text, strings.Repeat(" ", max(2, column-utf8.RuneCountInString(text)-len(at))), at)
 }
@@ -44,16 +50,42 @@ func (n narrator) typed(who, command, output string) {
 	n.quote(output)
 }
 
-// quote shows what a program wrote.
+// quote shows what a program wrote, and folds its long lines.
 func (n narrator) quote(output string) {
 	for line := range strings.Lines(screen(output)) {
-		if line = strings.TrimRight(line, " \n"); line != "" {
-			n.say("   │ %s", line)
+		line = strings.TrimRight(line, " \n")
+		for first := true; line != ""; first = false {
+			var part string
+			part, line = fold(line, folded)
+			if first {
+				n.say("   │ %s", part)
+				continue
+			}
+			n.say("   │   %s", part)
 		}
 	}
 }
 
-// milliseconds prints a time as the transcript shows it. An end that was seen before the tenant had answered is so.
+// fold cuts a line at the last space that leaves at most so many characters before it.
+func fold(line string, most int) (first, rest string) {
+	if utf8.RuneCountInString(line) <= most {
+		return line, ""
+	}
+	cut := 0
+	for i, n := 0, 0; i < len(line) && n <= most; n++ {
+		if line[i] == ' ' {
+			cut = i
+		}
+		_, size := utf8.DecodeRuneInString(line[i:])
+		i += size
+	}
+	if cut == 0 {
+		return line, ""
+	}
+	return line[:cut], strings.TrimLeft(line[cut:], " ")
+}
+
+// milliseconds prints a time as the transcript shows it.
 func milliseconds(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	if ms < 10 && ms > -10 {

@@ -38,15 +38,18 @@ func (s *stage) signIn(ctx context.Context, name string) (*person, time.Duration
 		p = &person{name: name}
 		s.people[name] = p
 	} else {
-		p.leave()
+		p.leave(ctx)
 	}
 	p.Remote = r
 	p.me, err = r.Me(ctx)
 	return p, took, err
 }
 
-// leave closes what the person has open.
-func (p *person) leave() {
+// leave signs the person out, and closes what they have open.
+func (p *person) leave(ctx context.Context) {
+	if p.Remote != nil {
+		_ = p.Browser.SignOut(ctx, p.URL) // the sign-in may have ended already
+	}
 	if p.terminal != nil {
 		p.terminal.close()
 		p.terminal = nil

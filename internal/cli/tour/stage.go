@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/lanyardhq/lanyard/api"
@@ -19,7 +20,8 @@ type stage struct {
 	graph    *graph
 	people   map[string]*person
 	undo     []*change
-	streams  streams // what was open when the group went
+	streams  streams                     // what was open when the group went
+	unpush   func(context.Context) error // takes the branch away that was pushed
 }
 
 // change is something that has to be put back.
@@ -58,7 +60,7 @@ func (s *stage) putBack(ctx context.Context) error {
 		}
 	}
 	for _, p := range s.people {
-		p.leave()
+		p.leave(ctx)
 	}
 	s.graph.close()
 	return failed
@@ -77,19 +79,34 @@ func (s *stage) repository(end string) (string, error) {
 // workspaceOf starts a workspace for a person and opens a terminal in it, to the prompt.
 func (s *stage) workspaceOf(ctx context.Context, p *person, repository string) (toPrompt time.Duration, err error) {
 	begun := time.Now()
+	if err := s.create(ctx, p, repository); err != nil {
+		return 0, err
+	}
+	return s.toPrompt(ctx, p, begun)
+}
+
+// create orders a workspace for a person. It is not interrupted in between, so that what was made is known.
+func (s *stage) create(ctx context.Context, p *person, repository string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+	defer cancel()
 	w, err := p.CreateWorkspace(ctx, api.Order{ContextURL: repository})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	p.workspace = w
 	s.changed("delete "+w.ID, func(ctx context.Context) error { return s.deleteWorkspace(ctx, w.ID) })
-	return s.toPrompt(ctx, p, begun)
+	return nil
 }
+
+// chatter is what Git says of its own progress.
+var chatter = regexp.MustCompile(`^(remote:|Cloning into|Receiving objects|Resolving deltas|Updating files)`)
 
 // toPrompt waits until a person's workspace runs and has shown a prompt.
 func (s *stage) toPrompt(ctx context.Context, p *person, begun time.Time) (time.Duration, error) {
 	w, err := p.Follow(ctx, p.workspace.ID, func(line api.Progress) {
-		s.took(line.At.Sub(begun), "%s", line.Text)
+		if p.name == "ada" && !chatter.MatchString(line.Text) { // once is enough
+			s.took(line.At.Sub(begun), "   %s", line.Text)
+		}
 	})
 	if err != nil {
 		return 0, err

@@ -37,12 +37,7 @@ func revoked(ctx context.Context, s *stage) error {
 	if err := online(ctx); err != nil {
 		return err
 	}
-	workspace := ada.workspace
-	if ada, _, err = s.signIn(ctx, "ada"); err != nil {
-		return err
-	}
-	ada.workspace = workspace
-	if ada.workspace, err = ada.StartWorkspace(ctx, workspace.ID); err != nil {
+	if err := s.reenter(ctx, ada); err != nil {
 		return err
 	}
 	if err := ada.attach(ctx); err != nil {
@@ -144,7 +139,6 @@ func disabled(ctx context.Context, s *stage) error {
 	if err := enable(ctx); err != nil {
 		return err
 	}
-	workspace := barbara.workspace
 	if err := until(ctx, 50*time.Millisecond, func() (bool, error) {
 		barbara, _, err = s.signIn(ctx, "barbara")
 		return err == nil && len(barbara.me.Projects) > 0, unless(err, problem.SignInNeeded, problem.Denied)
@@ -152,7 +146,6 @@ func disabled(ctx context.Context, s *stage) error {
 		return err
 	}
 	begun := time.Now()
-	barbara.workspace = workspace
 	if barbara.workspace, err = barbara.StartWorkspace(ctx, id); err != nil {
 		return err
 	}

@@ -19,13 +19,10 @@ func viewer(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	linus.workspace, err = linus.CreateWorkspace(ctx, api.Order{ContextURL: repository})
-	if err != nil {
+	if err := s.create(ctx, linus, repository); err != nil {
 		return err
 	}
-	id := linus.workspace.ID
-	s.changed("delete "+id, func(ctx context.Context) error { return s.deleteWorkspace(ctx, id) })
-	if linus.workspace, err = linus.Follow(ctx, id, func(api.Progress) {}); err != nil {
+	if linus.workspace, err = linus.Follow(ctx, linus.workspace.ID, func(api.Progress) {}); err != nil {
 		return err
 	}
 	s.tell("%s opens a workspace on the same repository; it is cloned", linus.me.Name)
@@ -96,9 +93,8 @@ func stranger(ctx context.Context, s *stage) error {
 	absent := strings.TrimSuffix(repository, "api") + "nothing-here"
 	var said [2]string
 	for i, u := range []string{repository, absent} {
-		w, err := mallory.CreateWorkspace(ctx, api.Order{ContextURL: u})
+		err := s.create(ctx, mallory, u)
 		if err == nil {
-			s.changed("delete "+w.ID, func(ctx context.Context) error { return s.deleteWorkspace(ctx, w.ID) })
 			return errors.New("a stranger should not have got a workspace")
 		}
 		var refused *api.Error

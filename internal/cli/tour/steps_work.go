@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 // adaOpens signs a developer in and brings her to a prompt.
@@ -71,7 +72,7 @@ func adaWorks(ctx context.Context, s *stage) error {
 			return err
 		}
 	}
-	s.changed("delete the branch "+branch, func(ctx context.Context) error { return s.deleteBranch(ctx, branch) })
+	s.unpush = s.changed("delete the branch "+branch, func(ctx context.Context) error { return s.deleteBranch(ctx, branch) })
 	push := "git push -q origin " + branch
 	begun := time.Now()
 	if _, err := s.types(ctx, ada, push); err != nil {
@@ -99,27 +100,28 @@ func adaWorks(ctx context.Context, s *stage) error {
 	return nil
 }
 
-// deleteBranch takes the tour's branch out of the sample repository, by who pushed it.
+// deleteBranch takes the tour's branch out of the sample repository, by who pushed it. What took her access away may
+// have been put back a moment ago only, and her sign-in may have ended.
 func (s *stage) deleteBranch(ctx context.Context, branch string) error {
 	ada := s.people["ada"]
-	out, status, err := ada.exec(ctx, "git", "push", "-q", "origin", "--delete", branch)
-	if err != nil { // her sign-in may have ended on the way
-		workspace := ada.workspace
-		if ada, _, err = s.signIn(ctx, "ada"); err != nil {
-			return err
+	return until(ctx, 200*time.Millisecond, func() (bool, error) {
+		out, status, err := ada.exec(ctx, "git", "push", "-q", "origin", "--delete", branch)
+		if err != nil {
+			return false, s.reenter(ctx, ada)
 		}
-		ada.workspace = workspace
-		if _, err := ada.StartWorkspace(ctx, workspace.ID); err != nil {
-			return err
-		}
-		if _, err := ada.Follow(ctx, workspace.ID, func(api.Progress) {}); err != nil {
-			return err
-		}
-		out, status, err = ada.exec(ctx, "git", "push", "-q", "origin", "--delete", branch)
+		return status == 0 || strings.Contains(out, "remote ref does not exist"), nil
+	})
+}
+
+// reenter signs a person in anew, so that their workspace hangs below a sign-in that lives, and starts it if need be.
+func (s *stage) reenter(ctx context.Context, p *person) error {
+	if _, _, err := s.signIn(ctx, p.name); err != nil {
+		return unless(err, problem.SignInNeeded, problem.Denied, problem.Unavailable)
 	}
-	if err == nil && status != 0 && !strings.Contains(out, "remote ref does not exist") {
-		err = fmt.Errorf("git ended with status %d: %s", status, strings.TrimSpace(screen(out)))
+	if _, err := p.StartWorkspace(ctx, p.workspace.ID); err != nil {
+		return unless(err, problem.Denied, problem.Unavailable)
 	}
+	_, err := p.Follow(ctx, p.workspace.ID, func(api.Progress) {})
 	return err
 }
 
@@ -156,7 +158,7 @@ func fileSize(path string) int64 {
 func noSecrets(ctx context.Context, s *stage) error {
 	ada := s.people["ada"]
 	for _, command := range []string{
-		"git config --list | grep -ciE 'credential|extraheader|token|passw|//[^/ ]+@'",
+		"git config --list | grep -ciE 'extraheader|token|passw|helper=.|//[^/ ]+:[^/ ]+@'",
 		"env | grep -ciE 'token|secret|passw|credential'",
 		"ls -d ~/.git-credentials ~/.netrc ~/.ssh ~/.aws ~/.azure 2>/dev/null | wc -l",
 	} {

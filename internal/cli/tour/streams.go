@@ -62,16 +62,21 @@ func (j job) end(ctx context.Context, p *person) (status int, at time.Time, said
 	return status, time.Unix(0, ns), j.said(out), err
 }
 
-// endedSince lists a user's leases that were closed since a moment.
-func (s *stage) endedSince(ctx context.Context, user string, since time.Time) (ended []api.Lease, open int, err error) {
+// leases lists what a user has open, without the asking for it, and what was closed since a moment.
+func (s *stage) leases(ctx context.Context, user string, since time.Time) (open, ended []api.Lease, err error) {
 	l, err := s.operator.Leases(ctx, user)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
+	}
+	for _, x := range l.Open {
+		if x.Actor == "" {
+			open = append(open, x)
+		}
 	}
 	for _, x := range l.Ended {
 		if x.Ended.After(since) {
 			ended = append(ended, x)
 		}
 	}
-	return ended, len(l.Open) + l.More, nil
+	return open, ended, nil
 }

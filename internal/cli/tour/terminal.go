@@ -2,6 +2,7 @@ package tour
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"regexp"
@@ -17,7 +18,6 @@ import (
 type terminal struct {
 	conn   *websocket.Conn
 	cancel context.CancelFunc
-	number int // of the last command
 
 	mu     sync.Mutex
 	output strings.Builder
@@ -60,11 +60,11 @@ func (t *terminal) close() {
 	t.cancel()
 }
 
-// wait waits until the output from a position on is as wanted, and says when that came.
-func (t *terminal) wait(ctx context.Context, from int, wanted func(string) bool) (string, time.Time, error) {
+// wait waits until the output is as wanted, and says when that came.
+func (t *terminal) wait(ctx context.Context, wanted func(string) bool) (string, time.Time, error) {
 	for {
 		t.mu.Lock()
-		text, at, err, grown := t.output.String()[from:], t.at, t.err, t.grown
+		text, at, err, grown := t.output.String(), t.at, t.err, t.grown
 		t.mu.Unlock()
 		if wanted(text) {
 			return text, at, nil
@@ -83,7 +83,7 @@ func (t *terminal) wait(ctx context.Context, from int, wanted func(string) bool)
 // prompt waits for the shell's prompt, and says when it came. Then it makes the shell quiet, so that only what
 // commands write is read.
 func (t *terminal) prompt(ctx context.Context) (time.Time, error) {
-	_, at, err := t.wait(ctx, 0, func(text string) bool { return strings.HasSuffix(strings.TrimRight(screen(text), " "), "$") })
+	_, at, err := t.wait(ctx, func(text string) bool { return strings.HasSuffix(strings.TrimRight(screen(text), " "), "$") })
 	if err != nil {
 		return at, err
 	}
@@ -93,23 +93,21 @@ func (t *terminal) prompt(ctx context.Context) (time.Time, error) {
 
 // run runs a command in the shell and returns what it wrote and its status.
 func (t *terminal) run(ctx context.Context, command string) (string, int, error) {
-	t.number++
-	t.mu.Lock()
-	from := t.output.Len()
-	t.mu.Unlock()
-	// The mark is put together by the shell, so that the echo of this line cannot be taken for it.
-	mark := regexp.MustCompile(fmt.Sprintf(`\n?@end-%d-(\d+)@`, t.number))
-	line := fmt.Sprintf("%s\nprintf '\\n@%%s-%d-%%d@' end $?\n", command, t.number)
-	if err := t.conn.Write(ctx, websocket.MessageBinary, []byte(line)); err != nil {
+	// Marks stand around the output. The shell puts them together, so that neither the echo of these lines nor the
+	// scrollback, which comes again on every connection, can be taken for them.
+	id := rand.Text()[:8]
+	lines := fmt.Sprintf("printf '@%%s-%[1]s@' begin\n%[2]s\nprintf '\\n@%%s-%[1]s-%%d@' end $?\n", id, command)
+	if err := t.conn.Write(ctx, websocket.MessageBinary, []byte(lines)); err != nil {
 		return "", 0, fmt.Errorf("type into the terminal: %w", err)
 	}
-	text, _, err := t.wait(ctx, from, mark.MatchString)
+	marked := regexp.MustCompile(`(?s)@begin-` + id + `@(.*)@end-` + id + `-(\d+)@`)
+	text, _, err := t.wait(ctx, marked.MatchString)
 	if err != nil {
-		return text, 0, err
+		return "", 0, err
 	}
-	found := mark.FindStringSubmatchIndex(text)
-	status, err := strconv.Atoi(text[found[2]:found[3]])
-	return strings.TrimSpace(screen(text[:found[0]])), status, err
+	found := marked.FindStringSubmatch(text)
+	status, err := strconv.Atoi(found[2])
+	return strings.TrimSpace(screen(found[1])), status, err
 }
 
 // cut waits until the connection has been closed from the other side. It returns what was said in the terminal last,
@@ -120,7 +118,7 @@ func (t *terminal) cut(ctx context.Context) (said string, at time.Time, closed w
 		text, last, gone, ended, grown := t.output.String(), t.at, t.err, t.ended, t.grown
 		t.mu.Unlock()
 		if gone != nil {
-			said = grep(text[max(0, len(text)-2000):], "Lanyard closed")
+			said = grep(text[max(0, len(text)-2000):], "Lanyard closed this terminal")
 			if said == "" {
 				last = ended
 			}

@@ -45,6 +45,7 @@ func story() []step {
 		{"The group goes, and what it allowed ends", groupGoes},
 		{"The group comes back", groupComesBack},
 		{"Revoked while the tenant is off", revoked},
+		{"The project's file changes", projectChanges},
 		{"A group in a group", nested},
 		{"An account is disabled", disabled},
 		{"Somebody new", joiner},

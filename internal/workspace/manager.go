@@ -238,10 +238,13 @@ const maxLines = 500
 func (m *Manager) say(id identity.WorkspaceID, phase Phase, text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := m.entries[id]
-	if e == nil {
-		return
+	if e := m.entries[id]; e != nil {
+		m.tell(e, phase, text)
 	}
+}
+
+// tell is say under the lock.
+func (m *Manager) tell(e *entry, phase Phase, text string) {
 	if phase != "" {
 		e.row.Phase, e.row.Changed = phase, m.c.Now()
 	}

@@ -214,26 +214,34 @@ func (m *Manager) failed(row Workspace, err error) {
 	m.c.Doors.Close(row.ID)
 	ev := m.event(row, "workspace:start", "")
 	ev.Outcome, ev.Reasons = audit.Failed, []string{text}
-	m.settle(ctx, row.ID, Stopped, text, WantStopped, ev)
-	m.say(row.ID, Stopped, text)
+	m.settle(ctx, row.ID, settled{phase: Stopped, says: text, message: text, want: WantStopped}, ev)
 }
 
-// settle records an observed phase. Where it cannot be stored, what is in memory stands and the next look repairs it.
-func (m *Manager) settle(ctx context.Context, id identity.WorkspaceID, phase Phase, message string, want Desired, events ...audit.Event) {
+// settled is how a start or a stop came out.
+type settled struct {
+	phase   Phase
+	says    string  // the last line
+	message string  // stays with the workspace: why it failed
+	want    Desired // what is wanted from now on; empty leaves it
+}
+
+// settle records an outcome. Where it cannot be stored, what is in memory stands and the next look repairs it.
+func (m *Manager) settle(ctx context.Context, id identity.WorkspaceID, out settled, events ...audit.Event) {
 	m.mu.Lock()
 	e := m.entries[id]
 	if e == nil {
 		m.mu.Unlock()
 		return
 	}
-	e.row.Phase, e.row.Message, e.row.Changed = phase, message, m.c.Now()
-	if want != "" {
-		e.row.Desired = want
+	e.row.Message = out.message
+	if out.want != "" {
+		e.row.Desired = out.want
 	}
+	m.tell(e, out.phase, out.says)
 	row := e.row
 	m.mu.Unlock()
 	if err := m.save(ctx, row, events...); err != nil {
-		m.c.Log.Error("a workspace's state could not be stored", "workspace", id, "phase", phase, "error", err)
+		m.c.Log.Error("a workspace's state could not be stored", "workspace", id, "phase", out.phase, "error", err)
 	}
 }
 
@@ -284,8 +292,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		e.used = m.c.Now()
 	}
 	m.mu.Unlock()
-	m.settle(ctx, row.ID, Running, "", "", m.event(row, "workspace:start", ""))
-	m.say(row.ID, Running, "Ready.")
+	m.settle(ctx, row.ID, settled{phase: Running, says: "Ready."}, m.event(row, "workspace:start", ""))
 	return nil
 }
 
@@ -304,8 +311,7 @@ func (m *Manager) stop(ctx context.Context, row Workspace) error {
 		return err
 	}
 	m.c.Doors.Close(row.ID)
-	m.settle(ctx, row.ID, Stopped, row.Message, "", m.event(row, "workspace:stopped", ""))
-	m.say(row.ID, Stopped, "Stopped; the files are kept.")
+	m.settle(ctx, row.ID, settled{phase: Stopped, says: "Stopped; the files are kept.", message: row.Message}, m.event(row, "workspace:stopped", ""))
 	return nil
 }
 

@@ -1,0 +1,369 @@
+package workspace_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// faulty is a runtime, and the doors and agents of its workspaces, that fail when they are told to. The real ones are
+// tested in workspace/sandbox and in test/.
+type faulty struct {
+	mu       sync.Mutex
+	runs     map[identity.WorkspaceID]bool // every workspace that exists, and whether it runs
+	fail     map[string]error              // by method
+	hold     chan struct{}                 // Start waits for it, or for its context
+	started  int
+	setups   int
+	sessions int
+}
+
+func newFaulty() *faulty {
+	return &faulty{runs: map[identity.WorkspaceID]bool{}, fail: map[string]error{}}
+}
+
+func (f *faulty) failing(method string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail[method] = err
+}
+
+func (f *faulty) Name() string                { return "faulty" }
+func (f *faulty) Check(context.Context) error { return nil }
+
+func (f *faulty) Start(ctx context.Context, s workspace.Spec, _ func(string)) error {
+	f.mu.Lock()
+	hold, err := f.hold, f.fail["Start"]
+	f.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.runs[s.ID] = true
+	f.started++
+	return nil
+}
+
+func (f *faulty) Stop(_ context.Context, id identity.WorkspaceID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, there := f.runs[id]; there {
+		f.runs[id] = false
+	}
+	return f.fail["Stop"]
+}
+
+func (f *faulty) Delete(_ context.Context, id identity.WorkspaceID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fail["Delete"]; err != nil {
+		return err
+	}
+	delete(f.runs, id)
+	return nil
+}
+
+func (f *faulty) List(context.Context) ([]workspace.Observed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []workspace.Observed
+	for id, running := range f.runs {
+		list = append(list, workspace.Observed{ID: id, Running: running})
+	}
+	return list, nil
+}
+
+func (f *faulty) Listen(context.Context, identity.WorkspaceID, int) (string, error) { return "", nil }
+func (f *faulty) Wait(ctx context.Context, _ identity.WorkspaceID) error            { return ctx.Err() }
+func (f *faulty) Close(identity.WorkspaceID)                                        {}
+func (f *faulty) Remove(identity.WorkspaceID) error                                 { return nil }
+func (f *faulty) Client(identity.WorkspaceID) http.RoundTripper                     { return f }
+
+// RoundTrip is the agent.
+func (f *faulty) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	answer := httptest.NewRecorder()
+	switch {
+	case r.URL.Path == "/v1/setup" && f.fail["Setup"] != nil:
+		_, _ = io.WriteString(answer, `{"error":"fatal: repository not found"}`+"\n")
+	case r.URL.Path == "/v1/setup":
+		f.setups++
+		_, _ = io.WriteString(answer, `{"phase":"clone","text":"cloning"}`+"\n"+`{"done":true}`+"\n")
+	}
+	return answer.Result(), nil
+}
+
+func (f *faulty) ForWorkspace(context.Context, identity.SessionID, identity.WorkspaceID, identity.ProjectID) (identity.SessionID, error) {
+	return "s-first", nil
+}
+
+func (f *faulty) Ensure(_ context.Context, id identity.SessionID, _ identity.UserID, _ identity.WorkspaceID, _ identity.ProjectID) (identity.SessionID, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sessions++
+	return id, f.fail["Ensure"]
+}
+
+type world struct {
+	t     *testing.T
+	f     *faulty
+	rows  *store.Store
+	m     *workspace.Manager
+	end   func()
+	mu    sync.Mutex
+	inUse bool
+	limit time.Duration
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rows.Close() })
+	w := &world{t: t, f: newFaulty(), rows: rows, limit: time.Hour}
+	w.start()
+	return w
+}
+
+// start makes a manager on the same rows and runtime, as a restarted server does.
+func (w *world) start() {
+	w.t.Helper()
+	w.m = workspace.NewManager(workspace.Config{
+		Rows: w.rows, Runtime: w.f, Doors: w.f, Sessions: w.f, Log: slog.New(slog.DiscardHandler),
+		Setup: func(workspace.Workspace) agentapi.Setup { return agentapi.Setup{Name: "api"} },
+		Timeout: func(workspace.Workspace) time.Duration {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.limit
+		},
+		// As the server does: it looks the workspace up, so the manager must not hold its lock here.
+		InUse: func(id identity.WorkspaceID) bool {
+			w.m.Get(id)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.inUse
+		},
+	})
+	if err := w.m.Load(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan struct{})
+	go func() { w.m.Run(ctx); close(done) }()
+	w.end = sync.OnceFunc(func() { cancel(); <-done })
+	w.t.Cleanup(func() { w.end() })
+}
+
+func (w *world) create() workspace.Workspace {
+	w.t.Helper()
+	row, err := w.m.Create(w.t.Context(), workspace.Order{
+		Owner: identity.UserID{Tenant: "t", Object: "ada"}, OwnerName: "Ada", Project: "p-aaaaaaaaaaaaaaaa", Repository: "https://git.example.test/payments/api",
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return row
+}
+
+// until waits for a phase; "" is for the workspace to be gone.
+func (w *world) until(id identity.WorkspaceID, phase workspace.Phase) workspace.Workspace {
+	w.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		row, ok := w.m.Get(id)
+		if ok && row.Phase == phase || !ok && phase == "" {
+			return row
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("never %q: %+v", phase, row)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (w *world) want(id identity.WorkspaceID, d workspace.Desired) {
+	w.t.Helper()
+	if err := w.m.Want(w.t.Context(), id, d, audit.Event{Time: time.Now(), Action: "test"}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestLife(t *testing.T) {
+	w := newWorld(t)
+	row := w.create()
+	if row.Name != "api" {
+		t.Errorf("checkout %q", row.Name)
+	}
+	w.until(row.ID, workspace.Running)
+	lines, _, stop := w.m.Follow(row.ID)
+	stop()
+	if len(lines) < 3 || lines[len(lines)-1].Text != "Ready." {
+		t.Errorf("lines: %v", lines)
+	}
+	w.want(row.ID, workspace.WantStopped)
+	w.until(row.ID, workspace.Stopped)
+	w.want(row.ID, workspace.WantRunning)
+	w.until(row.ID, workspace.Running)
+	w.want(row.ID, workspace.WantDeleted)
+	w.until(row.ID, "")
+	if rows, _, err := w.rows.LoadWorkspaces(t.Context()); err != nil || len(rows) != 0 {
+		t.Errorf("rows left: %v %v", rows, err)
+	}
+	if err := w.m.Want(t.Context(), row.ID, workspace.WantRunning, audit.Event{}); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFailedStartIsToldAndNotRepeated(t *testing.T) {
+	for _, step := range []string{"Start", "Setup", "Ensure"} {
+		t.Run(step, func(t *testing.T) {
+			w := newWorld(t)
+			w.f.failing(step, problem.New(problem.Unavailable, "bubblewrap is missing"))
+			row := w.create()
+			got := w.until(row.ID, workspace.Stopped)
+			if got.Message == "" || got.Desired != workspace.WantStopped || strings.Contains(got.Message, "Something failed inside") {
+				t.Errorf("%+v", got)
+			}
+			w.f.failing(step, nil)
+			w.want(row.ID, workspace.WantRunning)
+			if got := w.until(row.ID, workspace.Running); got.Message != "" {
+				t.Errorf("an old message: %q", got.Message)
+			}
+		})
+	}
+}
+
+func TestStopDuringStart(t *testing.T) {
+	w := newWorld(t)
+	w.f.hold = make(chan struct{})
+	row := w.create()
+	w.until(row.ID, workspace.Creating)
+	w.want(row.ID, workspace.WantStopped)
+	w.until(row.ID, workspace.Stopped)
+	if w.f.started != 0 {
+		t.Error("it started all the same")
+	}
+}
+
+func TestDeleteIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	row := w.create()
+	w.until(row.ID, workspace.Running)
+	w.f.failing("Delete", errors.New("device busy"))
+	w.want(row.ID, workspace.WantDeleted)
+	w.until(row.ID, workspace.Stopped)
+	w.f.failing("Delete", nil)
+	w.until(row.ID, "")
+}
+
+func TestNobodyInIt(t *testing.T) {
+	w := newWorld(t)
+	row := w.create()
+	w.until(row.ID, workspace.Running)
+	w.mu.Lock()
+	w.limit = time.Nanosecond
+	w.mu.Unlock()
+	w.until(row.ID, workspace.Stopped)
+	w.mu.Lock()
+	w.inUse = true
+	w.mu.Unlock()
+	w.want(row.ID, workspace.WantRunning)
+	w.until(row.ID, workspace.Running)
+}
+
+// What ended by itself is seen, and started again where it is wanted.
+func TestEndedByItself(t *testing.T) {
+	w := newWorld(t)
+	row := w.create()
+	w.until(row.ID, workspace.Running)
+	w.f.mu.Lock()
+	w.f.runs[row.ID] = false
+	started := w.f.started
+	w.f.mu.Unlock()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		w.f.mu.Lock()
+		again := w.f.started > started
+		w.f.mu.Unlock()
+		if again {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody noticed")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.until(row.ID, workspace.Running)
+}
+
+func TestAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	running, stopped := w.create(), w.create()
+	w.until(running.ID, workspace.Running)
+	w.until(stopped.ID, workspace.Running)
+	w.want(stopped.ID, workspace.WantStopped)
+	w.until(stopped.ID, workspace.Stopped)
+	w.end()
+	const leftover identity.WorkspaceID = "w-zzzzzzzzzzzzzzzz"
+	w.f.mu.Lock()
+	w.f.runs[leftover] = true
+	setups := w.f.setups
+	w.f.mu.Unlock()
+	w.start()
+	w.until(running.ID, workspace.Running)
+	w.until(stopped.ID, workspace.Stopped)
+	w.f.mu.Lock()
+	defer w.f.mu.Unlock()
+	if w.f.runs[leftover] {
+		t.Error("what no record knows goes on running")
+	}
+	if _, kept := w.f.runs[leftover]; !kept {
+		t.Error("its files are gone")
+	}
+	if w.f.setups != setups {
+		t.Error("what ran on was set up anew")
+	}
+}
+
+func TestStopAll(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.create(), w.create()
+	w.until(a.ID, workspace.Running)
+	w.until(b.ID, workspace.Running)
+	w.m.StopAll(t.Context())
+	for _, id := range []identity.WorkspaceID{a.ID, b.ID} {
+		if row, _ := w.m.Get(id); row.Phase != workspace.Stopped {
+			t.Errorf("%s is %s", id, row.Phase)
+		}
+	}
+}

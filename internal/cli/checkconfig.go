@@ -38,7 +38,7 @@ func checkConfig(ctx context.Context, path string) (CheckReport, error) {
 		Projects: c.Projects, Policies: c.Policies, Tenant: c.Entra.Tenant, Global: c.Roles, Log: slog.New(slog.DiscardHandler),
 		Apply: func(_ context.Context, change project.Change) error {
 			report.longLived(change.Projects.LongLived())
-			report.Read = fmt.Sprintf("%d project files and %d policy files", len(change.Revision.Projects), len(change.Revision.Policies))
+			report.Read = count(len(change.Revision.Projects), "project file") + " and " + count(len(change.Revision.Policies), "policy file")
 			return report.find(source.Findings(change.Projects.Findings()).Err())
 		},
 	})
@@ -61,4 +61,11 @@ func (r *CheckReport) longLived(found source.Findings) {
 	for _, f := range found {
 		r.LongLived = append(r.LongLived, f.String())
 	}
+}
+
+func count(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
 }

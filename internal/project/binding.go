@@ -106,6 +106,9 @@ func (r *resolver) resolve(b binding) (identity.GroupID, bool) {
 		return id, true
 	}
 	if !ready {
+		if r.groups == nil { // the files alone are checked: nothing is wrong with them
+			return identity.GroupID{}, false
+		}
 		r.report(b, "the group %q cannot be looked up before the directory has been read; its object ID would not have to wait", b.Text)
 		return identity.GroupID{}, false
 	}

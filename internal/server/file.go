@@ -1,18 +1,15 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 
 	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/signin"
-	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 	"github.com/lanyardhq/lanyard/internal/workspace/sandbox"
 )
@@ -23,25 +20,19 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		return Options{}, problem.New(problem.Invalid,
 			"No runtime is configured. The sandbox is for trusted people only; say `runtimes: {sandbox: {trusted_users_only: true}}` if yours are.")
 	}
-	key, err := os.ReadFile(c.EncryptionKeyFile)
+	key, err := config.ReadEncryptionKey(c.EncryptionKeyFile)
 	if err != nil {
-		return Options{}, fmt.Errorf("read the encryption key: %w", err)
+		return Options{}, err
 	}
-	if len(key) != token.SealingKeySize {
-		return Options{}, problem.New(problem.Invalid, "The encryption key in %s must be %d random bytes (head -c %[2]d /dev/urandom > %[1]s); it has %d.",
-			c.EncryptionKeyFile, token.SealingKeySize, len(key))
-	}
-	secret, err := os.ReadFile(c.Entra.SecretFile)
+	secret, err := config.ReadSecret(c.Entra.SecretFile)
 	if err != nil {
-		return Options{}, fmt.Errorf("read the client secret: %w", err)
+		return Options{}, err
 	}
 	database := c.Database
 	if c.DatabaseFile != "" {
-		b, err := os.ReadFile(c.DatabaseFile)
-		if err != nil {
-			return Options{}, fmt.Errorf("read the database's URL: %w", err)
+		if database, err = config.ReadSecret(c.DatabaseFile); err != nil {
+			return Options{}, err
 		}
-		database = string(bytes.TrimSpace(b))
 	}
 	var copies []string
 	if c.Checkpoints != "" {
@@ -56,7 +47,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		URL: c.URL, Listener: listener, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
 		EncryptionKey: key, WorkspaceDomain: c.Workspaces,
 		Tenant: signin.Tenant{
-			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, ClientSecret: string(bytes.TrimSpace(secret)),
+			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, ClientSecret: secret,
 		},
 		TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: c.URL + NotificationPath,
 		Projects: c.Projects, Policies: c.Policies, Global: c.Roles,

@@ -74,7 +74,9 @@ func (a *app) startOne(ctx context.Context, r *remote.Remote, what string, asJSO
 			_ = a.out.json(p) // a reader that has gone ends the program by SIGPIPE
 			return
 		}
-		a.step(p, begun)
+		if !p.At.Before(begun) { // else it is of an earlier start, of a workspace that runs already
+			a.step(p, begun)
+		}
 	})
 	if errors.Is(err, context.Canceled) {
 		return a.takeBack(ctx, r, w, notAnID != nil)

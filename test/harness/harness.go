@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -234,6 +235,14 @@ func (w *World) SignIn(name string) *remote.Remote {
 	return r
 }
 
+// Is makes r what As answers for a sample user from now on.
+func (w *World) Is(name string, r *remote.Remote) {
+	if old := w.people[name]; old != nil {
+		old.Close()
+	}
+	w.people[name] = r
+}
+
 // Browser is a browser in which nobody is signed in.
 func (w *World) Browser() *browser.Browser {
 	b := browser.New()
@@ -331,4 +340,18 @@ func (w *World) Curl(r *http.Request) (int, string) {
 		w.T.Fatal(err)
 	}
 	return resp.StatusCode, string(body)
+}
+
+// Program is the path of the lanyard binary.
+func (w *World) Program() string { return filepath.Join(w.bin, "lanyard") }
+
+// FreePort is a port of loopback that nobody listens on now.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }

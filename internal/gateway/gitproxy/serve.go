@@ -173,7 +173,7 @@ func (x *exchange) forward(resp *http.Response, contentType string, lease *acces
 		}
 		a.last(text)
 		x.linger()
-	case errors.Is(err, errDownstream):
+	case errors.Is(err, errDownstream), x.r.Context().Err() != nil: // the client has gone
 	default:
 		x.c.Log.Warn("an upstream's answer broke off", "repository", x.repo.URL, "error", err)
 		a.last("Lanyard: the upstream's answer broke off.")

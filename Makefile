@@ -45,7 +45,7 @@ $(DIST)/.built: $(UI) ui/node_modules/.package-lock.json
 	@touch $@
 
 check: ui/node_modules/.package-lock.json ## gofmt, vet, staticcheck, tsc
-	@test -z "$$(gofmt -l cmd api internal test bench *.go | tee /dev/stderr)" || { echo 'gofmt has something to say about the files above'; exit 1; }
+	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" || { echo 'gofmt has something to say about the files above'; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	npm --prefix ui run --silent check

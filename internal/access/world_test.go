@@ -167,10 +167,7 @@ func person(u identity.UserID) identity.Principal {
 	return identity.Principal{Kind: identity.Person, User: u, Session: sessionOf(u)}
 }
 
-var (
-	repo = identity.Resource{Kind: identity.KindRepo, Name: "https://git.example.test/payments/api", Project: projectID}
-	app  = identity.Resource{Kind: identity.KindApp, Name: "ledger", Project: projectID}
-)
+var repo = identity.Resource{Kind: identity.KindRepo, Name: "https://git.example.test/payments/api", Project: projectID}
 
 func read(u identity.UserID) Request {
 	return Request{Principal: person(u), Action: identity.RepoRead, Resource: repo}

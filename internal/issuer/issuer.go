@@ -24,6 +24,8 @@ func Routes(url string, keys *token.Keys) []web.Route {
 		{Method: http.MethodGet, Path: "/.well-known/openid-configuration", Access: web.Public("it says where the public keys are"),
 			Serve: func(w http.ResponseWriter, _ *http.Request) error { return web.WriteJSON(w, http.StatusOK, discovery) }},
 		{Method: http.MethodGet, Path: JWKSPath, Access: web.Public("public keys"),
-			Serve: func(w http.ResponseWriter, _ *http.Request) error { return web.WriteJSON(w, http.StatusOK, keys.JWKS()) }},
+			Serve: func(w http.ResponseWriter, _ *http.Request) error {
+				return web.WriteJSON(w, http.StatusOK, keys.JWKS())
+			}},
 	}
 }

@@ -100,7 +100,7 @@ func TestServe(t *testing.T) {
 				_ = cmd.Process.Signal(sig)
 				_ = cmd.Wait()
 			}
-			cmd, log := run()
+			cmd, _ := run()
 			operator := remote.Socket(filepath.Join(dir, "data", "lanyard.sock"))
 			defer operator.Close()
 			allowed := func() bool {
@@ -116,7 +116,7 @@ func TestServe(t *testing.T) {
 				t.Errorf("--user signs in outside dev:\n%s", out)
 			}
 			end(cmd, syscall.SIGKILL)
-			cmd, log = run()
+			cmd, log := run()
 			w.Eventually("ada may push after kill -9", allowed)
 			deadline := time.Now().Add(harness.Wait)
 			for {

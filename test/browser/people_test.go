@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/lanyardhq/lanyard/test/harness"
 )
@@ -50,6 +52,17 @@ func (b *tab) terminal() {
 	b.t.Helper()
 	b.sees(id("terminal-status") + `[data-state="open"]`)
 	b.screen("$ ")
+}
+
+// interrupt types Ctrl-C.
+func (b *tab) interrupt() {
+	b.t.Helper()
+	for _, kind := range []input.DispatchKeyEventType{kb.KeyDown, kb.KeyUp} {
+		p := input.DispatchKeyEventParams{Type: kind, Key: "c", Code: "KeyC", WindowsVirtualKeyCode: 'C', Modifiers: int64(kb.ModifierCtrl)}
+		if _, err := chromedp.Call(b.ctx, input.DispatchKeyEvent, p); err != nil {
+			b.fatalf("press Ctrl-C: %v", err)
+		}
+	}
 }
 
 // screen waits until the terminal shows a text.

@@ -61,7 +61,7 @@ func newTab(t *testing.T, ctx context.Context, cancel context.CancelFunc) *tab {
 	})
 	t.Cleanup(b.stop)
 	// Who is not signed in is told so with 401, which browsers write to the console.
-	b.expect(`^network error: .* 401 .*/api/v1/me$`)
+	b.expect(`^network error: .* 401 .*/api/v1/`)
 	return b
 }
 
@@ -149,6 +149,15 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
+// fill types into a field in the place of what is in it.
+func (b *tab) fill(selector, text string) {
+	b.t.Helper()
+	b.sees(selector)
+	b.do(chromedp.Focus(chromedp.CSS(selector)))
+	get(b, chromedp.Evaluate[any](`document.querySelector(`+quoted(selector)+`).select()`))
+	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
 // text is what a person reads in the first element of a selector.
 func (b *tab) text(selector string) string {
 	b.t.Helper()
@@ -162,7 +171,7 @@ func (b *tab) sees(selector string) {
 	b.until(selector+" is shown", `(document.querySelector(`+quoted(selector)+`)?.getClientRects().length ?? 0) > 0`)
 }
 
-// sees not: waits until there is no such element.
+// seesNo waits until there is no such element.
 func (b *tab) seesNo(selector string) {
 	b.t.Helper()
 	b.until(selector+" is gone", `!document.querySelector(`+quoted(selector)+`)`)
@@ -174,10 +183,10 @@ func (b *tab) has(selector string) bool {
 	return get(b, chromedp.Evaluate[bool](`!!document.querySelector(`+quoted(selector)+`)`))
 }
 
-// reads waits until the text of some element of a selector holds a text.
+// reads waits until the text of some element of a selector holds a text, in capitals or not: styles change those.
 func (b *tab) reads(selector, want string) {
 	b.t.Helper()
-	b.until(selector+" says "+want, `[...document.querySelectorAll(`+quoted(selector)+`)].some(e => e.innerText.includes(`+quoted(want)+`))`)
+	b.until(selector+" says "+want, `[...document.querySelectorAll(`+quoted(selector)+`)].some(e => e.innerText.toLowerCase().includes(`+quoted(strings.ToLower(want))+`))`)
 }
 
 // until waits for an expression of the page to be true. chromedp's own Poll makes a function of a text, which the

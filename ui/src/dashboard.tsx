@@ -1,7 +1,7 @@
 // The dashboard: one page whose fragment says what it shows. "#https://…" is a context URL to start from,
 // "#/workspace/w-…" one workspace, nothing is home.
 import { render } from "preact";
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { get, Problem, type Me } from "./api";
 import { Confirm } from "./confirm";
 import { contextOf, keepForSignIn, restoreAfterSignIn } from "./fragment";
@@ -15,15 +15,21 @@ type State = { at: "loading" } | { at: "signed-out"; why?: string } | { at: "dow
 function App() {
   const [state, setState] = useState<State>({ at: "loading" });
   const [fragment, setFragment] = useState(location.hash.slice(1));
+  const ended = useRef<string | undefined>(undefined); // why access ended, as soon as something said so
 
   const load = useCallback(async (why?: string) => {
+    ended.current ||= why;
     try {
       const me = await get<Me>("/me");
       restoreAfterSignIn();
+      ended.current = undefined;
       setState({ at: "in", me });
     } catch (fault) {
       if (!(fault instanceof Problem)) throw fault;
-      if (fault.status === 401) setState(why ? { at: "signed-out", why } : { at: "signed-out" });
+      if (fault.status === 401) {
+        // Whoever was here is told why they are not any more; who comes anew needs no word.
+        setState((was) => was.at === "loading" ? { at: "signed-out" } : { at: "signed-out", why: ended.current ?? "Your session has ended." });
+      }
       else if (fault.status === 403) setState({ at: "signed-out", why: fault.message });
       else setState({ at: "down", why: fault.message });
     }
@@ -44,7 +50,7 @@ function App() {
 
   /** What every part calls with an error: whoever is signed out sees the sign-in page, others get it back to show. */
   const signedOut = useCallback((fault: unknown) => {
-    if (fault instanceof Problem && fault.status === 401) void load(fault.message);
+    if (fault instanceof Problem && fault.status === 401) void load();
   }, [load]);
 
   switch (state.at) {

@@ -10,19 +10,28 @@ export function useNow(every = 1000): number {
   return now;
 }
 
-/** Calls task now, and again `pause()` milliseconds after it ended while the page is looked at. */
+/** Calls task now, again `pause()` milliseconds after it ended while the page is looked at, and when it is looked at anew. */
 export function useRepeat(task: (signal: AbortSignal) => Promise<void>, pause: () => number, again: unknown[]): void {
   useEffect(() => {
     const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout>;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let running = false;
     const round = async () => {
-      if (!document.hidden) await task(stop.signal);
-      if (!stop.signal.aborted) timer = setTimeout(round, pause());
+      clearTimeout(timer);
+      running = true;
+      await task(stop.signal);
+      running = false;
+      if (!stop.signal.aborted && !document.hidden) timer = setTimeout(round, pause());
+    };
+    const looked = () => {
+      if (!document.hidden && !running) void round();
     };
     void round();
+    document.addEventListener("visibilitychange", looked);
     return () => {
       stop.abort();
       clearTimeout(timer);
+      document.removeEventListener("visibilitychange", looked);
     };
   }, again);
 }

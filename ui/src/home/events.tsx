@@ -25,7 +25,7 @@ export function Events({ changes, onFault }: { changes: number; onFault: (fault:
     <Section id="events" title="Audit log">
       <div class="scroll">
         <table>
-          <thead><tr><th>Time</th><th>Who</th><th>What</th><th>Outcome</th></tr></thead>
+          <thead><tr><th>Time</th><th>Who</th><th class="rest">What</th><th>Outcome</th></tr></thead>
           <tbody>
             {list.map((e) => (
               <tr data-testid="event" data-action={e.action} data-outcome={e.outcome} key={e.seq}>

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { get, Problem, type Me } from "../api";
+import { get, Problem, type Me, type Workspace } from "../api";
 import { useRepeat } from "../hooks";
 import { Fault } from "../parts";
 import { Events } from "./events";
@@ -14,16 +14,17 @@ function rights(me: Me): string {
 }
 
 /** The first page: who you are, what you have, what is open. */
-export function Home({ me, onFault, onRightsChanged }: { me: Me; onFault: (fault: unknown) => void; onRightsChanged: () => void }) {
+export function Home({ me, onFault, onRightsChanged }: { me: Me; onFault: (fault: unknown) => void; onRightsChanged: (why?: string) => void }) {
   const [fault, setFault] = useState<unknown>();
+  const [workspaces, setWorkspaces] = useState<Workspace[]>([]);
   const [changes, setChanges] = useState(0); // rights or leases changed: read again what depends on them
   const failed = (f: unknown) => {
     setFault(f);
     onFault(f);
   };
-  const changed = () => {
+  const changed = (why?: string) => {
     setChanges((n) => n + 1);
-    onRightsChanged();
+    onRightsChanged(why);
   };
   // A role that comes back touches nothing that is open, so nothing tells of it.
   useRepeat(async (signal) => {
@@ -41,8 +42,8 @@ export function Home({ me, onFault, onRightsChanged }: { me: Me; onFault: (fault
       <div class="columns">
         <div>
           <New changes={changes} onFault={failed} />
-          <Workspaces changes={changes} onFault={failed} />
-          <OpenNow me={me} onFault={failed} onCut={changed} />
+          <Workspaces changes={changes} onList={setWorkspaces} onFault={failed} />
+          <OpenNow me={me} workspaces={workspaces} onFault={failed} onCut={changed} />
           <Events changes={changes} onFault={failed} />
         </div>
         <aside><Who me={me} /></aside>

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { follow, Problem, send, type Lease, type Leases, type Me } from "../api";
+import { follow, Problem, send, type Lease, type Leases, type Me, type Workspace } from "../api";
 import { clock, lasting, shortResource, verb, visible } from "../format";
 import { useNow } from "../hooks";
 import { Act, Section } from "../parts";
@@ -8,7 +8,9 @@ import { Act, Section } from "../parts";
 export const ofThePage = new Set(["self:view", "lease:list", "audit:read", "workspace:list", "project:view"]);
 
 /** Open accesses as they come and go, each with what it rests on, and those that were ended. */
-export function OpenNow({ me, onFault, onCut }: { me: Me; onFault: (fault: unknown) => void; onCut: () => void }) {
+export function OpenNow({ me, workspaces, onFault, onCut }: {
+  me: Me; workspaces: Workspace[]; onFault: (fault: unknown) => void; onCut: (why?: string) => void;
+}) {
   const [leases, setLeases] = useState<Leases>();
   const [connected, setConnected] = useState(false);
   const [all, setAll] = useState(false);
@@ -26,7 +28,7 @@ export function OpenNow({ me, onFault, onCut }: { me: Me; onFault: (fault: unkno
             if (newest !== undefined && latest !== newest) onCut();
             newest = latest;
           }, stop.signal);
-          if (closed) onCut();
+          if (closed) onCut(closed.code === "shutdown" ? undefined : closed.reason);
         } catch (fault) {
           if (stop.signal.aborted) return;
           if (fault instanceof Problem && fault.status >= 400 && fault.status < 500) return onFault(fault);
@@ -38,6 +40,7 @@ export function OpenNow({ me, onFault, onCut }: { me: Me; onFault: (fault: unkno
     return () => stop.abort();
   }, []);
 
+  const names = new Map(workspaces.map((w) => [w.id, w.name]));
   const open = (leases?.open ?? []).filter((l) => all || !ofThePage.has(l.action));
   const hidden = (leases?.open.length ?? 0) - open.length;
   const ended = (leases?.ended ?? []).filter((l) => all || !ofThePage.has(l.action));
@@ -45,7 +48,7 @@ export function OpenNow({ me, onFault, onCut }: { me: Me; onFault: (fault: unkno
     <>
       <Section id="open-now" title="Open now" aside={<span class={"live " + (connected ? "on" : "")} data-testid="live">{connected ? "live" : "connecting"}</span>}>
         <ul class="rows">
-          {open.map((l) => <Open lease={l} me={me} key={l.id} onFault={onFault} />)}
+          {open.map((l) => <Open lease={l} me={me} names={names} key={l.id} onFault={onFault} />)}
           {leases && open.length === 0 && <li class="muted" data-testid="nothing-open">Nothing is open.</li>}
           {(leases?.more ?? 0) > 0 && <li class="muted">and {leases!.more} more</li>}
         </ul>
@@ -57,17 +60,22 @@ export function OpenNow({ me, onFault, onCut }: { me: Me; onFault: (fault: unkno
       </Section>
       {ended.length > 0 && (
         <Section id="ended" title="Ended">
-          <ul class="rows">{ended.slice(0, 20).map((l) => <Ended lease={l} me={me} key={l.id} />)}</ul>
+          <ul class="rows">{ended.slice(0, 20).map((l) => <Ended lease={l} me={me} names={names} key={l.id} />)}</ul>
         </Section>
       )}
     </>
   );
 }
 
-function What({ lease: l, me }: { lease: Lease; me: Me }) {
+interface Shown { lease: Lease; me: Me; names: Map<string, string> } // names: of workspaces, by ID
+
+function What({ lease: l, me, names }: Shown) {
+  const resource = shortResource(l.resource);
+  const name = names.get(resource);
   return (
     <>
-      <strong>{verb(l.action)}</strong> <span class="breakable">{shortResource(l.resource)}</span>
+      <strong>{verb(l.action)}</strong>{" "}
+      <span class="breakable">{name ? <>{visible(name)} <span class="muted small">{resource}</span></> : resource}</span>
       {l.user && l.user !== me.user && <span class="badge">{visible(l.user_name)}</span>}
       {l.actor && <span class="badge">{visible(l.actor)}</span>}
     </>
@@ -80,12 +88,12 @@ function because(l: Lease): string {
   return visible(role && l.via ? `${role}, through ${l.via}` : role || "your own");
 }
 
-function Open({ lease: l, me, onFault }: { lease: Lease; me: Me; onFault: (fault: unknown) => void }) {
+function Open({ lease: l, me, names, onFault }: Shown & { onFault: (fault: unknown) => void }) {
   const now = useNow();
   return (
     <li data-testid="lease" data-lease={l.id} data-action={l.action}>
       <div class="grow">
-        <What lease={l} me={me} />
+        <What lease={l} me={me} names={names} />
         <span class="muted block" data-testid="lease-because">{because(l)} · for {lasting(now - Date.parse(l.opened))}</span>
       </div>
       <Act label="End" kind="quiet" testid="end-lease" onFault={onFault} run={() => send("DELETE", "/leases/" + l.id)} />
@@ -93,11 +101,11 @@ function Open({ lease: l, me, onFault }: { lease: Lease; me: Me; onFault: (fault
   );
 }
 
-function Ended({ lease: l, me }: { lease: Lease; me: Me }) {
+function Ended({ lease: l, me, names }: Shown) {
   return (
     <li data-testid="ended-lease" data-lease={l.id} data-action={l.action} data-code={l.code}>
       <div class="grow">
-        <What lease={l} me={me} />
+        <What lease={l} me={me} names={names} />
         <span class="block reason" data-testid="ended-reason">{visible(l.reason)}</span>
         <span class="muted block small">{clock(l.ended!)}, after {lasting(Date.parse(l.ended!) - Date.parse(l.opened))}</span>
       </div>

@@ -23,7 +23,7 @@ export function Who({ me }: { me: Me }) {
         </ul>
       ) : <p class="muted" data-testid="no-projects">You have no role in any project. Roles come from groups of your directory; ask whoever looks after them.</p>}
       {me.roles.length > 0 && <p class="muted">Of the installation: {me.roles.map((r) => <span class="badge">{visible(r)}</span>)}</p>}
-      <details>
+      {me.groups.length > 0 && <details>
         <summary data-testid="my-groups-summary">{me.groups.length === 1 ? "1 group" : me.groups.length + " groups"}</summary>
         <ul class="groups">
           {me.groups.map((g) => (
@@ -33,7 +33,7 @@ export function Who({ me }: { me: Me }) {
             </li>
           ))}
         </ul>
-      </details>
+      </details>}
       {me.sign_in && <p class="muted small" data-testid="signed-in-at">Signed in {ago(me.sign_in.at, now)}{me.sign_in.strength && <> · strength {visible(me.sign_in.strength)}</>}</p>}
     </Section>
   );

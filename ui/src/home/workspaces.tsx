@@ -7,12 +7,16 @@ import { useFollow } from "../progress";
 import { moving, State, WorkspaceActions } from "../workspace";
 
 /** The workspaces, with what they are doing. */
-export function Workspaces({ changes, onFault }: { changes: number; onFault: (fault: unknown) => void }) {
+export function Workspaces({ changes, onList, onFault }: {
+  changes: number; onList: (list: Workspace[]) => void; onFault: (fault: unknown) => void;
+}) {
   const [list, setList] = useState<Workspace[]>();
   const [asked, setAsked] = useState(0);
   useRepeat(async (signal) => {
     try {
-      setList((await get<Page<Workspace>>("/workspaces?limit=200", signal)).items);
+      const { items } = await get<Page<Workspace>>("/workspaces?limit=200", signal);
+      setList(items);
+      onList(items);
     } catch (fault) {
       if (!signal.aborted) onFault(fault);
     }

@@ -13,13 +13,21 @@ const message = document.getElementById("message")!;
 const text = document.getElementById("message-text")!;
 const again = document.getElementById("again") as HTMLButtonElement;
 
+// The sixteen colours, all of them readable on the background.
+const palette = {
+  black: "#4b555e", red: "#f47067", green: "#57c773", yellow: "#d9a94a",
+  blue: "#6cb0f5", magenta: "#c58af0", cyan: "#4fc9ba", white: "#cdd5da",
+  brightBlack: "#7d8993", brightRed: "#ff938a", brightGreen: "#7ee096", brightYellow: "#f0c674",
+  brightBlue: "#92c7ff", brightMagenta: "#dcb0ff", brightCyan: "#7fe0d4", brightWhite: "#ffffff",
+};
+
 const terminal = new Terminal({
   cursorBlink: true,
   fontFamily: 'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace',
   fontSize: 14,
   scrollback: 10_000,
   screenReaderMode: false,
-  theme: { background: "#101315", foreground: "#e4e8ea", cursor: "#4fc9ba", selectionBackground: "#2f4a46" },
+  theme: { background: "#101315", foreground: "#e4e8ea", cursor: "#4fc9ba", selectionBackground: "#2f4a46", ...palette },
 });
 const fit = new FitAddon();
 terminal.loadAddon(fit);

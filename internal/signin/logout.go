@@ -46,6 +46,9 @@ func (s *Service) frontChannel(w http.ResponseWriter, r *http.Request) error {
 			Time: s.c.Now(), Action: "signout", Outcome: audit.Done, Actor: "tenant", IP: web.ClientIP(r),
 		})
 	}
+	// The tenant's sign-out page frames this answer, which is empty; nothing else of the site may be framed.
+	w.Header().Del("X-Frame-Options")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors "+web.Origin(s.c.Tenant.Issuer))
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	return nil

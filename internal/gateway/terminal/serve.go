@@ -3,6 +3,7 @@ package terminal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/web"
+	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
 // terminalName is the terminal that the page attaches to. It lives in the workspace, attached or not.
@@ -72,8 +74,19 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request) error {
 		<-lease.Cut()
 		return nil
 	}
+	if ended != nil && g.leaves(ws.ID) {
+		ended = errLeaves
+	}
 	run.finish(ended)
 	return nil
+}
+
+// errLeaves is how a shell's end is told that came with its workspace's: no new shell can be opened for now.
+var errLeaves = errors.New("the workspace is being stopped or deleted")
+
+func (g *Gate) leaves(id identity.WorkspaceID) bool {
+	ws, ok := g.c.Workspaces.Get(id)
+	return !ok || ws.Desired == workspace.WantStopped || ws.Desired == workspace.WantDeleted
 }
 
 // farewell tells the person in the terminal itself, and the page by the close code.

@@ -4,21 +4,22 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
-// ClientIP is the address of the peer. Forwarded headers are not believed: no proxy is trusted by default.
+// ClientIP is the address of the peer; empty where it has none, as on a Unix socket. Forwarded headers are not
+// believed: no proxy is trusted by default.
 func ClientIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return r.RemoteAddr
+		return ""
 	}
-	return host
+	return peer.Addr().Unmap().String()
 }
 
 // WriteJSON answers with v.

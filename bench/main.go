@@ -1,0 +1,105 @@
+// Bench measures Lanyard beside bare parts, in the same run and on the same machine. `make bench` runs everything,
+// `make bench ONLY=name` one figure or one benchmark; docs/benchmarks.md says what each figure is.
+//
+// Each figure is one line on standard output: `BENCH name value unit [vs peer value ratio]`. What this machine
+// cannot run is `SKIP name reason`. Everything else goes to standard error.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// benchmark measures one subject, and gives several figures. Its name is that of its file.
+type benchmark struct {
+	name    string
+	figures []string // without what follows an @
+	run     func(context.Context, *bench) error
+}
+
+func benchmarks() []benchmark {
+	return []benchmark{
+		{"decide", []string{"decide.uncached"}, benchDecide},
+		{"audit", []string{"audit.durable"}, benchAudit},
+		{"directory", []string{"directory.effect.p50", "directory.effect.p99"}, benchDirectory},
+		{"http", []string{"http.cpu"}, benchHTTP},
+		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
+		{"start", []string{"start.sandbox.p50"}, benchStart},
+		{"cut", []string{"cut.one.p50", "cut.one.p99", "cut.all"}, benchCut},
+	}
+}
+
+// bench is what every benchmark is given.
+type bench struct {
+	log      *slog.Logger
+	profiles string // folder for CPU profiles of the measured processes; empty: none are made
+}
+
+func main() {
+	if len(os.Args) == 3 && os.Args[1] == "role" {
+		// Ctrl-C goes to the whole process group; a part ends when the one that started it says so, or is gone.
+		signal.Ignore(os.Interrupt)
+		if err := play(os.Args[2]); err != nil {
+			fmt.Fprintf(os.Stderr, "bench %s: %v\n", os.Args[2], err)
+			os.Exit(1)
+		}
+		return
+	}
+	profiles := flag.String("profiles", "", "write CPU profiles of the measured processes into this `folder`")
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: go run ./bench [-profiles FOLDER] [NAME…]\nnames:\n")
+		for _, b := range benchmarks() {
+			fmt.Fprintf(flag.CommandLine.Output(), "  %s: %s\n", b.name, strings.Join(b.figures, " "))
+		}
+	}
+	flag.Parse()
+	chosen, err := choose(flag.Args())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	b := &bench{profiles: *profiles, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	failed := false
+	for _, one := range chosen {
+		fmt.Fprintf(os.Stderr, "# %s\n", one.name)
+		if err := one.run(ctx, b); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", one.name, err)
+			failed = true
+		}
+		if ctx.Err() != nil {
+			os.Exit(130)
+		}
+	}
+	if failed {
+		os.Exit(1)
+	}
+}
+
+// choose finds the benchmarks that names mean: a benchmark's name, or a figure's with or without its size.
+func choose(names []string) ([]benchmark, error) {
+	if len(names) == 0 {
+		return benchmarks(), nil
+	}
+	var chosen []benchmark
+	for _, name := range names {
+		figure, _, _ := strings.Cut(name, "@")
+		i := slices.IndexFunc(benchmarks(), func(b benchmark) bool {
+			return b.name == strings.TrimSuffix(name, ".go") || slices.Contains(b.figures, figure)
+		})
+		if i < 0 {
+			return nil, fmt.Errorf("no figure and no benchmark is called %q", name)
+		}
+		chosen = append(chosen, benchmarks()[i])
+	}
+	return chosen, nil
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/creack/pty"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/cli/remote"
+)
+
+const startRounds = 20
+
+// benchStart measures the time from the click that makes a workspace to the prompt of its terminal in the browser,
+// less what the clone took, beside a bare bubblewrap that makes the same namespaces and starts a shell. They take
+// turns.
+func benchStart(ctx context.Context, _ *bench) error {
+	if _, err := exec.LookPath("bwrap"); err != nil {
+		skip("start.sandbox.p50", "bubblewrap is not installed")
+		return nil
+	}
+	program, err := filepath.Abs("bin/lanyard")
+	if err == nil {
+		_, err = os.Stat(program)
+	}
+	if err != nil {
+		skip("start.sandbox.p50", "bin/lanyard is not built; `make build` builds it")
+		return nil
+	}
+	if _, err := barePrompt(ctx); err != nil {
+		skip("start.sandbox.p50", fmt.Sprintf("bubblewrap does not work here: %v", err))
+		return nil
+	}
+	w, err := startDev(ctx, program)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	var whole, without, bare []float64
+	for round := range startRounds + 1 {
+		one, clone, err := w.click(ctx)
+		if err != nil {
+			return err
+		}
+		other, err := barePrompt(ctx)
+		if err != nil {
+			return err
+		}
+		if round == 0 { // the files that all workspaces share are made at the first
+			continue
+		}
+		whole, without, bare = append(whole, ms(one)), append(without, ms(one-clone)), append(bare, ms(other))
+		tell("  workspace %.0f ms, of which %.0f ms clone; bare bwrap %.1f ms", ms(one), ms(clone), ms(other))
+	}
+	compare("start.sandbox.p50", median(without), "ms", "bwrap", median(bare))
+	report("start.sandbox.p50@clone", median(whole), "ms")
+	return nil
+}
+
+// devWorld is `lanyard dev`, as its users start it, with one of them signed in.
+type devWorld struct {
+	cmd  *exec.Cmd
+	data string
+	info remote.DevInfo
+	ada  *remote.Remote
+}
+
+func startDev(ctx context.Context, program string) (_ *devWorld, err error) {
+	w := &devWorld{}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if w.data, err = os.MkdirTemp("", "lyb-"); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(w.data, 0o755); err != nil { // workspaces run as users of their own
+		return nil, err
+	}
+	w.cmd = exec.Command(program, "dev", "--json", "--data", w.data, "--listen", "127.0.0.1:0")
+	out, err := w.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.cmd.Start(); err != nil {
+		w.cmd = nil
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		return nil, fmt.Errorf("lanyard dev does not start: %w", err)
+	}
+	if err := json.Unmarshal(line, &w.info); err != nil {
+		return nil, err
+	}
+	ada, err := w.info.User("ada")
+	if err != nil {
+		return nil, err
+	}
+	w.ada, err = w.info.SignIn(ctx, ada)
+	return w, err
+}
+
+func (w *devWorld) close() {
+	if w.ada != nil {
+		w.ada.Close()
+		w.ada.Browser.Close()
+	}
+	if w.cmd != nil {
+		_ = w.cmd.Process.Signal(os.Interrupt) // gone already is as good
+		kill := time.AfterFunc(30*time.Second, func() { _ = w.cmd.Process.Kill() })
+		_ = w.cmd.Wait()
+		kill.Stop()
+	}
+	if w.data != "" {
+		if err := os.RemoveAll(w.data); err != nil {
+			tell("remove %s: %v", w.data, err)
+		}
+	}
+}
+
+// click makes a workspace, opens its terminal as the page does, waits for the prompt, and deletes the workspace.
+func (w *devWorld) click(ctx context.Context) (whole, clone time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	start := time.Now()
+	ws, err := w.ada.CreateWorkspace(ctx, api.Order{ContextURL: "https://git.example.test/payments/api"})
+	if err != nil {
+		return 0, 0, err
+	}
+	var story []api.Progress
+	ws, err = w.ada.Follow(ctx, ws.ID, func(p api.Progress) { story = append(story, p) })
+	if err == nil && ws.Phase != "running" {
+		err = fmt.Errorf("the workspace is %s: %s", ws.Phase, ws.Message)
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := w.prompt(ctx, ws.Terminal); err != nil {
+		return 0, 0, err
+	}
+	whole = time.Since(start)
+	if clone, err = cloneTime(story); err != nil {
+		return 0, 0, err
+	}
+	return whole, clone, w.delete(ctx, ws.ID)
+}
+
+// cloneTime is from the line that says that Git clones to the last one that Git said.
+func cloneTime(story []api.Progress) (time.Duration, error) {
+	var from, to time.Time
+	for _, line := range story {
+		switch {
+		case strings.HasPrefix(line.Text, "git clone "):
+			from = line.At
+		case line.Phase == "initializing" && !from.IsZero():
+			to = line.At
+		}
+	}
+	if from.IsZero() || to.IsZero() {
+		return 0, errors.New("the start does not say when it cloned")
+	}
+	return to.Sub(from), nil
+}
+
+func (w *devWorld) prompt(ctx context.Context, address string) error {
+	page, err := w.ada.Browser.Visit(ctx, address) // hands the session over to the terminal's site
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, page.Body)
+	page.Body.Close()
+	if err == nil && page.StatusCode != http.StatusOK {
+		err = errors.New("the terminal's page answered " + page.Status)
+	}
+	if err != nil {
+		return err
+	}
+	socket := "ws" + strings.TrimPrefix(strings.TrimSuffix(address, "/"), "http") + "/_lanyard/terminal?cols=80&rows=24"
+	conn, _, err := w.ada.Browser.WebSocket(ctx, socket)
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow()
+	conn.SetReadLimit(2 << 20)
+	var said []byte
+	for !prompted(said) {
+		kind, frame, err := conn.Read(ctx)
+		if err != nil {
+			return fmt.Errorf("no prompt after %q: %w", said, err)
+		}
+		if kind == websocket.MessageBinary {
+			said = append(said, frame...)
+		}
+	}
+	return nil
+}
+
+func prompted(said []byte) bool {
+	return bytes.Contains(said, []byte("$ ")) || bytes.Contains(said, []byte("# "))
+}
+
+func (w *devWorld) delete(ctx context.Context, id string) error {
+	if err := w.ada.DeleteWorkspace(ctx, id); err != nil {
+		return err
+	}
+	for {
+		if _, err := w.ada.Workspace(ctx, id); err != nil {
+			if gone, ok := errors.AsType[*api.Error](err); ok && gone.Status == http.StatusNotFound {
+				return nil
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// barePrompt is the time that bubblewrap and a shell take to a prompt on a terminal, with the namespaces of a
+// workspace and a user of its own when this runs as root.
+func barePrompt(ctx context.Context) (time.Duration, error) {
+	args := []string{
+		"--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup", "--disable-userns",
+		"--as-pid-1", "--new-session", "--die-with-parent", "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", "bare",
+		"--ro-bind", "/usr", "/usr",
+	}
+	for _, dir := range []string{"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"} {
+		if link, err := os.Readlink(dir); err == nil {
+			args = append(args, "--symlink", link, dir)
+		} else if _, err := os.Stat(dir); err == nil {
+			args = append(args, "--ro-bind", dir, dir)
+		}
+	}
+	args = append(args, "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run",
+		"--remount-ro", "/", "--chdir", "/tmp", "--clearenv", "--setenv", "PS1", "bare$ ", "--", "/bin/bash", "--norc", "--noprofile", "-i")
+	cmd := exec.CommandContext(ctx, "bwrap", args...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 209_999, Gid: 209_999}
+	}
+	start := time.Now()
+	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 80, Rows: 24})
+	if err != nil {
+		return 0, err
+	}
+	defer terminal.Close()
+	defer func() {
+		_ = cmd.Process.Kill() // gone already is as good
+		_ = cmd.Wait()
+	}()
+	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	var said []byte
+	buf := make([]byte, 4<<10)
+	for !prompted(said) {
+		n, err := terminal.Read(buf)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %s", err, said)
+		}
+		said = append(said, buf[:n]...)
+	}
+	return time.Since(start), nil
+}

@@ -89,6 +89,19 @@ message:
 	}
 }
 
+// said counts what is on the console of a pattern.
+func (b *tab) said(pattern string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, m := range b.console {
+		if regexp.MustCompile(pattern).MatchString(m) {
+			n++
+		}
+	}
+	return n
+}
+
 func (b *tab) fatalf(format string, args ...any) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)

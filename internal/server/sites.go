@@ -70,7 +70,7 @@ func (s *Server) makeSites() error {
 					Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Keys: s.keys, Issuer: o.URL, Log: s.log,
 				}).Serve,
 			}), issuer.Routes(o.URL, s.keys)...), s.notifications()),
-			Guard: gateway.Guard, Identify: s.fromTunnel,
+			Guard: gateway.Guard, Identify: s.fromTunnel, Headers: gateway.Headers,
 		}, &s.front.machine},
 		{web.Site{
 			Name: "terminal", Routes: append(append(pages.TerminalAssets(), term.Routes()...), s.signin.Enter()),

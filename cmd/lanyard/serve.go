@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"github.com/lanyardhq/lanyard/internal/config"
-	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/server"
 )
 
@@ -17,13 +14,9 @@ func serve(ctx context.Context, file string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	agent, err := server.AgentPath()
 	if err != nil {
 		return err
-	}
-	agent := filepath.Join(filepath.Dir(self), "lanyard-agent") // `make build` puts it beside this program
-	if _, err := os.Stat(agent); err != nil {
-		return problem.Wrap(err, problem.Unavailable, "The workspace agent is not at %s. It belongs beside lanyard.", agent)
 	}
 	o, err := server.FromFile(ctx, c, agent, version, log)
 	if err != nil {

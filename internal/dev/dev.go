@@ -261,7 +261,7 @@ func (w *World) serverOptions() (server.Options, error) {
 	if err != nil {
 		return server.Options{}, err
 	}
-	agent, err := agentPath()
+	agent, err := server.AgentPath()
 	if err != nil {
 		return server.Options{}, err
 	}
@@ -286,23 +286,6 @@ func (w *World) serverOptions() (server.Options, error) {
 
 func (w *World) tokenURL() string {
 	return w.on("tenant") + "/" + w.Tenant.TenantID() + "/oauth2/v2.0/token"
-}
-
-// agentPath is the workspace agent's binary: beside this program's, or where LANYARD_AGENT says.
-func agentPath() (string, error) {
-	if path := os.Getenv("LANYARD_AGENT"); path != "" {
-		return path, nil
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find the workspace agent: %w", err)
-	}
-	path := filepath.Join(filepath.Dir(self), "lanyard-agent")
-	if _, err := os.Stat(path); err != nil {
-		return "", problem.Wrap(err, problem.Unavailable,
-			"The workspace agent is not at %s. `make build` puts it there, beside lanyard.", path)
-	}
-	return path, nil
 }
 
 func (w *World) close() {

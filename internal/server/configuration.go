@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
@@ -15,11 +16,14 @@ import (
 
 // configuration keeps projects and policies: what the store holds is in force first, then what the folders say.
 type configuration struct {
-	s      *Server
-	loader *project.Loader
+	s       *Server
+	loader  *project.Loader
+	settled chan struct{} // closed when the folders were looked at with the directory at hand
 }
 
-func newConfiguration(s *Server) *configuration { return &configuration{s: s} }
+func newConfiguration(s *Server) *configuration {
+	return &configuration{s: s, settled: make(chan struct{})}
+}
 
 // load puts the stored revision in force, then looks at the folders once, so that what starts with bad files starts
 // with the last good ones.
@@ -95,7 +99,23 @@ func (c *configuration) publish(set *project.Set, policies *policy.Set, seq feed
 	}, access.Touched{All: true})
 }
 
-func (c *configuration) watch(ctx context.Context) { c.loader.Run(ctx) }
+// patience is how long a start waits for the directory before it says that it is ready without it.
+const patience = time.Second
+
+// watch follows the folders until ctx ends. It looks at once when the directory was read for the first time: groups
+// that are named wait for that.
+func (c *configuration) watch(ctx context.Context) {
+	timer := time.NewTimer(patience)
+	select {
+	case <-ctx.Done():
+	case <-c.s.graph.Ready():
+	case <-timer.C:
+	}
+	timer.Stop()
+	_ = c.loader.Look(ctx) // reported already
+	close(c.settled)
+	c.loader.Run(ctx)
+}
 
 // groups shows a snapshot of the directory as the bindings of projects read it.
 type groups struct{ *directory.Snapshot }

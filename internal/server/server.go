@@ -196,15 +196,19 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	}
 	serve(pages, s.options.Listener)
 	serve(operator, s.socket)
-	if ready != nil {
-		ready()
-	}
-
 	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-		err = fmt.Errorf("serve: %w", err)
+	settled := s.projects.settled
+	for err == nil && ctx.Err() == nil {
+		select {
+		case <-settled:
+			settled = nil // once
+			if ready != nil {
+				ready()
+			}
+		case err = <-failed:
+			err = fmt.Errorf("serve: %w", err)
+		case <-ctx.Done():
+		}
 	}
 	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()

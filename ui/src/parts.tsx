@@ -10,7 +10,7 @@ export function Header({ me }: { me?: Me }) {
       <a class="brand" href="/" data-testid="brand"><Mark /> Lanyard</a>
       {me && (
         <div class="account">
-          <span data-testid="account-name">{visible(me.name || me.user_name)}</span>
+          <span data-testid="account-name" title={visible(me.user_name)}>{visible(me.name || me.user_name)}</span>
           <form method="post" action="/logout"><button class="quiet" data-testid="sign-out">Sign out</button></form>
         </div>
       )}

@@ -30,7 +30,7 @@ export function Events({ changes, onFault }: { changes: number; onFault: (fault:
             {list.map((e) => (
               <tr data-testid="event" data-action={e.action} data-outcome={e.outcome} key={e.seq}>
                 <td class="nowrap muted">{clock(e.time)}</td>
-                <td class="nowrap">{visible(e.user_name || e.actor)}</td>
+                <td class="who" title={visible(e.user_name || e.actor)}>{visible(e.user_name || e.actor)}</td>
                 <td><strong>{verb(e.action)}</strong> <span class="breakable">{shortResource(e.resource)}</span>
                   {e.reasons && e.reasons.length > 0 && <span class="muted block small">{visible(e.reasons.join(" "))}</span>}
                 </td>

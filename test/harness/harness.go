@@ -135,6 +135,8 @@ func (w *World) Run() {
 	w.T.Helper()
 	cmd := exec.Command(filepath.Join(w.bin, "lanyard"), "dev", "--json", "--data", w.Data, "--listen", w.listen)
 	cmd.Stderr = w
+	// A test binary that is killed takes its server with it, and the server its workspaces.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		w.T.Fatal(err)

@@ -70,6 +70,7 @@ type World struct {
 	options  Options
 	data     string
 	secrets  secrets
+	lock     *os.File // of the data folder
 	listener net.Listener
 	port     int
 	client   *http.Client
@@ -123,7 +124,10 @@ func open(ctx context.Context, o Options) (_ *World, err error) {
 	if w.data, err = filepath.Abs(o.Data); err != nil {
 		return nil, err
 	}
-	for _, folder := range []string{"", "server", "projects", "policies"} {
+	if w.lock, err = server.Lock(w.data); err != nil { // the tenant and the repositories are here too
+		return nil, err
+	}
+	for _, folder := range []string{"server", "projects", "policies"} {
 		if err := os.MkdirAll(filepath.Join(w.data, folder), 0o755); err != nil {
 			return nil, fmt.Errorf("make the data folder: %w", err)
 		}
@@ -301,6 +305,9 @@ func (w *World) close() {
 		if err := w.Tenant.Close(); err != nil {
 			w.options.Log.Error("the sample tenant could not be closed", "error", err)
 		}
+	}
+	if w.lock != nil {
+		w.lock.Close()
 	}
 }
 

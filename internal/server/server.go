@@ -96,6 +96,7 @@ type Server struct {
 
 	sites    []web.Site
 	front    *hosts
+	lock     *os.File // of the data folder
 	socket   net.Listener
 	operator http.Handler
 }
@@ -114,10 +115,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.terminals, err = newTerminalHosts(o.URL, o.WorkspaceDomain); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
-	if err := os.MkdirAll(o.Data, 0o755); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
+	if s.lock, err = Lock(o.Data); err != nil { // first, so that two never share the data
+		return nil, err
 	}
-	if s.socket, err = listenSocket(o.Socket); err != nil { // first, so that two never share the data
+	if s.socket, err = listenSocket(o.Socket); err != nil {
 		return nil, err
 	}
 	if err := s.openStore(ctx); err != nil {
@@ -251,6 +252,9 @@ func (s *Server) shut() {
 		if err := s.store.Close(); err != nil {
 			s.log.Error("the store could not be closed", "error", err)
 		}
+	}
+	if s.lock != nil {
+		s.lock.Close()
 	}
 }
 

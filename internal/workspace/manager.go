@@ -92,6 +92,8 @@ type Manager struct {
 }
 
 type entry struct {
+	saving sync.Mutex // held, before Manager.mu, from reading the row until what was made of it is stored and here
+
 	row   Workspace
 	lines []Line
 	subs  map[chan Line]struct{}
@@ -144,12 +146,16 @@ func checkoutName(repository string) string {
 func (m *Manager) Want(ctx context.Context, id identity.WorkspaceID, want Desired, by audit.Event) error {
 	m.mu.Lock()
 	e := m.entries[id]
+	m.mu.Unlock()
 	if e == nil {
-		m.mu.Unlock()
 		return problem.New(problem.NotFound, "There is no workspace %s.", id)
 	}
-	row := e.row
-	m.mu.Unlock()
+	e.saving.Lock()
+	defer e.saving.Unlock()
+	row, ok := m.Get(id)
+	if !ok {
+		return problem.New(problem.NotFound, "There is no workspace %s.", id)
+	}
 	if row.Desired == WantDeleted && want != WantDeleted {
 		return problem.New(problem.Conflict, "Workspace %s is being deleted.", id)
 	}

@@ -83,6 +83,7 @@ func (m *Manager) Run(ctx context.Context) {
 
 // look notices workspaces that ended by themselves, and stops those that nobody uses.
 func (m *Manager) look(ctx context.Context) {
+	rows := m.List() // first: what runs by then is there when it is looked for
 	observed, err := m.c.Runtime.List(ctx)
 	if err != nil {
 		m.c.Log.Error("the runtime does not say what runs", "error", err)
@@ -92,17 +93,28 @@ func (m *Manager) look(ctx context.Context) {
 	for _, o := range observed {
 		runs[o.ID] = o.Running
 	}
-	for _, row := range m.List() {
+	for _, row := range rows {
 		switch {
 		case row.Phase == Running && !runs[row.ID]:
-			m.say(row.ID, Interrupted, "The workspace's processes have ended.")
-			m.wake(row.ID)
+			m.interrupted(ctx, row)
 		case row.Phase == Running && row.Desired == WantRunning:
 			m.timeOut(ctx, row)
 		case row.Phase == Running, row.Phase == Stopped && row.Desired == WantDeleted:
 			m.wake(row.ID) // an earlier attempt failed
 		}
 	}
+}
+
+// interrupted notes that a workspace ended by itself, and lets it begin again, as it is wanted.
+func (m *Manager) interrupted(ctx context.Context, row Workspace) {
+	if now, ok := m.Get(row.ID); !ok || now.Phase != Running {
+		return // it is being stopped
+	}
+	const why = "The workspace's processes have ended."
+	ev := m.event(row, "workspace:interrupted", "")
+	ev.Outcome, ev.Actor, ev.Reasons = audit.Failed, "service:workspaces", []string{why}
+	m.settle(ctx, row.ID, settled{phase: Interrupted, says: why}, ev)
+	m.wake(row.ID)
 }
 
 func (m *Manager) timeOut(ctx context.Context, row Workspace) {
@@ -222,19 +234,26 @@ type settled struct {
 	phase   Phase
 	says    string  // the last line
 	message string  // stays with the workspace: why it failed
-	want    Desired // what is wanted from now on; empty leaves it
+	want    Desired // what is wanted from now on, unless something else is by now; empty leaves it
 }
 
 // settle records an outcome. Where it cannot be stored, what is in memory stands and the next look repairs it.
 func (m *Manager) settle(ctx context.Context, id identity.WorkspaceID, out settled, events ...audit.Event) {
 	m.mu.Lock()
 	e := m.entries[id]
+	m.mu.Unlock()
 	if e == nil {
+		return
+	}
+	e.saving.Lock() // what a person wants in this moment is stored before or after, and never written over
+	defer e.saving.Unlock()
+	m.mu.Lock()
+	if m.entries[id] != e { // deleted meanwhile
 		m.mu.Unlock()
 		return
 	}
 	e.row.Message = out.message
-	if out.want != "" {
+	if out.want != "" && e.row.Desired == WantRunning {
 		e.row.Desired = out.want
 	}
 	m.tell(e, out.phase, out.says)
@@ -248,7 +267,11 @@ func (m *Manager) settle(ctx context.Context, id identity.WorkspaceID, out settl
 func (m *Manager) start(ctx context.Context, row Workspace) error {
 	m.mu.Lock()
 	if e := m.entries[row.ID]; e != nil && row.Phase != Running {
-		e.lines = nil // this start's own story
+		if row.Phase != Interrupted {
+			e.lines = nil // this start's own story
+		} else if n := len(e.lines); n > 0 {
+			e.lines = e.lines[n-1:] // which begins with why it starts again
+		}
 	}
 	m.mu.Unlock()
 	fresh := row.Phase != Running
@@ -327,6 +350,14 @@ func (m *Manager) delete(ctx context.Context, row Workspace) error {
 	if err := m.c.Doors.Remove(row.ID); err != nil {
 		return fmt.Errorf("remove the workspace's socket folder: %w", err)
 	}
+	m.mu.Lock()
+	e := m.entries[row.ID]
+	m.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	e.saving.Lock()
+	defer e.saving.Unlock()
 	if _, err := m.c.Rows.DeleteWorkspace(ctx, row.ID, feed.Entry{Topic: feed.Workspace, Keys: []string{string(row.ID)}},
 		m.event(row, "workspace:deleted", "")); err != nil {
 		return problem.Wrap(err, problem.Unavailable, "The files are gone, but the database cannot be written; it is tried again.")
@@ -334,13 +365,11 @@ func (m *Manager) delete(ctx context.Context, row Workspace) error {
 	m.say(row.ID, Stopped, "Deleted.")
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e := m.entries[row.ID]; e != nil {
-		for c := range e.subs {
-			close(c)
-		}
-		e.subs = nil
-		delete(m.entries, row.ID)
+	for c := range e.subs {
+		close(c)
 	}
+	e.subs = nil
+	delete(m.entries, row.ID)
 	return nil
 }
 

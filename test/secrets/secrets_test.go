@@ -236,8 +236,10 @@ func machineHasNoneInTheClear(t *testing.T, k *known) {
 	}
 	for _, secret := range []string{"secrets", "secrets/legacy-git", "secrets/encryption.key", "tenant", "tenant/keys.json", "server/lanyard.db", "server/lanyard.db-wal", "lanyard.sock"} {
 		info, err := os.Stat(filepath.Join(k.Data, secret))
-		if err != nil || info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s is not its owner's alone: %v %v", secret, info.Mode(), err)
+		if err != nil {
+			t.Error(err)
+		} else if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is not its owner's alone: %v", secret, info.Mode())
 		}
 	}
 }

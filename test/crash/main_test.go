@@ -1,0 +1,159 @@
+// Package crash ends the server, the agent and whatever else in the middle of work, and tampers with what is left: a
+// restart loses nothing, nothing is left over, and the audit log tells.
+package crash
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+const (
+	who        = "ada"
+	repository = "https://git.example.test/payments/api"
+)
+
+// sandbox is a workspace as the machine sees it.
+type sandbox struct {
+	label string
+	agent int    // process 1, by its number on the machine
+	space string // the PID namespace
+}
+
+func sandboxOf(w *harness.World, ws api.Workspace) sandbox {
+	w.T.Helper()
+	s := sandbox{label: identity.WorkspaceID(ws.ID).Label()}
+	var state struct {
+		Process *struct {
+			PID int `json:"pid"`
+		} `json:"process"`
+	}
+	b, err := os.ReadFile(filepath.Join(w.Data, "server", "sandbox", "w", s.label, "state.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &state)
+	}
+	if err != nil || state.Process == nil {
+		w.T.Fatalf("the state of %s: %v", ws.ID, err)
+	}
+	s.agent = state.Process.PID
+	// The agent is undumpable, so where the test is not root only its children say which namespace it is.
+	for _, pid := range append([]int{s.agent}, children(s.agent)...) {
+		if space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil {
+			s.space = space
+			return s
+		}
+	}
+	w.T.Fatalf("the PID namespace of %s is not to be seen", ws.ID)
+	return s
+}
+
+func children(pid int) (all []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is good
+	for _, list := range lists {
+		b, _ := os.ReadFile(list) // the thread may have ended
+		for _, f := range strings.Fields(string(b)) {
+			if child, err := strconv.Atoi(f); err == nil {
+				all = append(all, child)
+			}
+		}
+	}
+	return all
+}
+
+// processes are those inside the workspace.
+func (s sandbox) processes() (found []int) {
+	for _, pid := range allProcesses() {
+		if space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil && space == s.space {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+func allProcesses() (pids []int) {
+	entries, _ := os.ReadDir("/proc") // there always is one
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// mentioning lists the processes whose arguments name the world's data: servers, and bubblewrap for each workspace.
+func mentioning(w *harness.World) (found []string) {
+	for _, pid := range allProcesses() {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err == nil && strings.Contains(string(b), w.Data+"/") {
+			found = append(found, fmt.Sprintf("%d %s", pid, strings.ReplaceAll(string(b), "\x00", " ")))
+		}
+	}
+	return found
+}
+
+// folders are what the machine keeps of workspaces.
+func folders(w *harness.World) (found []string) {
+	w.T.Helper()
+	for _, pattern := range []string{"server/s/*", "server/sandbox/w/*"} {
+		list, err := filepath.Glob(filepath.Join(w.Data, pattern))
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		found = append(found, list...)
+	}
+	return found
+}
+
+// phase is the workspace's, or "deleted".
+func phase(w *harness.World, id string) string {
+	ws, err := w.Operator.Workspace(w.Context(), id)
+	if err != nil {
+		var refused *api.Error
+		if as(err, &refused) && refused.Status == 404 {
+			return "deleted"
+		}
+		w.T.Fatalf("ask for %s: %v", id, err)
+	}
+	if ws.Phase != ws.Desired {
+		return ws.Phase + ", wanted " + ws.Desired
+	}
+	return ws.Phase
+}
+
+// reaches waits until a workspace is as it is wanted, and that is as expected.
+func reaches(w *harness.World, id, want string) {
+	w.T.Helper()
+	last := ""
+	defer func() {
+		if w.T.Failed() {
+			w.T.Logf("%s is %s", id, last)
+		}
+	}()
+	w.Eventually("workspace "+id+" is "+want, func() bool { last = phase(w, id); return last == want })
+}
+
+// soon runs a shell line in a workspace whose agent may still be on its way back to a new server.
+func soon(w *harness.World, ws api.Workspace, line string) string {
+	w.T.Helper()
+	var out string
+	var code int
+	w.Eventually("the agent is back", func() bool {
+		var err error
+		out, code, err = w.TryExec(w.Context(), who, ws, line)
+		return err == nil
+	})
+	if code != 0 {
+		w.T.Fatalf("%q ended with %d:\n%s", line, code, out)
+	}
+	return out
+}

@@ -86,7 +86,8 @@ func TestCut(t *testing.T) {
 	home.sees(id("ended-lease") + inWorkspace)
 	term.press("curl -sN http://127.0.0.1:7070/r/ledger/watch\r")
 	home.sees(id("open-now") + " " + id("lease") + `[data-action="app:call"]`)
-	home.shot("6-back")
+	home.do(chromedp.EmulateViewport(1200, 968))
+	home.shot("6-back") // docs/dashboard.png is this picture
 }
 
 // TestRestart kills the server under an open terminal and starts it again.

@@ -54,15 +54,19 @@ func TestHome(t *testing.T) {
 	home.shot("5-delete")
 	home.click(id("ask-no"))
 	home.seesNo(id("ask"))
-	home.click(id("delete"))
+	home.click(`a.back`)
+	home.expect(` 404 .*/events$`) // it may be gone while it is followed
+	home.click(row + " " + id("delete"))
 	home.click(id("ask-yes"))
-	home.sees(id("home"))
 	home.sees(id("no-workspaces"))
-	home.shot("6-deleted")
 	for _, b := range []*tab{term, second} {
 		b.expect(` (403|404) .*//t-`, `WebSocket connection to .* failed`)
 		b.sees(id("terminal-status") + `[data-state="refused"]`)
 		b.reads(id("terminal-reason"), "no workspace")
 	}
-	second.shot("7-gone")
+	second.shot("6-gone")
+	home.shot("7-deleted")
+	if home.has(id("notice")) {
+		t.Errorf("after a deletion, the page says %q", home.text(id("notice")))
+	}
 }

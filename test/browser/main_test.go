@@ -21,9 +21,10 @@ const (
 	shopWeb     = "https://git.example.test/shop/web"
 )
 
-// start starts a sample world whose dashboard was built.
+// start starts a sample world whose dashboard was built. Tests with worlds of their own run side by side.
 func start(t *testing.T) *harness.World {
 	t.Helper()
+	t.Parallel()
 	harness.Need(t, "chromium")
 	w := harness.Start(t)
 	page, err := w.Browser().HTTP().Get(w.Info.URL + "/")

@@ -1,8 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { follow, Problem, type Progress, type Workspace } from "./api";
 
-/** Follows the start of a workspace while `live`, and again when it starts again. */
-export function useFollow(id: string, live: boolean, onWorkspace: (w: Workspace) => void, onFault: (fault: unknown) => void) {
+/** Follows the start of a workspace while `live`, and again when it starts again. onEnd: the story is over, or the workspace gone. */
+export function useFollow(id: string, live: boolean, onWorkspace: (w: Workspace) => void, onFault: (fault: unknown) => void, onEnd: () => void) {
   const [lines, setLines] = useState<Progress[]>([]);
   const [lost, setLost] = useState(false);
   useEffect(() => {
@@ -18,8 +18,10 @@ export function useFollow(id: string, live: boolean, onWorkspace: (w: Workspace)
             else if (name === "workspace") onWorkspace(data as Workspace);
           }, stop.signal);
           if (closed && closed.code !== "shutdown") return onFault(new Problem(403, closed.reason));
+          if (!closed) onEnd();
         } catch (fault) {
           if (stop.signal.aborted) return;
+          if (fault instanceof Problem && fault.status === 404) return onEnd();
           if (fault instanceof Problem && fault.status !== 0 && fault.status !== 503) return onFault(fault);
           setLost(true);
         }

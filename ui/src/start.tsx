@@ -21,7 +21,7 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
     setFault(undefined);
   }, failed);
   useEffect(() => void load(), [id]);
-  const { lines, lost } = useFollow(id, moving(workspace), setWorkspace, failed);
+  const { lines, lost } = useFollow(id, moving(workspace), setWorkspace, failed, load);
 
   useEffect(() => {
     if (workspace?.phase !== "running" || !workspace.terminal || !startedHere.delete(id)) return;

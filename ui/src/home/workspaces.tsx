@@ -34,7 +34,7 @@ export function Workspaces({ changes, onList, onFault }: {
 
 function Row({ workspace: w, onChange, onFault }: { workspace: Workspace; onChange: () => void; onFault: (fault: unknown) => void }) {
   const now = useNow(5000);
-  const { lines } = useFollow(w.id, moving(w), onChange, onFault);
+  const { lines } = useFollow(w.id, moving(w), onChange, onFault, onChange);
   const last = moving(w) ? lines[lines.length - 1]?.text : undefined;
   const detail = w.message || last;
   return (

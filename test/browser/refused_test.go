@@ -15,6 +15,9 @@ func TestRoles(t *testing.T) {
 	viewer.reads(id("my-project"), "viewer")
 	viewer.sees(id("repository") + `[data-url="` + paymentsAPI + `"]`)
 	viewer.shot("1-viewer")
+	viewer.startFromList(paymentsAPI)
+	viewer.shell("git commit -q --allow-empty -m No && ! git push", "viewer")
+	viewer.shot("1-viewer-pushes")
 
 	stranger := c.home(w, "mallory")
 	stranger.sees(id("no-projects"))

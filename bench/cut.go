@@ -35,25 +35,31 @@ func benchCut(ctx context.Context, b *bench) error {
 		}
 		var one, all []float64
 		for round := range size.one + 1 {
-			took, err := c.one(ctx, round%cutPeople)
+			took, err := c.cut(ctx, c.leaving(round%cutPeople))
 			if err != nil {
 				return err
 			}
 			if round > 0 { // by now Graph's subscriptions stand
 				one = append(one, took...)
 			}
+			if err := c.undo(ctx, c.leaving(round%cutPeople)); err != nil {
+				return err
+			}
 		}
 		tell("  %d leases, %d cut by one person's leaving in %d rounds: slowest %.1f ms", size.leases, len(one), size.one, percentile(one, 100))
 		for range size.all {
-			took, err := c.all(ctx)
+			took, err := c.cut(ctx, c.losing())
 			if err != nil {
 				return err
 			}
 			all = append(all, percentile(took, 100))
 			tell("  %d leases, all cut: half after %.1f ms, all after %.1f ms", size.leases, median(took), all[len(all)-1])
+			if err := c.undo(ctx, c.losing()); err != nil {
+				return err
+			}
 		}
 		if err := b.profiled(ctx, p.gateway, "cut-all"+size.suffix, func() error {
-			_, err := c.all(ctx)
+			_, err := c.cut(ctx, c.losing())
 			return err
 		}); err != nil {
 			return err
@@ -61,6 +67,11 @@ func benchCut(ctx context.Context, b *bench) error {
 		report("cut.one.p50"+size.suffix, median(one), "ms")
 		report("cut.one.p99"+size.suffix, percentile(one, 99), "ms")
 		report("cut.all"+size.suffix, median(all), "ms")
+		if b.profiles != "" {
+			if err := c.undo(ctx, c.losing()); err != nil {
+				return err
+			}
+		}
 		if _, err := ask[nothing](ctx, p.load, "leave", p.everybody()); err != nil {
 			return err
 		}
@@ -79,23 +90,29 @@ func (c cutting) open(ctx context.Context, people []int) error {
 	return err
 }
 
-// one takes a person out of the team, and back, and opens the person's streams again.
-func (c cutting) one(ctx context.Context, person int) ([]float64, error) {
-	return c.cut(ctx, membership{team, personName(person)}, []int{person})
+// change is what is taken away, and whose streams that ends.
+type change struct {
+	membership
+	people []int
 }
 
-// all takes the team's role away, and gives it back.
-func (c cutting) all(ctx context.Context) ([]float64, error) {
-	return c.cut(ctx, membership{entrasim.PaymentsEngineersID, team}, c.everybody())
+// leaving takes a person out of the team.
+func (c cutting) leaving(person int) change {
+	return change{membership{team, personName(person)}, []int{person}}
 }
 
-// cut says how many milliseconds after the notification's arrival each stream of these people ended.
-func (c cutting) cut(ctx context.Context, m membership, people []int) ([]float64, error) {
-	learned, err := ask[time.Time](ctx, c.gateway, "remove", m)
+// losing takes the team out of the group that gives it its role.
+func (c cutting) losing() change {
+	return change{membership{entrasim.PaymentsEngineersID, team}, c.everybody()}
+}
+
+// cut makes a change, and says how many milliseconds after its notification's arrival each stream ended.
+func (c cutting) cut(ctx context.Context, what change) ([]float64, error) {
+	learned, err := ask[time.Time](ctx, c.gateway, "remove", what.membership)
 	if err != nil {
 		return nil, err
 	}
-	ended, err := ask[[]time.Time](ctx, c.load, "ended", people)
+	ended, err := ask[[]time.Time](ctx, c.load, "ended", what.people)
 	if err != nil {
 		return nil, err
 	}
@@ -103,10 +120,15 @@ func (c cutting) cut(ctx context.Context, m membership, people []int) ([]float64
 	for i, at := range ended {
 		took[i] = ms(at.Sub(learned)) // of two processes, but of one machine's clock
 	}
-	if _, err := ask[time.Time](ctx, c.gateway, "add", m); err != nil {
-		return nil, err
+	return took, nil
+}
+
+// undo gives back what was taken away, and opens the streams again.
+func (c cutting) undo(ctx context.Context, what change) error {
+	if _, err := ask[time.Time](ctx, c.gateway, "add", what.membership); err != nil {
+		return err
 	}
-	return took, c.again(ctx, people)
+	return c.again(ctx, what.people)
 }
 
 // again opens streams as soon as they are allowed again.

@@ -46,7 +46,10 @@ func (u *upstreamRole) methods() map[string]method {
 	}
 }
 
-// app answers 1 KiB, or streams a line at once and one each second.
+// heartbeat is how often a stream says a line: most of what is open is idle most of the time.
+const heartbeat = 10 * time.Second
+
+// app answers 1 KiB, or streams a line at once and one at each heartbeat.
 func app() http.Handler {
 	small := strings.Repeat("x", 1024)
 	mux := http.NewServeMux()
@@ -54,7 +57,7 @@ func app() http.Handler {
 		_, _ = io.WriteString(w, small) // who asked is gone if this fails
 	})
 	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
-		tick := time.NewTicker(time.Second)
+		tick := time.NewTicker(heartbeat)
 		defer tick.Stop()
 		for {
 			if _, err := io.WriteString(w, "still open\n"); err != nil || http.NewResponseController(w).Flush() != nil {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -141,12 +142,15 @@ func (w *World) Run() {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		w.T.Fatal(err)
-	}
-	w.cmd, w.exited = cmd, make(chan struct{})
+	exited, started := make(chan struct{}), make(chan error)
 	lines := make(chan string, 1)
 	go func() {
+		runtime.LockOSThread() // until the server is gone: the kernel sends Pdeathsig when the thread ends, not the process
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
 		s := bufio.NewScanner(out)
 		s.Buffer(nil, 1<<20)
 		if s.Scan() {
@@ -154,8 +158,12 @@ func (w *World) Run() {
 		}
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait() // how it ended shows in its log
-		close(w.exited)
+		close(exited)
 	}()
+	if err := <-started; err != nil {
+		w.T.Fatal(err)
+	}
+	w.cmd, w.exited = cmd, exited
 	select {
 	case line := <-lines:
 		if err := json.Unmarshal([]byte(line), &w.Info); err != nil {

@@ -22,6 +22,7 @@ const (
 	TooLarge                 // over a stated bound
 	Unavailable              // a part that is needed is down; trying again later may work
 	BadUpstream              // what stands behind the gateway failed
+	NoMethod                 // there, and does not answer to this HTTP method
 )
 
 var kinds = [...]struct {
@@ -38,6 +39,7 @@ var kinds = [...]struct {
 	TooLarge:     {"too-large", http.StatusRequestEntityTooLarge, "Too large"},
 	Unavailable:  {"unavailable", http.StatusServiceUnavailable, "Not available now"},
 	BadUpstream:  {"bad-upstream", http.StatusBadGateway, "What stands behind Lanyard failed"},
+	NoMethod:     {"no-method", http.StatusMethodNotAllowed, "Not by this method"},
 }
 
 // Status is the HTTP status code of a kind.

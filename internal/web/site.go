@@ -74,12 +74,32 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if _, pattern := f.mux.Handler(r); pattern == "" {
-		f.site.Fail(w, r, problem.New(problem.NotFound, "There is nothing at this address."))
+	if h, pattern := f.mux.Handler(r); pattern == "" {
+		err := problem.New(problem.NotFound, "There is nothing at this address.")
+		if allow := allowed(h, r); allow != "" {
+			w.Header().Set("Allow", allow)
+			err = problem.New(problem.NoMethod, "This address answers to %s, and not to %s.", allow, r.Method)
+		}
+		f.site.Fail(w, r, err)
 		return
 	}
 	f.mux.ServeHTTP(w, r)
 }
+
+// allowed is what ServeMux's own answer says of an address that is there and does not answer to the method: the
+// methods that it answers to. It is empty for an address that is not there.
+func allowed(mux http.Handler, r *http.Request) string {
+	answer := &nowhere{header: http.Header{}}
+	mux.ServeHTTP(answer, r)
+	return answer.header.Get("Allow")
+}
+
+// nowhere takes an answer of which only the header is wanted.
+type nowhere struct{ header http.Header }
+
+func (n *nowhere) Header() http.Header         { return n.header }
+func (n *nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (n *nowhere) WriteHeader(int)             {}
 
 // endpoint serves one route: identify, open, answer, end.
 type endpoint struct {

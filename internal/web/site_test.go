@@ -114,6 +114,23 @@ func TestAttack26RouteWithoutAnAction(t *testing.T) {
 	}
 }
 
+func TestAnotherMethodIsSaidSo(t *testing.T) {
+	s := serve(t, engine(t, &log{}), true, web.Route{Method: "GET", Path: "/x", Access: web.Public("a test"),
+		Serve: func(http.ResponseWriter, *http.Request) error { return nil }})
+	resp, err := s.Client().Post(s.URL+"/x", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden { // the origin comes first: a foreign page learns nothing
+		t.Errorf("from elsewhere: %s", resp.Status)
+	}
+	status, body, err := get(t, s, "DELETE", "/x", "http://pages")
+	if err != nil || status != http.StatusMethodNotAllowed || !strings.Contains(body, "answers to GET, HEAD, and not to DELETE") {
+		t.Errorf("%d %s %v", status, body, err)
+	}
+}
+
 func TestRouteHoldsALease(t *testing.T) {
 	l := &log{}
 	e := engine(t, l)

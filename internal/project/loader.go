@@ -57,8 +57,9 @@ type Loader struct {
 	revision Revision
 	names    []Name
 	pins     []Pin
-	looked   Groups   // the directory in which names were last looked up
-	gone     []string // files of the revision that the last look missed
+	looked   Groups    // the directory in which names were last looked up
+	gone     []string  // files of the revision that the last look missed
+	void     []Finding // bindings that were void at the last look
 
 	mu       sync.Mutex
 	current  *Set // nil before the first good state
@@ -109,6 +110,7 @@ func (l *Loader) Run(ctx context.Context) {
 func (l *Loader) Look(ctx context.Context) error {
 	err := l.look(ctx)
 	l.report(err)
+	l.reportVoid(ctx)
 	return err
 }
 
@@ -310,4 +312,21 @@ func (l *Loader) report(err error) {
 			l.config.Log.Error("projects and policies stay as they were", "finding", f.String())
 		}
 	}
+}
+
+// reportVoid logs the bindings that have become void: that a group was renamed shows nowhere else.
+func (l *Loader) reportVoid(ctx context.Context) {
+	set, groups := l.set(), l.groups()
+	if set == nil || set.awaiting || groups == nil || !groups.Ready() {
+		return
+	}
+	for _, f := range set.findings {
+		if !slices.Contains(l.void, f) {
+			l.config.Log.WarnContext(ctx, "a role is given to nobody", "finding", f.String())
+		}
+	}
+	if len(l.void) > 0 && len(set.findings) == 0 {
+		l.config.Log.InfoContext(ctx, "every role is given to a group again")
+	}
+	l.void = set.findings
 }

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -182,7 +183,8 @@ func TestLoaderGoesOnFromTheStore(t *testing.T) {
 }
 
 func TestLoaderFollowsTheDirectory(t *testing.T) {
-	b := newBench(t, nil)
+	var log bytes.Buffer
+	b := newBench(t, func(c *LoaderConfig) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	b.directory = fresh(nil) // not read yet
 	b.write("projects/payments.yaml", "project: payments\nroles: {viewer: [all-engineers]}\n")
 	b.look(1, "")
@@ -210,6 +212,14 @@ func TestLoaderFollowsTheDirectory(t *testing.T) {
 	b.look(2, "")
 	if len(b.rebound) != 1 {
 		t.Error("rebound again although nothing changed")
+	}
+	if said := log.String(); strings.Count(said, "a role is given to nobody") != 1 || !strings.Contains(said, "payments.yaml:2:") || !strings.Contains(said, "everyone") {
+		t.Errorf("the log:\n%s", said)
+	}
+	b.directory = fresh(directory())
+	b.look(2, "")
+	if !strings.Contains(log.String(), "every role is given to a group again") {
+		t.Errorf("the log:\n%s", log.String())
 	}
 }
 

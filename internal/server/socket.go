@@ -16,9 +16,16 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
+// maxSocketPath is what sockaddr_un holds (unix(7)), without the zero at its end.
+const maxSocketPath = 107
+
 // listenSocket opens the operator's Unix socket. Only its owner may open it, by its mode and by who the peer is.
 // A socket that answers belongs to a server that runs: then there must not be a second one.
 func listenSocket(path string) (net.Listener, error) {
+	if len(path) > maxSocketPath {
+		return nil, problem.New(problem.Invalid, "The path of the operator's socket, %s, has %d bytes and may have %d: choose a data folder with a shorter path.",
+			path, len(path), maxSocketPath)
+	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
 		return nil, problem.New(problem.Conflict, "A Lanyard server runs on this data already (its socket %s answers). Stop it first, or choose another data folder.", path)

@@ -101,6 +101,7 @@ var number = regexp.MustCompile(`shell-is-(\d+)`)
 // Killed again and again in the middle of work, the server comes back to workspaces that went on, and has lost
 // nothing that it had acknowledged.
 func TestKilledDuringWork(t *testing.T) {
+	t.Parallel()
 	w := harness.Start(t)
 	ws := w.Workspace(who, repository)
 	s := sandboxOf(w, ws)

@@ -26,8 +26,7 @@ const (
 // sandbox is a workspace as the machine sees it.
 type sandbox struct {
 	label string
-	agent int    // process 1, by its number on the machine
-	space string // the PID namespace
+	agent int // process 1, by its number on the machine
 }
 
 func sandboxOf(w *harness.World, ws api.Workspace) sandbox {
@@ -46,34 +45,15 @@ func sandboxOf(w *harness.World, ws api.Workspace) sandbox {
 		w.T.Fatalf("the state of %s: %v", ws.ID, err)
 	}
 	s.agent = state.Process.PID
-	// The agent is undumpable, so where the test is not root only its children say which namespace it is.
-	for _, pid := range append([]int{s.agent}, children(s.agent)...) {
-		if space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil {
-			s.space = space
-			return s
-		}
-	}
-	w.T.Fatalf("the PID namespace of %s is not to be seen", ws.ID)
 	return s
 }
 
-func children(pid int) (all []int) {
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is good
-	for _, list := range lists {
-		b, _ := os.ReadFile(list) // the thread may have ended
-		for _, f := range strings.Fields(string(b)) {
-			if child, err := strconv.Atoi(f); err == nil {
-				all = append(all, child)
-			}
-		}
-	}
-	return all
-}
-
-// processes are those inside the workspace.
+// processes are those inside the workspace: they have its files mounted. Where the test is not root, the agent, which
+// is undumpable, is not among them.
 func (s sandbox) processes() (found []int) {
 	for _, pid := range allProcesses() {
-		if space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil && space == s.space {
+		mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+		if err == nil && strings.Contains(string(mounts), "/sandbox/w/"+s.label+"/files ") {
 			found = append(found, pid)
 		}
 	}

@@ -123,6 +123,7 @@ projects: %[3]s/projects
 // After a restart with a tenant that cannot be reached nothing is allowed from an old directory, and what is fresh
 // enough goes on. The workspace's processes run through all of it.
 func TestRestartedWithoutATenant(t *testing.T) {
+	t.Parallel()
 	w := harness.Start(t)
 	ws := w.Workspace(who, repository)
 	s := sandboxOf(w, ws)

@@ -123,6 +123,7 @@ var tamperings = []struct {
 // Whoever has the database and not the checkpoints that were copied elsewhere is found out by `lanyard audit verify`,
 // or it says what it cannot prove.
 func TestTamperingIsFound(t *testing.T) {
+	t.Parallel()
 	w := harness.Start(t)
 	ws := w.Workspace(who, repository)
 	for n := range 4 {
@@ -163,6 +164,7 @@ func TestTamperingIsFound(t *testing.T) {
 
 // A server that is started on a log that was tampered with does not sign over it.
 func TestServerOnATamperedLog(t *testing.T) {
+	t.Parallel()
 	w := harness.Start(t)
 	w.SignIn(who)
 	before := lines(t, w)

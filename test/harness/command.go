@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ type Said struct {
 func (w *World) Lanyard(args ...string) Said {
 	w.T.Helper()
 	ctx := w.Context()
-	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, "lanyard"), args...)
+	cmd := exec.CommandContext(ctx, w.Program(), args...)
 	cmd.Env = append(os.Environ(), "LANYARD_SOCKET="+w.Info.Socket)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -30,6 +29,3 @@ func (w *World) Lanyard(args ...string) Said {
 	}
 	return Said{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
-
-// Bin is the folder of both programs.
-func (w *World) Bin() string { return w.bin }

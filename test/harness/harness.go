@@ -91,6 +91,12 @@ type World struct {
 // Start starts a sample world that ends with the test.
 func Start(t testing.TB) *World {
 	t.Helper()
+	return StartOn(t, func(string) {})
+}
+
+// StartOn is Start on a data folder that is prepared first; what prepare has cleaned up happens after the world's end.
+func StartOn(t testing.TB, prepare func(data string)) *World {
+	t.Helper()
 	Need(t, "bwrap", "git", "curl")
 	bin, err := Programs()
 	if err != nil {
@@ -100,17 +106,20 @@ func Start(t testing.TB) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(data); err != nil {
+			t.Errorf("remove the data: %v", err)
+		}
+	})
 	if err := os.Chmod(data, 0o755); err != nil { // workspaces run as users of their own
 		t.Fatal(err)
 	}
+	prepare(data)
 	w := &World{T: t, Data: data, bin: bin, listen: "127.0.0.1:0", people: map[string]*remote.Remote{}}
 	t.Cleanup(func() {
 		w.Stop()
 		if t.Failed() {
 			t.Logf("the server's log:\n%s", w.Log())
-		}
-		if err := os.RemoveAll(data); err != nil {
-			t.Errorf("remove the data: %v", err)
 		}
 	})
 	w.Run()

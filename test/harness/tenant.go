@@ -39,6 +39,9 @@ func (w *World) Tenant() *Tenant {
 	return &Tenant{w, answer.Token}
 }
 
+// Token is the directory client's access token for Graph.
+func (t *Tenant) Token() string { return t.token }
+
 // Do sends a Graph request and decodes the answer into out, which may be nil. It returns when the answer is there.
 func (t *Tenant) Do(method, path string, in, out any) time.Time {
 	t.w.T.Helper()

@@ -58,7 +58,7 @@ func judge(f *Facts, r Request, now time.Time, check alive) Decision {
 		d.Reasons = []string{"a policy could not be evaluated, so the answer is no: " + strings.Join(v.Errors, "; ")}
 	case v.Allow:
 		d.Effect = Allow
-		d.Reasons = []string{d.because(f)[0]}
+		d.Reasons = d.because(f)[:1]
 	case r.Resource.Project != "" && role == "" && r.Principal.Kind == identity.Person:
 		d.Code = NoRole
 		d.Hidden = r.Resource.Owner != r.Principal.User
@@ -158,7 +158,7 @@ func (v view) name() string {
 // because says what an allowed decision rests on, in words.
 func (d Decision) because(f *Facts) []string {
 	if d.Role != "" {
-		return []string{fmt.Sprintf("%s through %s", d.Role, groupName(f, d.Via))}
+		return []string{string(d.Role) + " through " + groupName(f, d.Via)}
 	}
 	if len(d.Policies) > 0 {
 		return []string{"policy " + strings.Join(d.Policies, ", ")}

@@ -2,7 +2,6 @@ package httpproxy
 
 import (
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,7 +26,7 @@ func (x *exchange) answer(resp *http.Response) error {
 		return nil
 	}
 	counted := countedBody{resp.Body, x.lease.Count}
-	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && kind == "text/event-stream" {
+	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
 		resp.Body = &events{from: counted, reason: x.lease.Reason}
 		return nil
 	}

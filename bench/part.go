@@ -122,11 +122,11 @@ func play(name string) error {
 		"gateway": func() role { return &gatewayRole{} }, "upstream": func() role { return &upstreamRole{} },
 		"load": func() role { return &loadRole{} }, "bare": func() role { return &bareRole{} },
 	}
-	make, ok := roles[name]
+	newRole, ok := roles[name]
 	if !ok {
 		return errors.New("there is no such role")
 	}
-	r := make()
+	r := newRole()
 	defer r.close()
 	methods := r.methods()
 	methods["cpu"] = takes(func(context.Context, nothing) (time.Duration, error) { return usedCPU() })

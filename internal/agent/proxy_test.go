@@ -265,3 +265,53 @@ func TestProxyWithoutAServer(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestAnAnswerThatComesEarlyIsRead: who is still sending when the answer is complete sends the rest and reads the
+// answer. Closing the connection under it would take the answer away, as it did with pushes that were refused.
+func TestAnAnswerThatComesEarlyIsRead(t *testing.T) {
+	const words = "no, and here is why"
+	address := startProxy(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			return
+		}
+		_ = http.NewResponseController(w).EnableFullDuplex() // as gitproxy does
+		w.Header().Set("Content-Length", fmt.Sprint(len(words)))
+		_, _ = io.WriteString(w, words)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.CopyN(io.Discard, r.Body, 1<<20)
+		panic(http.ErrAbortHandler) // the access is cut
+	}))
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	const size = 20 << 20
+	if _, err := fmt.Fprintf(c, "POST /git/x HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n", address, size); err != nil {
+		t.Fatal(err)
+	}
+	part := make([]byte, 64<<10)
+	for sent := 0; sent < size; sent += len(part) {
+		if _, err := c.Write(part); err != nil {
+			t.Fatalf("after %d bytes: %v", sent, err)
+		}
+	}
+	answers := bufio.NewReader(c)
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != words {
+		t.Errorf("%q %v", body, err)
+	}
+	if _, err := fmt.Fprintf(c, "GET /git/x HTTP/1.1\r\nHost: %s\r\n\r\n", address); err != nil {
+		t.Fatal(err)
+	}
+	again, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatalf("the connection is of no use afterwards: %v", err)
+	}
+	again.Body.Close()
+}

@@ -86,7 +86,7 @@ func kinds() []kind {
 			name: "terminal, WebSocket", action: "workspace:open", resource: "w-",
 			open: func(p *place) stream { return p.terminal() },
 			says: func(e ending, reason, next string) error {
-				if e.status != 4403 {
+				if e.status != int(closedByLanyard) {
 					return fmt.Errorf("the close code is %d", e.status)
 				}
 				return has("the terminal", e.said, "Lanyard closed this terminal: "+reason)

@@ -29,3 +29,6 @@ func (w *World) Lanyard(args ...string) Said {
 	}
 	return Said{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
+
+// Bin is the folder of both programs.
+func (w *World) Bin() string { return w.bin }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -45,6 +46,15 @@ func Guard(r *http.Request) error {
 	}
 	if len(r.Header.Values("Cookie")) > 0 {
 		return problem.New(problem.Denied, "This address is for programs inside a workspace; it takes no cookies.")
+	}
+	return nil
+}
+
+// Known refuses who did not come through a workspace's tunnel, in the same words whatever they ask for: a stranger on the
+// network must not learn which repositories and apps there are.
+func Known(who identity.Principal) error {
+	if who.Kind == identity.Anonymous {
+		return problem.New(problem.SignInNeeded, "Sign in first: nobody is signed in.")
 	}
 	return nil
 }

@@ -68,6 +68,9 @@ func (p *Proxy) prepare(w http.ResponseWriter, r *http.Request) (*exchange, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := gateway.Known(web.PrincipalFrom(r.Context())); err != nil { // before anything is looked up or read
+		return nil, err
+	}
 	x := &exchange{Proxy: p, call: c, w: w, r: r, text: strings.TrimPrefix(c.repository, "https://")}
 	owner, repo, ok := p.c.Facts().Projects.ForRepository(c.repository)
 	if !ok {

@@ -93,9 +93,13 @@ func (x *exchange) push() error {
 	}
 	defer lease.End()
 	lease.Count(int64(len(wanted.raw)))
-	all := io.MultiReader(bytes.NewReader(wanted.raw), counted{body.r, lease.Count})
+	rest, length := io.Reader(counted{body.r, lease.Count}), x.r.ContentLength
+	if len(wanted.updates) == 0 { // what would follow an empty list was judged by nobody
+		rest, length = http.NoBody, int64(len(wanted.raw))
+	}
+	all := io.MultiReader(bytes.NewReader(wanted.raw), rest)
 	held := newHeldBody(all, func() bool { return lease.Reason().IsZero() })
-	resp, err := x.send(http.MethodPost, "/"+string(x.service), held, x.r.ContentLength)
+	resp, err := x.send(http.MethodPost, "/"+string(x.service), held, length)
 	if err != nil {
 		if reason := lease.Reason(); !reason.IsZero() {
 			return x.cutPush(reason, lease, farewell, wanted, held.whole.Load())

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
+	"github.com/lanyardhq/lanyard/internal/identity"
 )
 
 // plainScene is a gateway before an upstream that a test plays itself, packet by packet.
@@ -233,6 +234,50 @@ func TestAttack29HostileAddresses(t *testing.T) {
 		conn.Close()
 		if reached {
 			t.Fatalf("%s reached the upstream", request)
+		}
+	}
+}
+
+// TestAttack29NothingFollowsAnEmptyPush: git asks with an empty list whether it may push. Commands after that list were
+// judged by nobody and reach no upstream.
+func TestAttack29NothingFollowsAnEmptyPush(t *testing.T) {
+	got := make(chan string, 2)
+	_, server := plainScene(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- string(body)
+		w.Header().Set("Content-Type", receivePack.answerType())
+	})
+	hidden := pkt(idA+" "+idB+" refs/heads/main\x00report-status") + flushPacket + "PACK"
+	post(t, server, receivePack, strings.NewReader(flushPacket+hidden))
+	post(t, server, receivePack, io.MultiReader(strings.NewReader(flushPacket), strings.NewReader(hidden))) // in chunks
+	for range 2 {
+		if body := <-got; body != flushPacket {
+			t.Errorf("the upstream was sent %q", body)
+		}
+	}
+}
+
+// TestAttack26StrangersLearnNothing: who came through no tunnel is answered alike for every repository, before anything
+// of the request is read.
+func TestAttack26StrangersLearnNothing(t *testing.T) {
+	w := gatewaytest.New(t, "repositories:\n  - url: https://git.example.test/payments/api\n")
+	s := &scene{World: w, handler: New(Config{Access: w.Engine, Facts: w.Engine.Facts, Log: w.Log})}
+	server := s.Serve(t, identity.Principal{}, s.routes()...)
+	var said []string
+	for _, name := range []string{"api", "none"} {
+		for _, path := range []string{"/info/refs?service=git-upload-pack", "/info/refs?service=git-receive-pack"} {
+			resp, err := http.Get(server.URL + "/git/git.example.test/payments/" + name + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			said = append(said, fmt.Sprint(resp.StatusCode, " ", string(body)))
+		}
+	}
+	for _, one := range said {
+		if one != "403 Sign in first: nobody is signed in.\n" {
+			t.Errorf("a stranger is told %q", one)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
+	"github.com/lanyardhq/lanyard/internal/identity"
 )
 
 // TestAttack01QueryIsNoPartOfTheRoute: what stands in a query chooses neither the app nor its path.
@@ -108,5 +109,34 @@ func TestAttack13BytesJudgedAreBytesForwarded(t *testing.T) {
 		if _, uri := s.last(); uri != "/base"+path {
 			t.Errorf("%s was forwarded as %s", path, uri)
 		}
+	}
+}
+
+// TestAttack26StrangersLearnNothing: who came through no tunnel is answered alike for every name.
+func TestAttack26StrangersLearnNothing(t *testing.T) {
+	s := newScene(t)
+	server := s.Serve(t, identity.Principal{}, s.routes()...)
+	_, there := get(t, server.URL+"/r/echo/x")
+	resp, absent := get(t, server.URL+"/r/none/x")
+	if resp.StatusCode != http.StatusUnauthorized || there != absent {
+		t.Errorf("an app that is there: %q; one that is not: %s %q", there, resp.Status, absent)
+	}
+	if seen, _ := s.last(); seen != nil {
+		t.Error("the app was asked")
+	}
+}
+
+// TestInterimAnswersTakeNothingAway: what an app says before its answer (1xx) reaches nobody, and the answer has
+// Lanyard's own headers all the same.
+func TestInterimAnswersTakeNothingAway(t *testing.T) {
+	s := newScene(t)
+	server := s.serve(t, gatewaytest.Ada)
+	resp, body := plainRequest(t, server, "GET /r/echo/hints HTTP/1.1\r\nHost: lanyard.example.test\r\nConnection: close\r\n\r\n")
+	h := resp.Header
+	if resp.StatusCode != http.StatusOK || body != "ok" || h.Get("Set-Cookie") != "" {
+		t.Errorf("%s %q with %v", resp.Status, body, h)
+	}
+	if strings.Join(h.Values("Content-Security-Policy"), ",") != "sandbox" || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("an answer after an interim one has the headers %v", h)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"strings"
 	"sync"
@@ -126,12 +127,16 @@ func (p *Proxy) prepare(r *http.Request) (*exchange, error) {
 		return nil, err
 	}
 	name, _, _ := strings.Cut(strings.TrimPrefix(string(path), gateway.AppPrefix), "/")
+	who := web.PrincipalFrom(r.Context())
+	if err := gateway.Known(who); err != nil { // before anything is looked up: nobody learns here what there is
+		return nil, err
+	}
 	owner, app, ok := p.c.Facts().Projects.App(name)
 	if !ok {
 		return nil, absent(name)
 	}
 	return &exchange{
-		Proxy: p, app: app, project: owner, who: web.PrincipalFrom(r.Context()), path: path.After(gateway.AppPrefix + name),
+		Proxy: p, app: app, project: owner, who: who, path: path.After(gateway.AppPrefix + name),
 	}, nil
 }
 
@@ -159,7 +164,20 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := x.assert(r); err != nil {
 		return nil, err
 	}
-	return t.c.Upstream.Send(r, upstream.Target{Name: "the app " + x.app.Name, Principal: x.who})
+	return t.c.Upstream.Send(r.WithContext(untraced{r.Context()}), upstream.Target{Name: "the app " + x.app.Name, Principal: x.who})
+}
+
+// untraced hides ReverseProxy's trace from the transport. By it an app's interim answers (1xx) would be passed on with
+// whatever headers they have, and after each the headers that Lanyard has set for the answer itself would be gone.
+type untraced struct{ context.Context }
+
+// Value implements context.Context.
+func (c untraced) Value(key any) any {
+	v := c.Context.Value(key)
+	if _, trace := v.(*httptrace.ClientTrace); trace {
+		return nil
+	}
+	return v
 }
 
 // buffers are what ReverseProxy copies with.

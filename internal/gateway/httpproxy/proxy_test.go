@@ -128,6 +128,11 @@ func (s *scene) echo(w http.ResponseWriter, r *http.Request) {
 	case "/base/hold":
 		close(s.hold)
 		<-r.Context().Done()
+	case "/base/hints":
+		w.Header().Set("Set-Cookie", "a=b")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Set-Cookie")
+		io.WriteString(w, "ok")
 	case "/base/moved":
 		http.Redirect(w, r, "/base/here?x=1", http.StatusFound)
 	default:

@@ -19,6 +19,7 @@ func (x *exchange) rewrite(r *httputil.ProxyRequest) {
 	out.URL.Path, out.URL.RawPath = decoded, escaped
 	out.URL.RawQuery = r.In.URL.RawQuery // it decided nothing, and is the app's alone to read
 	out.Host = ""
+	out.Trailer = nil // nothing is judged after the body
 	for name := range out.Header {
 		if foreign(name) {
 			delete(out.Header, name)

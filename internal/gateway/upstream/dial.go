@@ -91,6 +91,7 @@ var forbidden = []netip.Addr{
 	netip.MustParseAddr("100.100.100.200"), // Alibaba Cloud's metadata
 	netip.MustParseAddr("192.0.0.192"),     // Oracle Cloud's metadata
 	netip.MustParseAddr("fd00:ec2::254"),   // Amazon EC2's metadata
+	netip.MustParseAddr("fd20:ce::254"),    // Google Compute Engine's metadata
 }
 
 // translating are prefixes of IPv6 addresses that carry an IPv4 address in their last 32 bits.

@@ -136,7 +136,7 @@ func TestRefusedCredentialIsSaidWithoutIt(t *testing.T) {
 func TestAttack21ServerSideRequestForgery(t *testing.T) {
 	u, _, _ := behind(t, http.StatusOK)
 	for _, host := range []string{
-		"169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[::a9fe:a9fe]", "[fd00:ec2::254]",
+		"169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[::a9fe:a9fe]", "[fd00:ec2::254]", "[fd20:ce::254]",
 		"168.63.129.16", "100.100.100.200", "0.0.0.0", "[::]", "224.0.0.1", "[ff02::1]", "255.255.255.255", "192.0.0.192",
 	} {
 		_, err := send(t, u, "http://"+host+"/", project.Credential{})

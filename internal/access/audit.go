@@ -100,7 +100,7 @@ func (v *visits) end(l *Lease)           { v.finish(l, Reason{}) }
 func (v *visits) cut(l *Lease, r Reason) { v.finish(l, r) }
 
 func (v *visits) finish(l *Lease, r Reason) {
-	if !l.recorded.Load() {
+	if !l.recorded.CompareAndSwap(true, false) {
 		return
 	}
 	if l.Request.Durable {
@@ -208,40 +208,62 @@ func (e *Engine) describe(r Request, d Decision) audit.Event {
 // denialGap limits the audit entries of one denial that repeats: one at once, then a count.
 const denialGap = 10 * time.Second
 
+// What a flood of different denials can put into the log within denialGap, and hold in memory: of one user, or of
+// everybody whom nobody knows, so many are told apart. Further ones of an action are one entry, with a count.
+const (
+	maxDenialsEach = 50
+	maxDenials     = 10_000
+)
+
 type denials struct {
 	audit Recorder
 	now   func() time.Time
 	mu    sync.Mutex // taken by denied requests alone
 	seen  map[visitKey]*denial
+	each  map[visitKey]int // entries of seen by who was denied
 }
 
 type denial struct {
-	event audit.Event
-	since time.Time
-	more  int64
+	event   audit.Event
+	since   time.Time
+	more    int64
+	various bool // those of one action, whatever was asked for
 }
 
 func newDenials(r Recorder, now func() time.Time) *denials {
-	return &denials{audit: r, now: now, seen: map[visitKey]*denial{}}
+	return &denials{audit: r, now: now, seen: map[visitKey]*denial{}, each: map[visitKey]int{}}
 }
-
-// maxDenials bounds what a flood of different denials can hold in memory.
-const maxDenials = 10_000
 
 func (n *denials) add(r Request, event func() audit.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	k := keyOf(r)
+	k, who := keyOf(r), whose(r)
+	if d := n.seen[k]; d != nil {
+		d.more++
+		return
+	}
+	various := n.each[who] >= maxDenialsEach
+	if various {
+		k = who
+		k.action = r.Action
+	}
+	if len(n.seen) >= maxDenials {
+		various, k = true, visitKey{kind: r.Principal.Kind}
+	}
 	if d := n.seen[k]; d != nil {
 		d.more++
 		return
 	}
 	e := event()
-	if len(n.seen) < maxDenials {
-		n.seen[k] = &denial{event: e, since: n.now()}
+	n.seen[k] = &denial{event: e, since: n.now(), various: various}
+	if !various {
+		n.each[who]++
 	}
 	n.audit.Later(e)
 }
+
+// whose is who was denied, whatever they asked for and in which session.
+func whose(r Request) visitKey { return visitKey{user: r.Principal.User, kind: r.Principal.Kind} }
 
 func (n *denials) flush(all bool) {
 	n.mu.Lock()
@@ -252,10 +274,18 @@ func (n *denials) flush(all bool) {
 			continue
 		}
 		delete(n.seen, k)
+		if who := (visitKey{user: k.user, kind: k.kind}); !d.various {
+			if n.each[who]--; n.each[who] <= 0 {
+				delete(n.each, who)
+			}
+		}
 		if d.more > 0 {
 			e := d.event
 			e.Time = now
 			e.Detail = merged(e.Detail, map[string]any{"repeated": d.more})
+			if d.various {
+				e.Resource, e.Project, e.Workspace, e.Detail = "various", "", "", map[string]any{"repeated": d.more}
+			}
 			n.audit.Later(e)
 		}
 	}

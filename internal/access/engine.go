@@ -95,7 +95,8 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 	// The order is the point: whoever changes facts publishes first and walks the leases after.
 	e.remember(l)
 	e.at("inserted")
-	d := Decide(e.Facts(), r, now)
+	f := e.Facts()
+	d := Decide(f, r, now)
 	e.at("decided")
 	if d.Effect != Allow {
 		l.End()
@@ -109,6 +110,9 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 		reason := l.Reason()
 		return nil, nil, refusal(reason)
 	}
+	if e.Facts() != f && e.recheck(l) { // ours may have overwritten the decision of a walk that came between
+		return nil, nil, refusal(l.Reason())
+	}
 	e.at("settled")
 	if err := e.visits.open(ctx, l); err != nil {
 		l.End()
@@ -116,6 +120,7 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 	}
 	e.at("recorded")
 	if !l.begin() { // cut while the audit entry was written
+		e.visits.cut(l, l.Reason()) // the cut may have come before there was an entry to end
 		return nil, nil, refusal(l.Reason())
 	}
 	e.changed.ring()
@@ -161,16 +166,19 @@ func (e *Engine) walk(t Touched) (cut int) {
 	return cut
 }
 
-// recheck decides a lease again and reports whether that closed it.
+// recheck decides a lease again and reports whether that closed it. What it leaves is a decision on the facts of now,
+// also when another recheck of the lease is under way.
 func (e *Engine) recheck(l *Lease) bool {
-	now := e.now()
-	request := l.Request
-	d := decide(e.Facts(), request, now, true)
-	if d.Effect == Allow {
-		l.settle(d, now)
-		return false
+	for {
+		now, f := e.now(), e.Facts()
+		d := decide(f, l.Request, now, true)
+		if d.Effect != Allow {
+			return l.cut(d.lost(l, f))
+		}
+		if !l.settle(d, now) || e.Facts() == f {
+			return false
+		}
 	}
-	return l.cut(d.lost(l, e.Facts()))
 }
 
 // Run decides again what time alone may have changed, until ctx ends.

@@ -29,7 +29,7 @@ type Lease struct {
 	until    atomic.Int64 // decision.Until in Unix nanoseconds, 0 for never: read by the sweep without the lock
 	checked  atomic.Int64 // when it was last decided, likewise
 	bytes    atomic.Int64
-	recorded atomic.Bool // its opening is in the audit log, so its end has to be
+	recorded atomic.Bool // its opening is in the audit log and its end is not
 
 	mu      sync.Mutex
 	open    bool // Open has returned it: there is somebody to say goodbye to

@@ -99,7 +99,9 @@ func choose(names []string) ([]benchmark, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("no figure and no benchmark is called %q", name)
 		}
-		chosen = append(chosen, benchmarks()[i])
+		if found := benchmarks()[i]; !slices.ContainsFunc(chosen, func(b benchmark) bool { return b.name == found.name }) {
+			chosen = append(chosen, found)
+		}
 	}
 	return chosen, nil
 }

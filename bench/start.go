@@ -1,26 +1,15 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/creack/pty"
-
-	"github.com/lanyardhq/lanyard/api"
-	"github.com/lanyardhq/lanyard/internal/cli/remote"
 )
 
 const startRounds = 20
@@ -73,184 +62,6 @@ func benchStart(ctx context.Context, _ *bench) error {
 	compare("start.sandbox.p50", median(started), "ms", "bwrap", median(bare))
 	report("start.sandbox.p50@clone", median(made), "ms")
 	return nil
-}
-
-// devWorld is `lanyard dev`, as its users start it, with one of them signed in.
-type devWorld struct {
-	cmd  *exec.Cmd
-	data string
-	info remote.DevInfo
-	ada  *remote.Remote
-}
-
-func startDev(ctx context.Context, program string) (_ *devWorld, err error) {
-	w := &devWorld{}
-	defer func() {
-		if err != nil {
-			w.close()
-		}
-	}()
-	if w.data, err = os.MkdirTemp("", "lyb-"); err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(w.data, 0o755); err != nil { // workspaces run as users of their own
-		return nil, err
-	}
-	w.cmd = exec.Command(program, "dev", "--json", "--data", w.data, "--listen", "127.0.0.1:0")
-	out, err := w.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := w.cmd.Start(); err != nil {
-		w.cmd = nil
-		return nil, err
-	}
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
-		return nil, fmt.Errorf("lanyard dev does not start: %w", err)
-	}
-	if err := json.Unmarshal(line, &w.info); err != nil {
-		return nil, err
-	}
-	ada, err := w.info.User("ada")
-	if err != nil {
-		return nil, err
-	}
-	w.ada, err = w.info.SignIn(ctx, ada)
-	return w, err
-}
-
-func (w *devWorld) close() {
-	if w.ada != nil {
-		w.ada.Close()
-		w.ada.Browser.Close()
-	}
-	if w.cmd != nil {
-		_ = w.cmd.Process.Signal(os.Interrupt) // gone already is as good
-		kill := time.AfterFunc(30*time.Second, func() { _ = w.cmd.Process.Kill() })
-		_ = w.cmd.Wait()
-		kill.Stop()
-	}
-	if w.data != "" {
-		if err := os.RemoveAll(w.data); err != nil {
-			tell("remove %s: %v", w.data, err)
-		}
-	}
-}
-
-// make makes a workspace, opens its terminal as the page does, waits for the prompt, and deletes the workspace.
-func (w *devWorld) make(ctx context.Context) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
-	defer cancel()
-	click := time.Now()
-	ws, err := w.create(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if err := w.prompt(ctx, ws.Terminal); err != nil {
-		return 0, err
-	}
-	return time.Since(click), w.delete(ctx, ws.ID)
-}
-
-// start makes a workspace and stops it; what counts is from starting it again to the prompt.
-func (w *devWorld) start(ctx context.Context) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
-	defer cancel()
-	ws, err := w.create(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := w.ada.StopWorkspace(ctx, ws.ID); err != nil {
-		return 0, err
-	}
-	if _, err := w.reach(ctx, ws.ID, "stopped"); err != nil {
-		return 0, err
-	}
-	click := time.Now()
-	if _, err := w.ada.StartWorkspace(ctx, ws.ID); err != nil {
-		return 0, err
-	}
-	if ws, err = w.reach(ctx, ws.ID, "running"); err != nil {
-		return 0, err
-	}
-	if err := w.prompt(ctx, ws.Terminal); err != nil {
-		return 0, err
-	}
-	return time.Since(click), w.delete(ctx, ws.ID)
-}
-
-func (w *devWorld) create(ctx context.Context) (api.Workspace, error) {
-	ws, err := w.ada.CreateWorkspace(ctx, api.Order{ContextURL: "https://git.example.test/payments/api"})
-	if err != nil {
-		return ws, err
-	}
-	return w.reach(ctx, ws.ID, "running")
-}
-
-// reach follows a workspace until it is as it is wanted.
-func (w *devWorld) reach(ctx context.Context, id, phase string) (api.Workspace, error) {
-	ws, err := w.ada.Follow(ctx, id, func(api.Progress) {})
-	if err == nil && ws.Phase != phase {
-		err = fmt.Errorf("the workspace is %s: %s", ws.Phase, ws.Message)
-	}
-	return ws, err
-}
-
-func (w *devWorld) prompt(ctx context.Context, address string) error {
-	page, err := w.ada.Browser.Visit(ctx, address) // hands the session over to the terminal's site
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, page.Body)
-	page.Body.Close()
-	if err == nil && page.StatusCode != http.StatusOK {
-		err = errors.New("the terminal's page answered " + page.Status)
-	}
-	if err != nil {
-		return err
-	}
-	socket := "ws" + strings.TrimPrefix(strings.TrimSuffix(address, "/"), "http") + "/_lanyard/terminal?cols=80&rows=24"
-	conn, _, err := w.ada.Browser.WebSocket(ctx, socket)
-	if err != nil {
-		return err
-	}
-	defer conn.CloseNow()
-	conn.SetReadLimit(2 << 20)
-	var said []byte
-	for !prompted(said) {
-		kind, frame, err := conn.Read(ctx)
-		if err != nil {
-			return fmt.Errorf("no prompt after %q: %w", said, err)
-		}
-		if kind == websocket.MessageBinary {
-			said = append(said, frame...)
-		}
-	}
-	return nil
-}
-
-func prompted(said []byte) bool {
-	return bytes.Contains(said, []byte("$ ")) || bytes.Contains(said, []byte("# "))
-}
-
-func (w *devWorld) delete(ctx context.Context, id string) error {
-	if err := w.ada.DeleteWorkspace(ctx, id); err != nil {
-		return err
-	}
-	for {
-		if _, err := w.ada.Workspace(ctx, id); err != nil {
-			if gone, ok := errors.AsType[*api.Error](err); ok && gone.Status == http.StatusNotFound {
-				return nil
-			}
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 // barePrompt is the time that bubblewrap and a shell take to a prompt on a terminal, with the namespaces of a

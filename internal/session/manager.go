@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,8 @@ type Config struct {
 type Manager struct {
 	c       Config
 	set     atomic.Pointer[Set]
-	writing sync.Mutex
+	writing sync.Mutex // what gives access, one at a time; held while the store is waited for
+	showing sync.Mutex // replacing the set and publishing it; never waits for the store
 
 	using sync.RWMutex // the map alone; the times in it are atomic
 	used  map[identity.SessionID]*atomic.Int64
@@ -76,8 +78,8 @@ func (m *Manager) Load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load sessions: %w", err)
 	}
-	m.writing.Lock()
-	defer m.writing.Unlock()
+	m.showing.Lock()
+	defer m.showing.Unlock()
 	set := NewSet(signIns, sessions)
 	m.set.Store(set)
 	var users []identity.UserID
@@ -215,55 +217,55 @@ type Ended struct {
 	Unrecorded bool
 }
 
+// saveWithin bounds how long an ending waits for the store; it is in force before, and tried again after.
+const saveWithin = 10 * time.Second
+
 // EndSignIn ends a sign-in and so all that hangs below.
 func (m *Manager) EndSignIn(ctx context.Context, id identity.SignInID, why string, events ...audit.Event) Ended {
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	row, ok := m.Set().SignIn(id)
-	if !ok || !row.Ended.IsZero() {
-		return Ended{}
-	}
-	return m.take(ctx, []SignIn{m.ended(row, why)}, nil, events...)
+	return m.take(ctx, func(s *Set) (signIns []SignIn, sessions []Session) {
+		if row, ok := s.SignIn(id); ok && row.Ended.IsZero() {
+			signIns = append(signIns, m.ended(row, why))
+		}
+		return signIns, nil
+	}, events...)
 }
 
 // EndUser ends all sign-ins of a user.
 func (m *Manager) EndUser(ctx context.Context, u identity.UserID, why string, events ...audit.Event) Ended {
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	var rows []SignIn
-	for _, row := range m.Set().SignInsOf(u) {
-		if row.Ended.IsZero() {
-			rows = append(rows, m.ended(row, why))
+	return m.take(ctx, func(s *Set) (signIns []SignIn, sessions []Session) {
+		for _, row := range s.SignInsOf(u) {
+			if row.Ended.IsZero() {
+				signIns = append(signIns, m.ended(row, why))
+			}
 		}
-	}
-	return m.take(ctx, rows, nil, events...)
+		return signIns, nil
+	}, events...)
 }
 
 // EndTenantSession ends the sign-ins of one of the tenant's own sessions (`sid`): the person signed out there.
 func (m *Manager) EndTenantSession(ctx context.Context, sid, why string, events ...audit.Event) Ended {
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	var rows []SignIn
-	for row := range m.Set().All {
-		if sid != "" && row.TenantSession == sid && row.Ended.IsZero() {
-			rows = append(rows, m.ended(row, why))
+	return m.take(ctx, func(s *Set) (signIns []SignIn, sessions []Session) {
+		for row := range s.All {
+			if sid != "" && row.TenantSession == sid && row.Ended.IsZero() {
+				signIns = append(signIns, m.ended(row, why))
+			}
 		}
-	}
-	return m.take(ctx, rows, nil, events...)
+		return signIns, nil
+	}, events...)
 }
 
 // EndSession ends one session. Of a browser session the site sessions that came from it end with it; of a workspace
 // session only its access ends: its owner's next sign-in does not bring it back.
 func (m *Manager) EndSession(ctx context.Context, id identity.SessionID, why string, events ...audit.Event) Ended {
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	row, _, ok := m.Set().Session(id)
-	if !ok || !row.Ended.IsZero() {
-		return Ended{}
-	}
-	ended := *row
-	ended.Ended, ended.EndedWhy = m.c.Now(), why
-	return m.take(ctx, nil, []Session{ended}, events...)
+	return m.take(ctx, func(s *Set) (signIns []SignIn, sessions []Session) {
+		row, _, ok := s.Session(id)
+		if !ok || !row.Ended.IsZero() {
+			return nil, nil
+		}
+		ended := *row
+		ended.Ended, ended.EndedWhy = m.c.Now(), why
+		return nil, []Session{ended}
+	}, events...)
 }
 
 func (m *Manager) ended(row *SignIn, why string) SignIn {
@@ -272,14 +274,20 @@ func (m *Manager) ended(row *SignIn, why string) SignIn {
 	return ended
 }
 
-// take publishes first: access ends whether or not the store can be written.
-func (m *Manager) take(ctx context.Context, signIns []SignIn, sessions []Session, events ...audit.Event) Ended {
+// take publishes first: access ends whether or not the store can be written, and also while a sign-in waits for it.
+func (m *Manager) take(ctx context.Context, choose func(*Set) ([]SignIn, []Session), events ...audit.Event) Ended {
+	m.showing.Lock()
+	signIns, sessions := choose(m.Set())
 	if len(signIns)+len(sessions) == 0 {
+		m.showing.Unlock()
 		return Ended{}
 	}
-	m.publish(signIns, sessions, 0)
+	m.show(slices.Clone(signIns), slices.Clone(sessions), 0)
+	m.showing.Unlock()
 	done := Ended{SignIns: len(signIns), Sessions: len(sessions)}
-	if _, err := m.c.Rows.SaveSessions(context.WithoutCancel(ctx), signIns, sessions, entry(signIns, sessions), events...); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	defer cancel()
+	if _, err := m.c.Rows.SaveSessions(ctx, signIns, sessions, entry(signIns, sessions), events...); err != nil {
 		done.Unrecorded = true
 		m.c.Log.Error("sessions were ended here but could not be recorded; trying again", "error", err)
 		m.remember(signIns, sessions, events)
@@ -288,6 +296,31 @@ func (m *Manager) take(ctx context.Context, signIns []SignIn, sessions []Session
 }
 
 func (m *Manager) publish(signIns []SignIn, sessions []Session, seq feed.Seq) {
+	m.showing.Lock()
+	defer m.showing.Unlock()
+	signIns, sessions = m.lasting(slices.Clone(signIns), slices.Clone(sessions))
+	m.show(signIns, sessions, seq)
+}
+
+// lasting keeps ended what ended here: rows that were made or read before that do not revive it, whether the store
+// knows of the ending by now or not.
+func (m *Manager) lasting(signIns []SignIn, sessions []Session) ([]SignIn, []Session) {
+	set := m.Set()
+	for i := range signIns {
+		if old, ok := set.SignIn(signIns[i].ID); ok && !old.Ended.IsZero() {
+			signIns[i].Ended, signIns[i].EndedWhy, signIns[i].Refresh = old.Ended, old.EndedWhy, nil
+		}
+	}
+	for i := range sessions {
+		if old, ok := set.sessions[sessions[i].ID]; ok && !old.Ended.IsZero() {
+			sessions[i].Ended, sessions[i].EndedWhy = old.Ended, old.EndedWhy
+		}
+	}
+	return signIns, sessions
+}
+
+// show replaces the set by one with these rows, which become its own.
+func (m *Manager) show(signIns []SignIn, sessions []Session, seq feed.Seq) {
 	set := m.Set().With(signIns, sessions)
 	m.set.Store(set)
 	users := make([]identity.UserID, 0, len(signIns)+len(sessions))
@@ -313,12 +346,12 @@ func entry(signIns []SignIn, sessions []Session) feed.Entry {
 
 // Follow applies what another replica changed.
 func (m *Manager) Follow(ctx context.Context, e feed.Entry) error {
+	m.writing.Lock() // so that what is read is not older than what is given here meanwhile
+	defer m.writing.Unlock()
 	signIns, sessions, err := m.c.Rows.ReadSessions(ctx, e.Keys)
 	if err != nil {
 		return fmt.Errorf("read changed sessions: %w", err)
 	}
-	m.writing.Lock()
-	defer m.writing.Unlock()
 	m.publish(signIns, sessions, e.Seq)
 	return nil
 }

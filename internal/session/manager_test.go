@@ -62,9 +62,11 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) manager() *session.Manager {
+func (w *world) manager() *session.Manager { return w.managerOn(w.rows) }
+
+func (w *world) managerOn(rows session.Rows) *session.Manager {
 	return session.NewManager(session.Config{
-		Rows: w.rows, Publish: func(*session.Set, []identity.UserID, feed.Seq) {}, Idle: time.Hour, Lifetime: 12 * time.Hour,
+		Rows: rows, Publish: func(*session.Set, []identity.UserID, feed.Seq) {}, Idle: time.Hour, Lifetime: 12 * time.Hour,
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.clock },
 	})
 }

@@ -128,6 +128,8 @@ func (m *Manager) record(ctx context.Context) {
 	for _, row := range u.sessions {
 		sessions = append(sessions, row)
 	}
+	ctx, cancel := context.WithTimeout(ctx, saveWithin)
+	defer cancel()
 	if _, err := m.c.Rows.SaveSessions(ctx, signIns, sessions, entry(signIns, sessions), u.events...); err != nil {
 		return // said when it first failed
 	}
@@ -139,8 +141,8 @@ func (m *Manager) record(ctx context.Context) {
 
 // forget drops what ended before a moment from memory.
 func (m *Manager) forget(before time.Time) {
-	m.writing.Lock()
-	defer m.writing.Unlock()
+	m.showing.Lock()
+	defer m.showing.Unlock()
 	set := m.Set().Without(before)
 	m.set.Store(set)
 	m.c.Publish(set, nil, 0)

@@ -21,8 +21,8 @@ const (
 	sessionColumns = `id, sign_in, parent, tenant, object, kind, secret, site, workspace, project, created, expires, used, ended, ended_why`
 )
 
-// What ended stays ended, whatever a writer that does not know it yet writes: a refreshed token or a noted use never
-// revives. Only a session that moves below another sign-in may live again.
+// What ended stays ended, whatever a writer that does not know it yet writes: a refreshed token, a noted use or another
+// sign-in above it never revives.
 var (
 	signIns = table{name: "sign_ins", key: []string{"id"},
 		columns: []string{"id", "tenant", "object", "name", "at", "expires", "strength", "contexts", "tenant_session", "refresh", "ended", "ended_why"},
@@ -33,8 +33,8 @@ var (
 	sessions = table{name: "sessions", key: []string{"id"},
 		columns: []string{"id", "sign_in", "parent", "tenant", "object", "kind", "secret", "site", "workspace", "project", "created", "expires", "used", "ended", "ended_why"},
 		merge: map[string]string{
-			"ended":     "CASE WHEN sessions.ended <> 0 AND sessions.sign_in = excluded.sign_in THEN sessions.ended ELSE excluded.ended END",
-			"ended_why": "CASE WHEN sessions.ended <> 0 AND sessions.sign_in = excluded.sign_in THEN sessions.ended_why ELSE excluded.ended_why END",
+			"ended":     "CASE WHEN sessions.ended <> 0 THEN sessions.ended ELSE excluded.ended END",
+			"ended_why": "CASE WHEN sessions.ended <> 0 THEN sessions.ended_why ELSE excluded.ended_why END",
 		}}
 )
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -48,6 +49,9 @@ func (s *Service) handOff(w http.ResponseWriter, r *http.Request) error {
 	if who.Session == "" {
 		http.Redirect(w, r, "/login?"+url.Values{"return": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		return nil
+	}
+	if on := request.Resource; on.Kind == identity.KindWorkspace && on.Owner.IsZero() { // not there: said as if hidden
+		return problem.New(problem.NotFound, "%s", access.NotHere(on.Kind, on.Name))
 	}
 	request.Principal = who
 	request.IP = web.ClientIP(r)

@@ -86,7 +86,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 func (s *Service) callback(w http.ResponseWriter, r *http.Request) error {
 	err := s.finish(w, r)
 	if err != nil {
-		s.c.Audit.Later(audit.Event{
+		s.refusals.add(audit.Event{
 			Time: s.c.Now(), Action: "signin", Outcome: audit.Denied, IP: web.ClientIP(r), Reasons: []string{problem.Message(err)},
 		})
 	}

@@ -70,7 +70,8 @@ type Service struct {
 	discovering sync.Mutex
 	provider    *provider // nil until discovery has worked once
 
-	tokens tokenCache
+	tokens   tokenCache
+	refusals refusals
 }
 
 type provider struct {
@@ -84,7 +85,7 @@ func New(c Config) *Service {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Service{c: c}
+	return &Service{c: c, refusals: refusals{log: c.Audit}}
 }
 
 // RedirectPath is where the tenant sends people back to. It is this issuer's own, so that an answer of another

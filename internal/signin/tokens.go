@@ -75,8 +75,10 @@ func (c *tokenCache) at(k tokenKey) *cachedToken {
 	return t
 }
 
-// Forget drops the tokens of sign-ins that have ended; the server calls it from time to time.
+// Forget drops the tokens of sign-ins that have ended, and tells the audit log of refusals that were only counted; the
+// server calls it from time to time.
 func (s *Service) Forget() {
+	s.refusals.flush(s.c.Now())
 	set := s.c.Sessions.Set()
 	s.tokens.mu.Lock()
 	defer s.tokens.mu.Unlock()

@@ -191,10 +191,12 @@ func TestCut(t *testing.T) {
 // What is hidden from strangers is told to who had it open when it was cut: the protocol may have had no way to say it.
 func TestTheNextAnswerTellsWhatWasCut(t *testing.T) {
 	w := newWorld(t)
-	_, l := w.open(write(ada), nil)
+	goodbye := make(chan struct{})
+	_, l := w.open(write(ada), func(Reason) { <-goodbye })
 	w.change(membership(engineers, directory.Member{User: ada}, true))
+	_, _, err := w.engine.Open(t.Context(), write(ada), nil) // the peer may be back before the goodbye is over
+	close(goodbye)
 	reason := waitCut(t, l)
-	_, _, err := w.engine.Open(t.Context(), write(ada), nil)
 	if problem.KindOf(err) != problem.Denied || !strings.Contains(problem.Message(err), reason.Text) {
 		t.Errorf("who was cut is answered %v", err)
 	}

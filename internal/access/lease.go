@@ -134,6 +134,7 @@ func (l *Lease) cut(r Reason) bool {
 	l.mu.Unlock()
 
 	l.engine.forget(l)
+	l.engine.ended.add(l, r, l.engine.now()) // before the peer can notice, come again and be told why
 	l.cancel(r)
 	go l.close(r, open)
 	return true
@@ -158,7 +159,6 @@ func (l *Lease) close(r Reason, open bool) {
 	closers := l.closers
 	l.closers = nil
 	l.mu.Unlock()
-	l.engine.ended.add(l, r, l.engine.now()) // before the peer can come again and be told why
 	for _, c := range closers {
 		c.Close()
 	}

@@ -39,7 +39,7 @@ type Ending struct {
 	Request  Request
 	Decision Decision // what it rested on
 	Opened   time.Time
-	At       time.Time // when its goodbye was over
+	At       time.Time // when it was cut
 	Reason   Reason
 }
 
@@ -47,7 +47,7 @@ type Ending struct {
 const keptEndings = 1000
 
 type endings struct {
-	mu   sync.Mutex // taken by cuts, after the goodbye, by who lists, and for a denial that hides something
+	mu   sync.Mutex // taken by cuts, by who lists, and for a denial that hides something; never held for long
 	list []Ending
 }
 

@@ -88,8 +88,12 @@ func (c *configuration) apply(ctx context.Context, change project.Change) error 
 	return nil
 }
 
-// publish puts projects, and policies where they are given, in force; everything that is open is decided again.
+// publish puts projects, and policies where they are given, in force; everything that is open is decided again. Groups
+// that are named are looked up in the directory that decisions read, which may be newer than the one they were read with.
 func (c *configuration) publish(set *project.Set, policies *policy.Set, seq feed.Seq) {
+	c.s.binding.Lock()
+	defer c.s.binding.Unlock()
+	set, _ = set.Rebind(groups{c.s.engine.Facts().Directory})
 	c.s.engine.Publish(func(f access.Facts) access.Facts {
 		f.Projects = set
 		if policies != nil {

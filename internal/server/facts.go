@@ -87,6 +87,8 @@ func later(f access.Facts, seq feed.Seq) access.Facts {
 // publishDirectory is called with every new snapshot of the directory. What rests on the touched users is decided
 // again when it returns; what follows from somebody's leaving beyond that is done in its own time.
 func (s *Server) publishDirectory(snapshot *directory.Snapshot, t directory.Touched, seq feed.Seq) {
+	s.binding.Lock()
+	defer s.binding.Unlock()
 	// A group that was renamed or is gone may void the role that a project gives it by name, for everybody.
 	projects, rebound := s.engine.Facts().Projects.Rebind(groups{snapshot})
 	s.engine.Publish(func(f access.Facts) access.Facts {

@@ -87,6 +87,7 @@ type Server struct {
 	identifier session.Identifier
 	signin     *signin.Service
 	projects   *configuration
+	binding    sync.Mutex // held while projects and the directory that their groups are looked up in are published
 	runtime    workspace.Runtime
 	hub        *tunnel.Hub
 	workspaces *workspace.Manager

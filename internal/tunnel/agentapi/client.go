@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -52,6 +54,7 @@ func (c Client) Setup(ctx context.Context, s Setup, progress func(Progress)) err
 		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
 			return fmt.Errorf("workspace setup: %w", err)
 		}
+		p.Phase, p.Text, p.Error = cut(p.Phase, maxText), cut(p.Text, maxText), cut(p.Error, maxError)
 		switch {
 		case p.Error != "":
 			return problem.New(problem.BadUpstream, "%s", p.Error)
@@ -68,6 +71,25 @@ func (c Client) Setup(ctx context.Context, s Setup, progress func(Progress)) err
 	return problem.Wrap(err, problem.Unavailable, "The connection to the workspace broke while it was being set up.")
 }
 
+// What a workspace says of its setup is kept, shown and recorded by the server, and any process of the workspace may have
+// said it in the agent's place: no more of it is taken than this, in bytes.
+const (
+	maxText   = 2 << 10
+	maxError  = 16 << 10
+	maxStatus = 64 << 10
+)
+
+// cut shortens what is too long, at a character's boundary, and lets go of the rest.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return strings.Clone(s[:most]) + "…"
+}
+
 // Status asks the agent how it is.
 func (c Client) Status(ctx context.Context) (Status, error) {
 	resp, err := c.do(ctx, http.MethodGet, "/v1/status", nil)
@@ -76,7 +98,7 @@ func (c Client) Status(ctx context.Context) (Status, error) {
 	}
 	defer resp.Body.Close()
 	var s Status
-	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxStatus)).Decode(&s); err != nil {
 		return Status{}, fmt.Errorf("workspace status: %w", err)
 	}
 	return s, nil

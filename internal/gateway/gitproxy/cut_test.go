@@ -25,11 +25,11 @@ func TestCutInTheMiddleOfAClone(t *testing.T) {
 				t.Fatal(err)
 			}
 			var moved atomic.Int64
-			s.wrap = func(h http.Handler) http.Handler {
+			s.wrap(func(h http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					h.ServeHTTP(&counting{ResponseWriter: w, n: &moved}, r)
 				})
-			}
+			})
 			s.upstream.Throttle(512 << 10)
 			c := newClient(t)
 			var out bytes.Buffer
@@ -74,7 +74,7 @@ func TestCutInTheMiddleOfAPush(t *testing.T) {
 	before := c.must("--git-dir", s.root+"/payments/api.git", "rev-parse", "main")
 
 	var got atomic.Int64
-	s.wrap = func(h http.Handler) http.Handler {
+	s.wrap(func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Body = struct {
 				io.Reader
@@ -82,7 +82,7 @@ func TestCutInTheMiddleOfAPush(t *testing.T) {
 			}{&slowReader{r: r.Body, n: &got}, r.Body}
 			h.ServeHTTP(w, r)
 		})
-	}
+	})
 	var out bytes.Buffer
 	push := c.command(t.Context(), &out, "-C", "api", "push", "--progress")
 	if err := push.Start(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/dev/gitserver"
@@ -24,10 +25,10 @@ type scene struct {
 	*gatewaytest.World
 	upstream *gitserver.Server
 	handler  *Proxy
-	root     string // the upstream's repositories
-	log      string // the upstream's log
-	secret   string // file with the password that the upstream wants
-	wrap     func(http.Handler) http.Handler
+	root     string                       // the upstream's repositories
+	log      string                       // the upstream's log
+	secret   string                       // file with the password that the upstream wants
+	wrapped  atomic.Pointer[http.Handler] // what the upstream is behind, while a test has put it there
 }
 
 const password = "correct horse battery staple"
@@ -57,8 +58,8 @@ func newScene(t testing.TB) *scene {
 		t.Fatal(err)
 	}
 	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.wrap != nil {
-			s.wrap(server).ServeHTTP(w, r)
+		if h := s.wrapped.Load(); h != nil {
+			(*h).ServeHTTP(w, r)
 			return
 		}
 		server.ServeHTTP(w, r)
@@ -70,6 +71,12 @@ func newScene(t testing.TB) *scene {
 	t.Cleanup(up.Close)
 	s.handler = New(Config{Access: s.Engine, Facts: s.Engine.Facts, Upstream: up, Log: s.Log})
 	return s
+}
+
+// wrap puts something before the upstream.
+func (s *scene) wrap(by func(http.Handler) http.Handler) {
+	h := by(s.upstream)
+	s.wrapped.Store(&h)
 }
 
 // serve returns the address under which a person's workspace reaches the gateway.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
@@ -131,6 +132,25 @@ func TestRevoke(t *testing.T) {
 	}
 	if _, err := w.as(barbara).Me(t.Context()); status(err) != http.StatusUnauthorized {
 		t.Error("after the revocation:", err)
+	}
+	// Every order is recorded before its answer, also one that ends nothing.
+	recorded := func() int {
+		found, err := w.audit.Search(t.Context(), audit.Filter{Action: string(identity.LeaseRevoke), After: -1, Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, e := range found {
+			if e.Outcome == audit.Done {
+				n++
+			}
+		}
+		return n
+	}
+	before := recorded()
+	done, err = w.as(operator).Revoke(t.Context(), api.Revoke{Kind: api.RevokeUser, ID: "barbara"})
+	if err != nil || !done.Recorded || done.Sessions != 0 || recorded() != before+1 {
+		t.Errorf("a revocation that ends nothing: %+v, %v, %d entries, were %d", done, err, recorded(), before)
 	}
 	// One's own session ends with an answer, too.
 	done, err = w.as(linus).Revoke(t.Context(), api.Revoke{Kind: api.RevokeSession, ID: string(sessionOf(linus))})

@@ -48,9 +48,11 @@ type Sessions interface {
 	EndSession(ctx context.Context, id identity.SessionID, why string, events ...audit.Event) session.Ended
 }
 
-// AuditLog is what the API reads of the audit log.
+// AuditLog is what the API reads of the audit log, and how it writes down what nothing else does.
 type AuditLog interface {
 	Search(context.Context, audit.Filter) ([]audit.Event, error)
+	Durable(context.Context, ...audit.Event) error
+	Later(audit.Event)
 }
 
 // Config is what the API needs. All fields are required but Now.

@@ -10,6 +10,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
@@ -69,7 +70,7 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 		return ending{user, func(ctx context.Context, why string, by audit.Event) api.Revoked {
 			before := s.c.Access.LeasesOf(user)
 			d := s.c.Sessions.EndUser(ctx, user, why, by)
-			return api.Revoked{Sessions: d.SignIns + d.Sessions, Leases: cut(before), Recorded: !d.Unrecorded}
+			return s.ended(ctx, d, before, by)
 		}}, ok, nil
 	case api.RevokeSession:
 		id := identity.SessionID(what.ID)
@@ -80,7 +81,7 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 		return ending{row.User, func(ctx context.Context, why string, by audit.Event) api.Revoked {
 			before := s.c.Access.LeasesOf(row.User)
 			d := s.c.Sessions.EndSession(ctx, id, why, by)
-			return api.Revoked{Sessions: d.SignIns + d.Sessions, Leases: cut(before), Recorded: !d.Unrecorded}
+			return s.ended(ctx, d, before, by)
 		}}, true, nil
 	case api.RevokeLease:
 		id := identity.LeaseID(what.ID)
@@ -88,15 +89,33 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 			if l.ID != id {
 				continue
 			}
-			return ending{l.Request.Principal.User, func(_ context.Context, why string, _ audit.Event) api.Revoked {
-				s.c.Access.Revoke(id, access.Reason{Code: access.Revoked, Text: why}) // the cut is an event of its own
-				return api.Revoked{Leases: cut([]*access.Lease{l}), Recorded: true}
+			return ending{l.Request.Principal.User, func(ctx context.Context, why string, by audit.Event) api.Revoked {
+				s.c.Access.Revoke(id, access.Reason{Code: access.Revoked, Text: why})
+				return api.Revoked{Leases: cut([]*access.Lease{l}), Recorded: s.record(ctx, by)}
 			}}, true, nil
 		}
 		return e, false, nil
 	default:
 		return e, false, problem.New(problem.Invalid, "kind must be user, session or lease, not %q.", what.Kind)
 	}
+}
+
+// ended says what ended. Where something did, the event was stored with it; an order that ended nothing is one too.
+func (s *server) ended(ctx context.Context, d session.Ended, before []*access.Lease, by audit.Event) api.Revoked {
+	done := api.Revoked{Sessions: d.SignIns + d.Sessions, Leases: cut(before), Recorded: !d.Unrecorded}
+	if done.Sessions == 0 {
+		done.Recorded = s.record(ctx, by)
+	}
+	return done
+}
+
+// record writes down what has taken effect, and reports whether it is durable. What cannot be written now is kept.
+func (s *server) record(ctx context.Context, by audit.Event) bool {
+	if err := s.c.Audit.Durable(context.WithoutCancel(ctx), by); err != nil {
+		s.c.Audit.Later(by)
+		return false
+	}
+	return true
 }
 
 // cut counts the leases that were cut.

@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/base64"
@@ -64,26 +63,41 @@ func serve(w *harness.World) (stop func()) {
 	if err := os.WriteFile(filepath.Join(folder, "key"), []byte(base64.StdEncoding.EncodeToString(key)), 0o600); err != nil {
 		w.T.Fatal(err)
 	}
-	file := filepath.Join(folder, "lanyard.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, `
+	stop = serving(w, fmt.Sprintf(`
 url: %s
 listen: 127.0.0.1:%s
 data: %[3]s/server
-encryption_key_file: key
+encryption_key_file: %[4]s/key
 entra:
-  tenant: %s
-  client_id: %s
+  tenant: %[5]s
+  client_id: %[6]s
   credential: {secret_file: %[3]s/secrets/client-secret}
   graph: http://127.0.0.1:1/v1.0
   authority: http://127.0.0.1:1
 audit: {checkpoints: %[3]s/checkpoints}
 runtimes: {sandbox: {trusted_users_only: true}}
 projects: %[3]s/projects
-`, w.Info.URL, u.Port(), w.Data, strings.Split(tenant.Path, "/")[1], entrasim.LanyardAppID), 0o600); err != nil {
+`, w.Info.URL, u.Port(), w.Data, folder, strings.Split(tenant.Path, "/")[1], entrasim.LanyardAppID))
+	w.Eventually("serve answers", func() bool {
+		resp, err := w.Browser().HTTP().Get(w.Info.URL + issuer.JWKSPath)
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return true
+	})
+	return stop
+}
+
+// serving runs `lanyard serve` with a configuration, until it is stopped as a service manager does.
+func serving(w *harness.World, configuration string) (stop func()) {
+	w.T.Helper()
+	file := filepath.Join(w.T.TempDir(), "lanyard.yaml")
+	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
 		w.T.Fatal(err)
 	}
 	cmd := exec.Command(w.Program(), "serve", "--config", file)
-	var said bytes.Buffer
+	var said harness.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		w.T.Fatal(err)
@@ -108,14 +122,11 @@ projects: %[3]s/projects
 		}
 		cmd = nil
 	}
-	w.T.Cleanup(stop)
-	w.Eventually("serve answers", func() bool {
-		resp, err := w.Browser().HTTP().Get(w.Info.URL + issuer.JWKSPath)
-		if err != nil {
-			return false
+	w.T.Cleanup(func() {
+		stop()
+		if w.T.Failed() {
+			w.T.Logf("the log of serve:\n%s", said.String())
 		}
-		resp.Body.Close()
-		return true
 	})
 	return stop
 }

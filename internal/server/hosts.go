@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/dashboard"
@@ -35,9 +36,12 @@ type hosts struct {
 	terminal  http.Handler
 	terminals terminalHosts
 	others    map[string]http.Handler // by host without port: the sample tenant under dev
+	// bodyWithin is how long the body of a request may take to come.
+	bodyWithin time.Duration
 }
 
 func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	inTime(w, r, h.bodyWithin)
 	host := strings.ToLower(r.Host)
 	name := host
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {

@@ -52,7 +52,7 @@ func (s *Server) makeSites() error {
 	})
 	pagesOrigin := web.Origin(o.URL)
 	c := web.Config{Access: s.engine, Log: s.log}
-	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, others: o.Hosts}
+	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, others: o.Hosts, bodyWithin: bodyWithin}
 	for _, site := range []struct {
 		web.Site
 		handler *http.Handler

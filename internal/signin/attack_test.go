@@ -1,16 +1,19 @@
 package signin_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,9 +43,13 @@ type rogue struct {
 	nonce        string
 	sessions     *session.Manager
 	url          string
+	data         string // folder of the database
 }
 
-const roguesApp = "1c1f1f14-95f0-4a4c-8a37-f92a9b0f7c11"
+const (
+	roguesApp     = "1c1f1f14-95f0-4a4c-8a37-f92a9b0f7c11"
+	roguesRefresh = "refresh-token-of-ada-1.AXoA"
+)
 
 func newRogue(t *testing.T) *rogue {
 	t.Helper()
@@ -56,7 +63,8 @@ func newRogue(t *testing.T) *rogue {
 	tenant := httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(tenant.Close)
 	r.issuer = tenant.URL + "/" + entrasim.ContosoTenantID + "/v2.0"
-	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test"})
+	r.data = t.TempDir()
+	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(r.data, "lanyard.db"), Origin: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +111,7 @@ func (r *rogue) serve(w http.ResponseWriter, q *http.Request) {
 	case strings.HasSuffix(q.URL.Path, "/keys"):
 		answer = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: r.key.Public(), KeyID: "k", Algorithm: "RS256", Use: "sig"}}}
 	default:
-		answer = map[string]any{"access_token": "a", "token_type": "Bearer", "expires_in": 3600, "id_token": r.idToken(r.nonce)}
+		answer = map[string]any{"access_token": "a", "token_type": "Bearer", "expires_in": 3600, "id_token": r.idToken(r.nonce), "refresh_token": roguesRefresh}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(answer)
@@ -246,5 +254,46 @@ func TestAttack34OtherTenantsAndActors(t *testing.T) {
 	}))
 	if status != http.StatusSeeOther || len(who) != 1 || who[0] != user(entrasim.LinusID) {
 		t.Errorf("who has Ada's address and an actor's token is %v (%d), not themselves", who, status)
+	}
+}
+
+// TestAttack33SecretsAtRest: a copy of the database opens nothing. Neither the cookie of a session nor the refresh token of
+// its sign-in is in it.
+func TestAttack33SecretsAtRest(t *testing.T) {
+	r := newRogue(t)
+	b := newBrowser(t)
+	_, _, next := b.send(http.MethodGet, r.url+"/login", nil)
+	r.nonce = next.Query().Get("nonce")
+	r.idToken = func(nonce string) string { return signed(t, jose.RS256, r.key, r.claims(nonce)) }
+	b.send(http.MethodGet, r.url+signin.RedirectPath+"?"+url.Values{"code": {"c"}, "state": {next.Query().Get("state")}}.Encode(), nil)
+	cookie := b.cookies[strings.TrimPrefix(r.url, "http://")][session.CookieName]
+	if cookie == "" {
+		t.Fatal("not signed in")
+	}
+	files, err := filepath.Glob(filepath.Join(r.data, "*"))
+	if err != nil || len(files) < 2 { // the database and its write-ahead log
+		t.Fatal(files, err)
+	}
+	found := false
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = found || bytes.Contains(content, []byte(entrasim.AdaID))
+		for what, secret := range map[string]string{"cookie": cookie, "refresh token": roguesRefresh} {
+			raw := []byte(secret)
+			for _, form := range [][]byte{raw, []byte(base64.StdEncoding.EncodeToString(raw)), []byte(hex.EncodeToString(raw))} {
+				if bytes.Contains(content, form) {
+					t.Errorf("the %s is in %s", what, filepath.Base(file))
+				}
+			}
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s may be read by others: %v, %v", file, info.Mode(), err)
+		}
+	}
+	if !found {
+		t.Error("the search finds nothing at all")
 	}
 }

@@ -6,6 +6,7 @@ package cut
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -32,11 +33,13 @@ type place struct {
 	tunnel *peer
 	rounds int // so that names differ
 	left   []opened
+
+	told, untold map[string]int // ends by kind of stream, and those of which the client was not told why
 }
 
 func newPlace(t *testing.T) *place {
 	w := harness.Start(t)
-	p := &place{World: w, t: t, tenant: w.Tenant()}
+	p := &place{World: w, t: t, tenant: w.Tenant(), told: map[string]int{}, untold: map[string]int{}}
 	p.ws = w.Workspace(who, "https://git.example.test/payments/api")
 	p.own = w.Workspace(who, "https://git.example.test/payments/api")
 	w.Must(who, p.ws, `set -e; git switch -qc cut; head -c 20000000 /dev/urandom > big.bin; git add big.bin; git commit -qm "Something big"`)
@@ -124,7 +127,13 @@ func (p *place) ended(o opened, c cause, from time.Time) {
 		return
 	}
 	p.t.Logf("MEASURED %-28s %-44s %8.1f ms", c.name, o.name, ms(e.at.Sub(from)))
-	if err := o.says(e, lease.Reason, cmp.Or(c.next, lease.Reason)); err != nil {
+	p.told[o.name]++
+	var quiet silent
+	switch err := o.says(e, lease.Reason, cmp.Or(c.next, lease.Reason)); {
+	case errors.As(err, &quiet):
+		p.untold[o.name]++
+		p.t.Logf("%s: %v\n%s", o.name, err, tail(e.said))
+	case err != nil:
 		p.t.Errorf("%s: %v\n%s", o.name, err, tail(e.said))
 	}
 }
@@ -144,6 +153,11 @@ func TestCut(t *testing.T) {
 		p.t, p.T = t, t
 		if !ok {
 			break // what follows would only tell of this
+		}
+	}
+	for name, n := range p.untold {
+		if n*3 > p.told[name] {
+			t.Errorf("%s: the client was not told why in %d of %d ends", name, n, p.told[name])
 		}
 	}
 	if n := strings.Count(p.Log(), "outlived a fact"); n > 0 {

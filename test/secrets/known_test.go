@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
@@ -182,15 +183,24 @@ func (k *known) tenantKeys() {
 	k.add("tenant's pairwise secret", ring.Pairwise)
 }
 
-// A signed JWT, whole: its signature is of ES256 or RS256.
-var jwt = regexp.MustCompile(`(eyJ[A-Za-z0-9_-]{10,})\.(eyJ[A-Za-z0-9_-]{20,})\.([A-Za-z0-9_-]{86}|[A-Za-z0-9_-]{342})`)
+// A signed JWT, whole: its signature is of ES256 or RS256. It begins with an object in base64.
+var jwt = regexp.MustCompile(`^(eyJ[A-Za-z0-9_-]{10,})\.(eyJ[A-Za-z0-9_-]{20,})\.([A-Za-z0-9_-]{86}|[A-Za-z0-9_-]{342})`)
 
 // inMemory takes in the tokens that the server's process holds: access tokens and ID tokens of people, assertions, the
 // directory's. This is where they are; they are nowhere else, which the test is to show.
 func (k *known) inMemory() {
 	k.T.Helper()
 	_, err := needle.Memory(k.Pid(), func(b []byte) {
-		for _, m := range jwt.FindAllSubmatch(b, -1) {
+		for {
+			i := bytes.Index(b, []byte("eyJ"))
+			if i < 0 {
+				return
+			}
+			m := jwt.FindSubmatch(b[i:min(i+maxToken, len(b))])
+			b = b[i+3:]
+			if m == nil {
+				continue
+			}
 			var header struct {
 				Type string `json:"typ"`
 			}
@@ -223,6 +233,9 @@ func decoded(part []byte, into any) bool {
 	b, err := base64.RawURLEncoding.DecodeString(string(part))
 	return err == nil && json.Unmarshal(b, into) == nil
 }
+
+// maxToken bounds a token, in bytes.
+const maxToken = 8 << 10
 
 // eavesdropper notes down what a browser is given that must stay with it.
 type eavesdropper struct {

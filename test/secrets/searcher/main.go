@@ -1,5 +1,5 @@
-// Searcher runs inside a workspace, as its user, and looks for secrets by their marks in all that it can read. It
-// takes a request as JSON and prints a needle.Report.
+// Searcher runs inside a workspace, as its user, or beside it, and looks for secrets by their marks. It takes a request
+// as JSON and prints a needle.Report.
 package main
 
 import (
@@ -11,20 +11,23 @@ import (
 )
 
 func main() {
-	var request struct {
-		Marks    []needle.Mark `json:"marks"`
-		Commands []string      `json:"commands"`
-	}
-	if err := json.NewDecoder(os.Stdin).Decode(&request); err != nil {
+	var r needle.Request
+	if err := json.NewDecoder(os.Stdin).Decode(&r); err != nil {
 		fail(err)
 	}
-	s := needle.Search{Set: needle.NewSet(request.Marks)}
-	// /usr is the machine's own, read-only, and the same for all; /proc is looked at process by process.
-	s.Tree("/", "/usr", "/proc", "/sys")
-	if err := s.Processes(); err != nil {
-		fail(err)
+	s := needle.Search{Set: needle.NewSet(r.Marks)}
+	for _, root := range r.Roots {
+		s.Tree(root, r.Skip...)
 	}
-	for _, line := range request.Commands {
+	if r.AllProcesses {
+		if err := s.Processes(); err != nil {
+			fail(err)
+		}
+	}
+	for _, pid := range r.Processes {
+		s.Process(pid)
+	}
+	for _, line := range r.Commands {
 		s.Command(line)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(s.Report); err != nil {

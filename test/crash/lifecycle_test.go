@@ -1,8 +1,10 @@
 package crash
 
 import (
+	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -233,4 +235,59 @@ func contents(t *testing.T, w *harness.World, parts ...string) map[string]string
 		}
 	}
 	return all
+}
+
+// Of several that start on the same data in the same moment, one goes on.
+func TestStartedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := harness.Start(t)
+	w.Stop()
+	const several = 4
+	type outcome struct {
+		ready *exec.Cmd // nil: refused
+		said  string
+	}
+	outcomes := make(chan outcome, several)
+	for range several {
+		cmd := exec.Command(w.Program(), "dev", "--json", "--data", w.Data, "--listen", "127.0.0.1:0")
+		var said harness.Buffer
+		cmd.Stderr = &said
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if n, _ := out.Read(make([]byte, 1)); n == 1 { // its line of JSON begins
+				outcomes <- outcome{ready: cmd}
+				_, _ = io.Copy(io.Discard, out)
+				_ = cmd.Wait() // it is interrupted below
+				return
+			}
+			_ = cmd.Wait() // what it said tells
+			outcomes <- outcome{said: said.String()}
+		}()
+	}
+	var ready []*exec.Cmd
+	for range several {
+		select {
+		case o := <-outcomes:
+			if o.ready != nil {
+				ready = append(ready, o.ready)
+			} else if !strings.Contains(o.said, "runs on the data in") {
+				t.Errorf("refused with: %s", o.said)
+			}
+		case <-time.After(harness.Wait):
+			t.Error("neither ready nor refused")
+		}
+	}
+	if len(ready) != 1 {
+		t.Errorf("%d of %d servers run on the same data", len(ready), several)
+	}
+	for _, cmd := range ready {
+		_ = cmd.Process.Signal(os.Interrupt) // gone already is seen below
+	}
+	w.Eventually("they end", func() bool { return len(mentioning(w)) == 0 })
 }

@@ -148,10 +148,13 @@ func (r *Runtime) Delete(ctx context.Context, id identity.WorkspaceID) error {
 	}
 	dir := r.dir(id)
 	// The state goes last: while any file of the workspace is there, its user is known and nobody else's.
-	for _, part := range []string{"home", "files", ""} {
-		if err := removeAll(filepath.Join(dir, part)); err != nil {
+	for _, part := range []string{"home", "files"} {
+		if err := removeTree(filepath.Join(dir, part)); err != nil {
 			return fmt.Errorf("sandbox: delete %s: %w", id, err)
 		}
+	}
+	if err := removeAll(dir); err != nil {
+		return fmt.Errorf("sandbox: delete %s: %w", id, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

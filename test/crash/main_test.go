@@ -74,7 +74,7 @@ func allProcesses() (pids []int) {
 func mentioning(w *harness.World) (found []string) {
 	for _, pid := range allProcesses() {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err == nil && strings.Contains(string(b), w.Data+"/") {
+		if err == nil && (strings.Contains(string(b), w.Data+"/") || strings.Contains(string(b), w.Data+"\x00")) {
 			found = append(found, fmt.Sprintf("%d %s", pid, strings.ReplaceAll(string(b), "\x00", " ")))
 		}
 	}

@@ -13,6 +13,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
 )
 
 // sites is a front whose sites say which they are and what they were sent.
@@ -131,5 +135,30 @@ func TestBoundEndsWithTheBody(t *testing.T) {
 			t.Fatalf("%d bytes, %v", len(got), err)
 		}
 		time.Sleep(300 * time.Millisecond) // longer than the bound
+	}
+}
+
+// TestAttack15NoPageForgetsCookies: a page of somebody else's, which can make a browser ask a workspace's host for a
+// picture, does not make it forget the cookies of every workspace.
+func TestAttack15NoPageForgetsCookies(t *testing.T) {
+	decided := problem.Wrap(access.Reason{Code: access.NoRole, Text: "no role"}, problem.Denied, "Not allowed.")
+	nowhere := problem.New(problem.NotFound, "There is nothing at this address.")
+	for _, c := range []struct {
+		path   string
+		cookie bool
+		err    error
+		want   bool
+	}{
+		{"/", false, decided, false}, {"/picture.png", false, nowhere, false}, {"/", false, nowhere, false},
+		{"/picture.png", true, nowhere, false}, {"/", true, decided, true}, {"/_lanyard/terminal", true, decided, true}, {"/", true, nowhere, true},
+		{"/", true, problem.New(problem.SignInNeeded, "Sign in first."), false},
+	} {
+		r := httptest.NewRequest(http.MethodGet, c.path, nil)
+		if c.cookie {
+			r.AddCookie(&http.Cookie{Name: session.CookieName, Value: "x"})
+		}
+		if got := lost(r, c.err); got != c.want {
+			t.Errorf("%s, cookie %t, %v: %t", c.path, c.cookie, c.err, got)
+		}
 	}
 }

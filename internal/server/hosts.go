@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/dashboard"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
 )
 
 // machinePaths are the paths of the pages host that programs use. They read no cookie and set none.
@@ -119,9 +121,21 @@ func (s *Server) failTerminal(pages *dashboard.Dashboard) func(http.ResponseWrit
 			s.signin.Lead(w, r)
 			return
 		}
-		if kind == problem.Denied || kind == problem.NotFound {
+		if lost(r, err) {
 			w.Header().Set("Clear-Site-Data", `"cache", "cookies", "storage"`)
 		}
 		pages.Fail(w, r, err)
 	}
+}
+
+// lost reports whether somebody who was in a workspace may not be any more. Browsers forget the cookies of all workspaces
+// then, so it takes more than a request that any page can make a browser send: the cookie, which browsers send along with
+// visits only, and a decision, or a workspace that is gone.
+func lost(r *http.Request, err error) bool {
+	kind := problem.KindOf(err)
+	if kind != problem.Denied && kind != problem.NotFound || len(r.CookiesNamed(session.CookieName)) == 0 {
+		return false
+	}
+	_, decided := errors.AsType[access.Reason](err)
+	return decided || r.URL.Path == "/"
 }

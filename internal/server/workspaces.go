@@ -7,9 +7,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/tunnel"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
@@ -25,7 +27,7 @@ func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 	}
 	s.hub = tunnel.NewHub(tunnel.HubConfig{
 		Dir: filepath.Join(o.Data, "s"), Build: o.Version, Log: s.log,
-		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.machine.ServeHTTP(w, r) }),
+		Handler:     http.HandlerFunc(s.fromWorkspace),
 		ConnContext: web.WithConn,
 	})
 	s.workspaces = workspace.NewManager(workspace.Config{
@@ -33,6 +35,15 @@ func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 		Setup: s.setup, Timeout: s.timeout, InUse: s.inUse,
 	})
 	return s.workspaces.Load(ctx)
+}
+
+// fromWorkspace serves what comes through a workspace's tunnel: the machine site without what others than workspaces send.
+func (s *Server) fromWorkspace(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/hooks/") {
+		problem.Write(w, problem.New(problem.NotFound, "There is nothing at this address."))
+		return
+	}
+	s.front.machine.ServeHTTP(w, r)
 }
 
 // setup is what a workspace's agent is told, from the facts of now: who commits, as the directory names them; which

@@ -29,10 +29,13 @@ type Config struct {
 }
 
 // Proxy serves the paths below gateway.GitPrefix.
-type Proxy struct{ c Config }
+type Proxy struct {
+	c      Config
+	pushes pushes
+}
 
 // New returns a Proxy.
-func New(c Config) *Proxy { return &Proxy{c} }
+func New(c Config) *Proxy { return &Proxy{c: c} }
 
 // Serve is the route's handler. Errors are plain text, which git shows to its user, and never 401, at which git
 // would ask for a password.

@@ -75,6 +75,11 @@ func (x *exchange) fetch() error {
 }
 
 func (x *exchange) push() error {
+	end, err := x.pushes.begin(web.PrincipalFrom(x.r.Context()).Session)
+	if err != nil {
+		return err
+	}
+	defer end()
 	packet := make([]byte, maxPacket)
 	body := newPackets(x.r.Body, packet)
 	wanted, err := readCommands(body)

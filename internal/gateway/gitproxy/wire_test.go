@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
@@ -280,6 +281,47 @@ func TestAttack26StrangersLearnNothing(t *testing.T) {
 			t.Errorf("a stranger is told %q", one)
 		}
 	}
+}
+
+// TestAttack27PushesAreBounded: lists of refs that never end take the server's memory for sixteen pushes of a workspace, not
+// for as many as it can open; when they are gone, it pushes again.
+func TestAttack27PushesAreBounded(t *testing.T) {
+	_, server := plainScene(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", receivePack.answerType())
+	})
+	var open []net.Conn
+	answered := map[net.Conn]string{}
+	for range 2 * maxPushes {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, conn)
+		fmt.Fprintf(conn, "POST %s/git-receive-pack HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 100000\r\n\r\n%s",
+			repository, receivePack.requestType(), pkt(idA+" "+idB+" refs/heads/main\x00report-status"))
+	}
+	gatewaytest.Eventually(t, "half of them are refused", func() bool {
+		for _, conn := range open {
+			status := make([]byte, len("HTTP/1.1 503"))
+			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+			if _, err := io.ReadFull(conn, status); err == nil && answered[conn] == "" {
+				answered[conn] = string(status)
+			}
+		}
+		return len(answered) >= maxPushes
+	})
+	for _, status := range answered {
+		if status != "HTTP/1.1 503" || len(answered) != maxPushes {
+			t.Errorf("%d were answered, one with %s", len(answered), status)
+		}
+	}
+	for _, conn := range open {
+		conn.Close()
+	}
+	gatewaytest.Eventually(t, "there is room again", func() bool {
+		return post(t, server, receivePack, strings.NewReader(flushPacket)).StatusCode == http.StatusOK
+	})
 }
 
 func TestCompressedRequestAndExpectation(t *testing.T) {

@@ -59,14 +59,18 @@ func checkPath(raw string) string {
 		if segment == "" && raw != "/" {
 			return "its path has an empty segment"
 		}
-		if err := checkSegment(segment); err != "" {
+		if err := checkSegment(segment, maxEncodings); err != "" {
 			return err
 		}
 	}
 	return ""
 }
 
-func checkSegment(raw string) string {
+// maxEncodings is how many times over a segment may be encoded and still be looked into. A name with a few percent signs
+// is one; what goes on is made to be read differently, or to take time.
+const maxEncodings = 4
+
+func checkSegment(raw string, left int) string {
 	decoded, err := url.PathUnescape(raw)
 	if err != nil {
 		return "its percent-encoding is broken"
@@ -83,7 +87,8 @@ func checkSegment(raw string) string {
 	if name == "." || name == ".." {
 		return "its path holds a dot segment"
 	}
-	if again, err := url.PathUnescape(decoded); err == nil && again != decoded && checkSegment(strings.ReplaceAll(decoded, "+", "%2b")) != "" {
+	if again, err := url.PathUnescape(decoded); err == nil && again != decoded &&
+		(left == 0 || checkSegment(strings.ReplaceAll(decoded, "+", "%2b"), left-1) != "") {
 		return "its path is encoded twice"
 	}
 	return ""

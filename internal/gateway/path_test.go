@@ -55,3 +55,21 @@ func cleaned(raw string) string {
 	}
 	return c
 }
+
+// TestAttack13DeepEncodingTakesNoTime: a name that was encoded thousands of times over is refused after a few.
+func TestAttack13DeepEncodingTakesNoTime(t *testing.T) {
+	looked := testing.Benchmark(func(b *testing.B) {
+		deep := "/git/%" + strings.Repeat("25", 4000) + "2e"
+		for b.Loop() {
+			if checkPath(deep) == "" {
+				b.Fatal("taken")
+			}
+		}
+	})
+	if allocated := looked.AllocedBytesPerOp(); allocated > 1<<20 { // what it takes grows with what it allocates
+		t.Errorf("%d bytes for a path of 8000", allocated)
+	}
+	if checkPath("/git/100%2525") != "" {
+		t.Error("a percent sign in a name is refused")
+	}
+}

@@ -197,6 +197,16 @@ func TestAttack26EveryRouteRefusesAnonymous(t *testing.T) {
 			t.Errorf("%s %s answers nobody with %d", e.method, path, answer.StatusCode)
 		}
 	}
+	for _, path := range []string{"/leases?user=ada", "/leases?user=*", "/sessions?user=nobody", "/audit?user=ada", "/why?user=ada&action=repo:read&resource=payments/api"} {
+		answer, err := w.site.Client().Get(w.site.URL + "/api/v1" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s answers nobody with %d", path, answer.StatusCode)
+		}
+	}
 	anonymous := &api.Client{URL: w.site.URL, HTTP: w.site.Client()}
 	if _, err := anonymous.CreateWorkspace(t.Context(), api.Order{Repository: apiURL}); status(err) != http.StatusUnauthorized {
 		t.Error("nobody started a workspace:", err)

@@ -85,6 +85,9 @@ func (s *server) whose(action identity.Action) chooser {
 // named finds the user of a name. Who may not act on everybody learns nothing about others, not even that there is
 // no such user.
 func (s *server) named(r *http.Request, action identity.Action, name string) (identity.UserID, error) {
+	if err := known(r); err != nil { // a stranger makes nobody look through the directory
+		return identity.UserID{}, err
+	}
 	who := web.PrincipalFrom(r.Context())
 	user, found := s.c.Access.Facts().Directory.FindUser(name)
 	if found && user.ID == who.User {
@@ -97,6 +100,14 @@ func (s *server) named(r *http.Request, action identity.Action, name string) (id
 		return identity.UserID{}, problem.New(problem.Denied, "Not allowed: %s for others takes a role of the installation (admin or auditor).", action)
 	}
 	return identity.UserID{}, problem.New(problem.NotFound, "There is no single user %q in the directory.", name)
+}
+
+// known refuses who is not signed in, where something is looked up before a lease can be asked for.
+func known(r *http.Request) error {
+	if web.PrincipalFrom(r.Context()).Kind == identity.Anonymous {
+		return problem.New(problem.SignInNeeded, "Sign in first: nobody is signed in.")
+	}
+	return nil
 }
 
 // subject is the user that a resource chosen by whose is about; zero for everybody.

@@ -34,6 +34,9 @@ type ending struct {
 
 // revoked ends what is named. What is not there is refused in the words for what one may not end.
 func (s *server) revoked(w http.ResponseWriter, r *http.Request, what api.Revoke) error {
+	if err := known(r); err != nil {
+		return err
+	}
 	e, found, err := s.ending(what)
 	if err != nil {
 		return err

@@ -135,8 +135,8 @@ func (s *server) onWorkspace(action identity.Action) chooser {
 
 // exec hands the request to the gateway once it is somebody's and names a workspace.
 func (s *server) exec(w http.ResponseWriter, r *http.Request) error {
-	if web.PrincipalFrom(r.Context()).Kind == identity.Anonymous {
-		return problem.New(problem.SignInNeeded, "Sign in first: nobody is signed in.")
+	if err := known(r); err != nil {
+		return err
 	}
 	row, err := s.row(r)
 	if err != nil {

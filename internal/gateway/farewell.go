@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -32,6 +33,18 @@ func (f *Farewell) Abort(l *access.Lease) error {
 		<-l.Cut()
 	}
 	return http.ErrAbortHandler
+}
+
+// Printable takes what a terminal would obey out of a text that a program shows to its user: names in it come from
+// directories and from upstreams.
+func Printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c < ' ' && c != '\n', c >= 0x7f && c < 0xa0, c >= 0x200b && c <= 0x200f, c >= 0x2028 && c <= 0x202e, c >= 0x2060 && c <= 0x2069, c == 0xfeff:
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 // WriteWhole writes an answer of which the length is said and which is sent at once: after a cut it is whole before

@@ -14,7 +14,7 @@ import (
 
 // closedText is what git's user reads when an access ends in the middle.
 func closedText(reason access.Reason) string {
-	return "Lanyard closed this: " + strings.TrimSuffix(reason.Text, ".") + "."
+	return "Lanyard closed this: " + strings.TrimSuffix(gateway.Printable(reason.Text), ".") + "."
 }
 
 // refuse answers a fetch that is not allowed any more. Git shows the body of an error only for the first request of
@@ -29,7 +29,7 @@ func (x *exchange) refuse(err error) error {
 	case problem.Internal:
 		return err
 	default:
-		x.whole(appendPacket(nil, "ERR "+problem.Message(err)))
+		x.whole(appendPacket(nil, "ERR "+gateway.Printable(problem.Message(err))))
 		return nil
 	}
 }
@@ -39,7 +39,7 @@ func (x *exchange) refusePush(err error, wanted commands) error {
 	if problem.KindOf(err) == problem.Internal || len(wanted.updates) == 0 {
 		return err
 	}
-	x.whole(rejection(wanted, problem.Message(err)))
+	x.whole(rejection(wanted, gateway.Printable(problem.Message(err))))
 	return nil
 }
 

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -322,6 +324,37 @@ func TestAttack27PushesAreBounded(t *testing.T) {
 	gatewaytest.Eventually(t, "there is room again", func() bool {
 		return post(t, server, receivePack, strings.NewReader(flushPacket)).StatusCode == http.StatusOK
 	})
+}
+
+// TestAttack31NamesDoNotAct: a group's name, which its owner chooses, commands nobody's terminal when git shows why
+// something is refused.
+func TestAttack31NamesDoNotAct(t *testing.T) {
+	w := gatewaytest.New(t, "repositories:\n  - url: https://git.example.test/payments/api\n")
+	s := &scene{World: w, handler: New(Config{Access: w.Engine, Facts: w.Engine.Facts, Log: w.Log})}
+	w.Engine.Publish(func(f access.Facts) access.Facts {
+		var renamed []directory.Group
+		for g := range f.Directory.AllGroups() {
+			named := *g
+			named.Name = "\x1b]0;owned\x07viewers\u009b2J\u202egpj\r"
+			renamed = append(renamed, named)
+		}
+		f.Directory, _ = f.Directory.With(directory.Change{Groups: renamed})
+		return f
+	}, access.Touched{All: true})
+	server := s.Serve(t, w.Workspace(gatewaytest.Linus), s.routes()...)
+	resp, err := http.Get(server.URL + repository + "/info/refs?service=git-receive-pack")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	first, _ := io.ReadAll(resp.Body)
+	pushed := pkt(idA+" "+idB+" refs/heads/main\x00report-status") + flushPacket
+	second, _ := io.ReadAll(post(t, server, receivePack, strings.NewReader(pushed)).Body)
+	for _, said := range []string{string(first), string(second)} {
+		if !strings.Contains(said, "viewers") || strings.ContainsAny(said, "\x1b\x07\r\u009b\u202e") {
+			t.Errorf("git shows %q", said)
+		}
+	}
 }
 
 func TestCompressedRequestAndExpectation(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/gateway"
 )
 
 // events reads a stream of server-sent events (HTML, section 9.2) event by event, so that after a cut one more can
@@ -62,7 +63,7 @@ func (e *events) fill() {
 
 // closing is the last event of a stream that was cut.
 func closing(r access.Reason) string {
-	return "event: lanyard-closed\ndata: " + strings.NewReplacer("\r", " ", "\n", " ").Replace(r.Text) + "\n\n"
+	return "event: lanyard-closed\ndata: " + strings.ReplaceAll(gateway.Printable(r.Text), "\n", " ") + "\n\n"
 }
 
 // lastBoundary is where the last whole event ends: after an empty line.

@@ -4,7 +4,6 @@ package httpproxy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -113,7 +112,7 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
 
 func sayCut(w http.ResponseWriter, reason access.Reason) error {
 	d := problem.DocumentOf(problem.Wrap(reason, problem.Denied, "Lanyard closed this: %s", reason.Text))
-	body, err := json.Marshal(d)
+	body, err := problem.JSON(d)
 	if err != nil {
 		return err
 	}

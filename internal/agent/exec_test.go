@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,14 +86,18 @@ func TestExecTerminal(t *testing.T) {
 }
 
 // When the connection ends, the command does too: also one that ignores SIGHUP, and one that reads no input.
+var pidForm = regexp.MustCompile(`pid=(\d+)\.`)
+
 func TestExecEndsWithItsConnection(t *testing.T) {
 	for name, script := range map[string]string{
-		"ordinary": `echo $$; exec sleep 1000`,
-		"stubborn": `trap "" HUP TERM; echo $$; while :; do sleep 1; done`,
-		"terminal": `echo $$; exec sleep 1000`,
+		"ordinary": `echo pid=$$.; exec sleep 1000`,
+		"stubborn": `trap "" HUP TERM; echo pid=$$.; while :; do sleep 1; done`,
+		"terminal": `echo pid=$$.; exec sleep 1000`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
+			var said []byte // a terminal echoes its input among the command's words
+			found := false
 			ctx, cancel := context.WithCancel(testContext(t))
 			defer cancel()
 			pids := make(chan int, 1)
@@ -100,8 +105,15 @@ func TestExecEndsWithItsConnection(t *testing.T) {
 			go func() {
 				_, err := w.agent().Exec(ctx, agentapi.ExecRequest{Argv: []string{"/bin/sh", "-c", script}, TTY: name == "terminal"},
 					agentapi.Streams{Stdin: io.LimitReader(zeros{}, 4<<20), Stdout: writerFunc(func(p []byte) (int, error) {
-						if pid, err := strconv.Atoi(strings.TrimSpace(string(p))); err == nil {
-							pids <- pid
+						if found {
+							return len(p), nil
+						}
+						said = append(said, p...)
+						if m := pidForm.FindSubmatch(said); m != nil {
+							found = true
+							n, err := strconv.Atoi(string(m[1]))
+							pids <- n
+							return len(p), err
 						}
 						return len(p), nil
 					})})

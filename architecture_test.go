@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"internal/source"}, // findings with their place; knows nothing of Lanyard
 	{"internal/identity", "internal/problem"},
 	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/tunnel", "internal/tunnel/agentapi"},
-	{"internal/directory", "internal/session", "internal/project"},
+	{"internal/directory", "internal/session", "internal/project", "internal/grant"},
 	{"internal/access"},
 	{"internal/web"},
 	{"internal/workspace", "internal/issuer", "internal/signin", "internal/gateway"},

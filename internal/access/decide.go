@@ -43,7 +43,7 @@ func judge(f *Facts, r Request, now time.Time, check alive) Decision {
 			Reasons: []string{"a workspace reaches what belongs to its own project and nothing else"}}
 	}
 
-	view := view{f, r.Principal.User}
+	view := view{f, r.Principal.User, now}
 	role, via := view.role(r.Resource.Project)
 	in := policy.Input{Principal: r.Principal, Action: r.Action, Resource: r.Resource,
 		Context: policy.Circumstances{Session: kind}, Now: now}
@@ -114,10 +114,16 @@ func (a alive) of(f *Facts, r Request, now time.Time) (denied Decision, until ti
 
 func deny(c Code, why string) Decision { return Decision{Code: c, Reasons: []string{why}} }
 
-// view is the facts as policies read them, for one user.
+// view is the facts as policies read them, for one user at one moment.
 type view struct {
 	f    *Facts
 	user identity.UserID
+	now  time.Time
+}
+
+// Approved implements policy.Facts.
+func (v view) Approved(u identity.UserID, a identity.Action, r identity.Resource, by identity.GroupID) (time.Time, bool) {
+	return v.f.Grants.Of(u).Approved(a, r, by, v.now)
 }
 
 // InGroup implements policy.Facts.
@@ -125,7 +131,7 @@ func (v view) InGroup(u identity.UserID, g identity.GroupID) bool { return v.f.D
 
 // ProjectRole implements policy.Facts.
 func (v view) ProjectRole(u identity.UserID, p identity.ProjectID) policy.Role {
-	role, _ := view{v.f, u}.role(p)
+	role, _ := view{v.f, u, v.now}.role(p)
 	return role
 }
 

@@ -25,13 +25,21 @@ type Effect uint8
 const (
 	Deny Effect = iota
 	Allow
+	StepUp   // sign in again with Decision.Context
+	Approval // ask Decision.Approvers, by a request
 )
 
 func (e Effect) String() string {
-	if e == Allow {
+	switch e {
+	case Allow:
 		return "allow"
+	case StepUp:
+		return "step up"
+	case Approval:
+		return "request"
+	default:
+		return "deny"
 	}
-	return "deny"
 }
 
 // Decision is an answer, with what it rests on.
@@ -44,6 +52,9 @@ type Decision struct {
 	Via      identity.GroupID // the group that gave the role
 	// Until is the moment at which time alone would change the decision; zero means never.
 	Until time.Time
+	// Context is the authentication context that StepUp wants; Approvers the group that may approve for Approval.
+	Context   string
+	Approvers identity.GroupID
 	// Hidden: the person may not even know whether the resource is there.
 	Hidden bool
 }
@@ -60,6 +71,9 @@ const (
 	OutsideProject Code = "outside-project"
 	NoRole         Code = "no-role"
 	NotPermitted   Code = "not-permitted"
+	StepUpNeeded   Code = "step-up-needed"
+	ApprovalNeeded Code = "approval-needed"
+	NotDelegated   Code = "not-delegated" // the AI agent's delegation does not contain it, or has ended
 	PolicyError    Code = "policy-error"
 	Revoked        Code = "revoked"
 	Shutdown       Code = "shutdown"

@@ -50,6 +50,6 @@ func explain(f *Facts, r Request, d Decision) Explanation {
 
 // RoleIn is the role that a user holds in a project and the group that gives it.
 func (f *Facts) RoleIn(u identity.UserID, p identity.ProjectID) (role string, via identity.GroupID) {
-	r, g := view{f, u}.role(p)
+	r, g := view{f: f, user: u}.role(p)
 	return string(r), g
 }

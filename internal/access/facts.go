@@ -11,6 +11,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -22,6 +23,7 @@ type Facts struct {
 	Projects  *project.Set
 	Policies  *policy.Set
 	Sessions  *session.Set
+	Grants    *grant.Set
 	Seq       feed.Seq // the last feed entry these facts contain
 	Bounds    Bounds
 }

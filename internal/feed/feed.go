@@ -19,6 +19,7 @@ const (
 	Projects  Topic = "projects"  // a new revision of projects and policies; no keys
 	Workspace Topic = "workspace" // Keys are workspace IDs
 	Leases    Topic = "leases"    // leases to be closed; Keys are lease IDs
+	Grants    Topic = "grants"    // requests and grants; Keys are their IDs
 )
 
 // Entry is one change.

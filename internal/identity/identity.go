@@ -56,6 +56,7 @@ type (
 	LeaseID     string // "l-…": an open access
 	WorkspaceID string // "w-…": a workspace
 	ProjectID   string // "p-…": a project's immutable ID
+	GrantID     string // "g-…": a grant, and the request that asked for it
 )
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -84,6 +85,17 @@ func NewWorkspaceID() WorkspaceID { return WorkspaceID("w-" + random()) }
 func NewProjectID() ProjectID { return ProjectID("p-" + random()) }
 
 var errID = errors.New("not an ID")
+
+// NewGrantID returns a fresh grant ID.
+func NewGrantID() GrantID { return GrantID("g-" + random()) }
+
+// ParseGrantID checks s, which comes from a URL or a command line.
+func ParseGrantID(s string) (GrantID, error) {
+	if err := checkID(s, "g-"); err != nil {
+		return "", fmt.Errorf("grant ID %q: %w", s, err)
+	}
+	return GrantID(s), nil
+}
 
 // ParseWorkspaceID checks s, which comes from a URL or a command line.
 func ParseWorkspaceID(s string) (WorkspaceID, error) {

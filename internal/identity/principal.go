@@ -8,6 +8,7 @@ const (
 	Person                         // a user
 	Service                        // a part of Lanyard acting for itself: provisioning, sync
 	Operator                       // the owner of the server's Unix socket
+	AIAgent                        // an AI agent that acts for a user
 )
 
 func (k PrincipalKind) String() string {
@@ -18,6 +19,8 @@ func (k PrincipalKind) String() string {
 		return "service"
 	case Operator:
 		return "operator"
+	case AIAgent:
+		return "AI agent"
 	default:
 		return "anonymous"
 	}
@@ -26,11 +29,15 @@ func (k PrincipalKind) String() string {
 // Principal is who asks, as the connection or the credential proved it.
 type Principal struct {
 	Kind    PrincipalKind
-	User    UserID    // who the person is; zero for services, the operator and anonymous
+	User    UserID    // who the person is, or for whom the AI agent acts; zero for services, the operator and anonymous
 	Session SessionID // the session that identified them; zero for services, the operator and anonymous
 	// Workspace and Project are set for a workspace's session. Project is then its ceiling: its rights are
 	// its user's within that project and nothing beyond.
 	Workspace WorkspaceID
 	Project   ProjectID
 	Service   string // the service's name
+	// Agent and Delegation are set for an AI agent: its own name, and the grant that says which part of the user's
+	// rights it has.
+	Agent      string
+	Delegation GrantID
 }

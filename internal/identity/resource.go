@@ -18,9 +18,15 @@ const (
 	LeaseList       Action = "lease:list"   // see open and ended leases
 	LeaseRevoke     Action = "lease:revoke" // end a lease, a session or all of a user's sign-ins
 	AuditRead       Action = "audit:read"
-	DecisionExplain Action = "decision:explain" // ask why, for oneself or others
-	SelfView        Action = "self:view"        // who am I, through which groups
-	SelfSignOut     Action = "self:signout"     // end one's own sign-in
+	DecisionExplain Action = "decision:explain"  // ask why, for oneself or others
+	SelfView        Action = "self:view"         // who am I, through which groups
+	SelfSignOut     Action = "self:signout"      // end one's own sign-in
+	GrantList       Action = "grant:list"        // see requests and grants
+	GrantRequest    Action = "grant:request"     // ask a person for approval
+	GrantApprove    Action = "grant:approve"     // approve or refuse what another asked for
+	GrantRevoke     Action = "grant:revoke"      // end a grant, or take a request back
+	GrantDelegate   Action = "grant:delegate"    // give an AI agent a part of one's own rights
+	GrantBreakGlass Action = "grant:break-glass" // give a role without approval, for an hour at most and with an alarm
 )
 
 // ResourceKind says what kind of thing is asked for.
@@ -32,7 +38,8 @@ const (
 	KindRepo         ResourceKind = "repo"
 	KindApp          ResourceKind = "app"
 	KindWorkspace    ResourceKind = "workspace"
-	KindUser         ResourceKind = "user" // a person's own things: their leases, sign-ins, rights
+	KindUser         ResourceKind = "user"  // a person's own things: their leases, sign-ins, rights
+	KindGrant        ResourceKind = "grant" // a request or the grant made of it; its owner is whom it is for
 )
 
 // Resource is what is asked for. A Resource is comparable.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -38,9 +39,22 @@ func (r Role) Includes(other Role) bool { return other.rank() > 0 && r.rank() >=
 
 // Circumstances are what a policy may read of a request beside who, what and which. The value is comparable.
 type Circumstances struct {
-	// Session is the kind of session that identified the principal: "browser", "cli", "site", "workspace";
+	// Session is the kind of session that identified the principal: "browser", "cli", "site", "workspace", "agent";
 	// empty for who has none.
 	Session string
+	// Agent is the name of the AI agent that acts for the user; empty where the person acts.
+	Agent string
+	// IP is where the request came from; the zero Addr where that is not known.
+	IP netip.Addr
+	// SignedIn is when the person proved who they are (auth_time); zero for who has not.
+	SignedIn time.Time
+	// Strength is the sign-in's acr, as the tenant said it.
+	Strength string
+	// Contexts are the authentication contexts satisfied ("c1"), sorted, each followed by a space, so that the value
+	// stays comparable: "c1 c3 ".
+	Contexts string
+	// Class is the class of the workspace that asks or is asked for; empty where there is none.
+	Class string
 }
 
 // Input is one question.
@@ -63,6 +77,9 @@ type Facts interface {
 	GlobalRole(identity.UserID, Role) bool
 	// ProjectName is the project's name; empty when there is no such project any more.
 	ProjectName(identity.ProjectID) string
+	// Approved reports whether a member of the group has approved that the user does this, and until when. It lifts a
+	// forbid with @approval.
+	Approved(u identity.UserID, a identity.Action, r identity.Resource, by identity.GroupID) (until time.Time, ok bool)
 }
 
 // Verdict is the answer. The zero Verdict denies.
@@ -76,4 +93,9 @@ type Verdict struct {
 	Errors []string
 	// Until is when the passing of time alone might change the verdict; zero means never.
 	Until time.Time
+	// StepUp and Approval are set when a permit applies and only forbids stand in the way that carry @step_up or
+	// @approval: the authentication context to sign in with, and the group whose members may approve. Where both do,
+	// both are set: the person signs in again first.
+	StepUp   string
+	Approval identity.GroupID
 }

@@ -35,6 +35,9 @@ func (w world) InGroup(u identity.UserID, g identity.GroupID) bool {
 }
 func (w world) ProjectRole(u identity.UserID, p identity.ProjectID) Role { return w.roles[u][p] }
 func (w world) GlobalRole(u identity.UserID, r Role) bool                { return w.global[u] == r }
+func (w world) Approved(identity.UserID, identity.Action, identity.Resource, identity.GroupID) (time.Time, bool) {
+	return time.Time{}, false
+}
 func (w world) ProjectName(p identity.ProjectID) string {
 	return map[identity.ProjectID]string{payments: "payments", ledger: "ledger"}[p]
 }

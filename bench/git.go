@@ -135,7 +135,7 @@ func (l *loadRole) forward(_ context.Context, tunnel int) (string, error) {
 			if err != nil {
 				return
 			}
-			s, err := l.tunnels[tunnel].Open()
+			s, err := l.tunnels[tunnel].Open(context.Background())
 			if err != nil {
 				c.Close()
 				continue

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +13,7 @@ import (
 
 // Protocol is the tunnel's protocol number. A server accepts this one and the one before, because a workspace's
 // agent outlives an upgrade of the server.
-const Protocol = 1
+const Protocol = 2
 
 // A hello is one line of JSON each way, before anything else.
 const (
@@ -27,6 +26,7 @@ type Hello struct {
 	Protocol int    `json:"protocol"`        // the peer's; in the answer the one that both will speak
 	Build    string `json:"build,omitempty"` // version of the program, for the log
 	Start    string `json:"start,omitempty"` // random, one per start of the peer's process: a new one means that its processes are gone
+	Plain    bool   `json:"plain,omitempty"` // since protocol 2: this connection carries the peer's requests as they are
 	Error    string `json:"error,omitempty"` // in the answer: why the connection is refused
 }
 
@@ -35,22 +35,11 @@ func accepts(peer, current int) bool {
 	return peer > 0 && (peer == current || peer == current-1)
 }
 
-// helloConn is a connection whose first bytes may already have been read together with the hello.
-type helloConn struct {
-	net.Conn
-	buffered *bufio.Reader
-}
-
-func (c *helloConn) Read(p []byte) (int, error) { return c.buffered.Read(p) }
-
-func newHelloConn(c net.Conn) *helloConn {
-	return &helloConn{Conn: c, buffered: bufio.NewReaderSize(c, 32<<10)}
-}
-
-func (c *helloConn) readHello() (Hello, error) {
-	line, err := c.readLine()
+// readHello reads a hello and not a byte more: what follows belongs to who reads next.
+func readHello(c net.Conn) (Hello, error) {
+	line, err := readLine(c)
 	if err != nil {
-		return Hello{}, err
+		return Hello{}, fmt.Errorf("tunnel hello: %w", err)
 	}
 	var h Hello
 	if err := json.Unmarshal(line, &h); err != nil {
@@ -59,25 +48,26 @@ func (c *helloConn) readHello() (Hello, error) {
 	return h, nil
 }
 
-func (c *helloConn) readLine() ([]byte, error) {
-	var line []byte
+// readLine takes a byte at a time: what the server sends after its hello may have arrived with it.
+func readLine(c net.Conn) ([]byte, error) {
+	line := make([]byte, 0, 256)
 	for len(line) < helloBytes {
-		b, err := c.buffered.ReadByte()
-		if err != nil {
+		var b [1]byte
+		if _, err := io.ReadFull(c, b[:]); err != nil {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
-			return nil, fmt.Errorf("tunnel hello: %w", err)
+			return nil, err
 		}
-		if b == '\n' {
+		if b[0] == '\n' {
 			return line, nil
 		}
-		line = append(line, b)
+		line = append(line, b[0])
 	}
-	return nil, fmt.Errorf("tunnel hello: longer than %d bytes", helloBytes)
+	return nil, fmt.Errorf("longer than %d bytes", helloBytes)
 }
 
-func (c *helloConn) writeHello(h Hello) error {
+func writeHello(c net.Conn, h Hello) error {
 	line, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("tunnel hello: %w", err)
@@ -88,35 +78,32 @@ func (c *helloConn) writeHello(h Hello) error {
 	return nil
 }
 
-// greet is the server's side of the hello: it returns the peer's, or refuses and says why on both sides.
-func (c *helloConn) greet(build string, current int) (Hello, error) {
+// hear is the server's side of the hello: it returns the peer's, or refuses and says why on both sides.
+func hear(c net.Conn, build string, current int) (Hello, error) {
 	if err := c.SetDeadline(time.Now().Add(helloTime)); err != nil {
 		return Hello{}, fmt.Errorf("tunnel hello: %w", err)
 	}
-	h, err := c.readHello()
+	h, err := readHello(c)
 	if err != nil {
 		return Hello{}, err
 	}
 	if !accepts(h.Protocol, current) {
 		refusal := fmt.Sprintf("this server speaks tunnel protocol %d and the one before; the workspace agent (build %q) speaks %d: stop and start the workspace to give it the server's agent", current, h.Build, h.Protocol)
-		_ = c.writeHello(Hello{Protocol: current, Build: build, Error: refusal}) // refused either way
+		_ = writeHello(c, Hello{Protocol: current, Build: build, Error: refusal}) // refused either way
 		return Hello{}, problem.New(problem.Invalid, "%s", refusal)
-	}
-	if err := c.writeHello(Hello{Protocol: min(h.Protocol, current), Build: build}); err != nil {
-		return Hello{}, err
 	}
 	return h, c.SetDeadline(time.Time{})
 }
 
 // introduce is the peer's side of the hello.
-func (c *helloConn) introduce(h Hello) (Hello, error) {
+func introduce(c net.Conn, h Hello) (Hello, error) {
 	if err := c.SetDeadline(time.Now().Add(helloTime)); err != nil {
 		return Hello{}, fmt.Errorf("tunnel hello: %w", err)
 	}
-	if err := c.writeHello(h); err != nil {
+	if err := writeHello(c, h); err != nil {
 		return Hello{}, err
 	}
-	answer, err := c.readHello()
+	answer, err := readHello(c)
 	if err != nil {
 		return Hello{}, err
 	}

@@ -2,7 +2,9 @@
 // own, on which both ends open streams. The Hub is the server's end and the only way to a workspace.
 //
 // On the wire: one line of JSON each way (Hello), then yamux. A stream that the peer opens carries HTTP/1.1
-// requests to the server's Handler; a stream that the server opens carries HTTP/1.1 requests to the peer's.
+// requests to the server's Handler; a stream that the server opens carries HTTP/1.1 requests to the peer's. Beside that
+// connection a peer may dial a number of plain ones: after their hello they carry HTTP/1.1 requests to the Handler as
+// they are. They end with the tunnel.
 //
 // A connection may be closed in the middle of an answer. Both ends send a body of unknown length in chunks, so what
 // is cut is an error for whoever reads it (unexpected EOF), never a clean end.
@@ -42,6 +44,7 @@ type Hub struct {
 	log       *slog.Logger
 	server    *http.Server
 	transport *http.Transport
+	plains    *plainListener
 
 	mu     sync.Mutex
 	doors  map[identity.WorkspaceID]*door
@@ -60,15 +63,16 @@ type door struct {
 	since    time.Time
 	changed  chan struct{} // closed and replaced when session changes
 	pending  map[net.Conn]struct{}
+	plain    map[*plainConn]struct{}
 }
 
 // NewHub returns a Hub that listens for no workspace yet.
 func NewHub(c HubConfig) *Hub {
-	h := &Hub{dir: c.Dir, build: c.Build, log: c.Log, doors: make(map[identity.WorkspaceID]*door)}
+	h := &Hub{dir: c.Dir, build: c.Build, log: c.Log, plains: newPlainListener(), doors: make(map[identity.WorkspaceID]*door)}
 	h.server = newServer(c.Handler, c.Log)
 	h.server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		if p, ok := conn.(*peerStream); ok {
-			ctx = context.WithValue(ctx, workspaceKey{}, p.id)
+		if p, ok := conn.(peerConn); ok {
+			ctx = context.WithValue(ctx, workspaceKey{}, p.workspace())
 		}
 		if c.ConnContext != nil {
 			ctx = c.ConnContext(ctx, conn)
@@ -86,6 +90,7 @@ func NewHub(c HubConfig) *Hub {
 		}
 		return h.Dial(ctx, id)
 	})
+	h.wg.Go(func() { _ = h.server.Serve(h.plains) }) // until Shutdown
 	return h
 }
 
@@ -214,7 +219,11 @@ func (h *Hub) shut(d *door) {
 	for c := range d.pending {
 		c.Close()
 	}
+	plain := d.takePlain()
 	h.mu.Unlock()
+	for _, c := range plain {
+		c.Close()
+	}
 	if s != nil {
 		s.Close()
 	}
@@ -231,6 +240,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	for _, d := range doors {
 		h.shut(d)
 	}
+	h.plains.Close()
 	err := h.server.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, h.server.Close())

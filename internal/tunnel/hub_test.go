@@ -347,3 +347,69 @@ func TestTooLongAPathIsRefused(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+// Requests go by plain connections as long as there are some to be had, and by streams beyond them; both end with the
+// tunnel.
+func TestPlainConnectionsAreBoundedAndEndWithTheTunnel(t *testing.T) {
+	hub := newHub(t, shortDir(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _ := WorkspaceFrom(r.Context())
+		_, _ = io.WriteString(w, string(id))
+		w.(http.Flusher).Flush()
+		if r.URL.Path == "/hold" {
+			<-r.Context().Done()
+		}
+	}))
+	id := identity.NewWorkspaceID()
+	c := dial(t, listen(t, hub, id), nil)
+	var held []*http.Response
+	for range maxPlain + 5 {
+		req, _ := http.NewRequestWithContext(testContext(t), "GET", "http://s/hold", nil)
+		resp, err := c.Transport().RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		held = append(held, resp)
+	}
+	hub.mu.Lock()
+	plain := len(hub.doors[id].plain)
+	hub.mu.Unlock()
+	if plain != maxPlain || c.plain.Load() != maxPlain {
+		t.Errorf("%d plain connections at the server, %d at the peer; want %d", plain, c.plain.Load(), maxPlain)
+	}
+	if got, err := get(t, c.Transport(), "http://s/"); got != string(id) || err != nil {
+		t.Fatalf("beyond the plain ones: %q, %v", got, err)
+	}
+	hub.Close(id)
+	for i, resp := range held {
+		if _, err := io.ReadAll(resp.Body); err == nil {
+			t.Fatalf("answer %d ended as if it were whole", i)
+		}
+	}
+	eventually(t, func() bool { return c.plain.Load() == 0 })
+}
+
+// A process of the workspace cannot have plain connections without the tunnel.
+func TestPlainConnectionNeedsATunnel(t *testing.T) {
+	hub := newHub(t, shortDir(t), nil)
+	id := identity.NewWorkspaceID()
+	socket := filepath.Join(listen(t, hub, id), SocketName)
+	raw, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	hub.mu.Lock()
+	d := hub.doors[id]
+	hub.mu.Unlock()
+	done := make(chan error, 1)
+	go func() {
+		_, err := introduce(raw, Hello{Protocol: Protocol, Plain: true})
+		done <- err
+	}()
+	eventually(t, func() bool { hub.mu.Lock(); defer hub.mu.Unlock(); return len(d.pending) == 0 })
+	hub.Close(id)
+	if err := <-done; err == nil {
+		t.Error("a plain connection without a tunnel")
+	}
+}

@@ -42,7 +42,7 @@ func TestOneWorkspaceCannotTakeTheServer(t *testing.T) {
 	var streams []net.Conn
 	ended := 0
 	for range maxStreams + 50 {
-		s, err := c.Open()
+		s, err := c.session.Open()
 		if err != nil {
 			t.Fatal(err)
 		}

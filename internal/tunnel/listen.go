@@ -46,7 +46,7 @@ func (h *Hub) Listen(ctx context.Context, id identity.WorkspaceID, uid int) (dir
 	if err != nil {
 		return "", err
 	}
-	d := &door{id: id, uid: uid, dir: dir, listener: l, changed: make(chan struct{}), pending: make(map[net.Conn]struct{})}
+	d := &door{id: id, uid: uid, dir: dir, listener: l, changed: make(chan struct{}), pending: make(map[net.Conn]struct{}), plain: make(map[*plainConn]struct{})}
 	h.doors[id] = d
 	h.wg.Go(func() { h.accept(d) })
 	return dir, nil
@@ -107,7 +107,7 @@ func publish(fresh, path string, uid int, mode fs.FileMode) error {
 // What one workspace may have open at the server, so that its processes cannot take the server's memory and
 // descriptors: connections that have not said hello yet, and streams.
 const (
-	maxPending = 16
+	maxPending = maxPlain + 16
 	maxStreams = 1024
 )
 
@@ -143,59 +143,77 @@ func (h *Hub) accept(d *door) {
 
 // serve greets one peer and serves its streams until the connection ends.
 func (h *Hub) serve(d *door, c *net.UnixConn) {
-	defer c.Close()
-	session, hello, err := h.admit(d, c)
+	hello, err := h.admit(d, c)
 	h.mu.Lock()
 	delete(d.pending, c)
+	h.mu.Unlock()
 	if err != nil {
-		h.mu.Unlock()
+		c.Close()
 		h.log.Warn("tunnel: refused", "workspace", d.id, "err", err)
 		return
 	}
+	if hello.Plain {
+		if err := h.plain(d, c); err != nil {
+			_ = writeHello(c, Hello{Protocol: Protocol, Build: h.build, Error: err.Error()}) // refused either way
+			c.Close()
+		}
+		return
+	}
+	defer c.Close()
+	if err := writeHello(c, Hello{Protocol: hello.Protocol, Build: h.build}); err != nil {
+		h.log.Warn("tunnel: refused", "workspace", d.id, "err", err)
+		return
+	}
+	session, err := yamux.Server(newBuffered(c), yamuxConfig(h.log))
+	if err != nil {
+		h.log.Error("tunnel", "workspace", d.id, "err", err)
+		return
+	}
+	h.mu.Lock()
 	if h.doors[d.id] != d {
 		h.mu.Unlock()
 		session.Close()
 		return
 	}
-	old := d.session
+	old, plain := d.session, d.takePlain()
 	d.session, d.hello, d.since = session, hello, time.Now()
 	close(d.changed)
 	d.changed = make(chan struct{})
 	h.mu.Unlock()
+	for _, c := range plain { // of the older tunnel
+		c.Close()
+	}
 	if old != nil {
 		old.Close() // the newer connection is the agent's; the older one is what it gave up
 	}
 	h.log.Info("tunnel: connected", "workspace", d.id, "build", hello.Build)
 	err = h.server.Serve(&streamListener{session: session, id: d.id})
 	session.Close()
+	plain = nil
 	h.mu.Lock()
 	if d.session == session {
 		d.session = nil
 		close(d.changed)
 		d.changed = make(chan struct{})
+		plain = d.takePlain()
 	}
 	h.mu.Unlock()
+	for _, c := range plain {
+		c.Close()
+	}
 	h.log.Info("tunnel: disconnected", "workspace", d.id, "cause", err)
 }
 
-func (h *Hub) admit(d *door, c *net.UnixConn) (*yamux.Session, Hello, error) {
+// admit checks who connected and hears their hello, which is not answered yet.
+func (h *Hub) admit(d *door, c *net.UnixConn) (Hello, error) {
 	uid, err := peerUID(c)
 	if err != nil {
-		return nil, Hello{}, err
+		return Hello{}, err
 	}
 	if uid != d.uid {
-		return nil, Hello{}, fmt.Errorf("tunnel: user %d connected to the socket of user %d", uid, d.uid)
+		return Hello{}, fmt.Errorf("tunnel: user %d connected to the socket of user %d", uid, d.uid)
 	}
-	hc := newHelloConn(c)
-	hello, err := hc.greet(h.build, Protocol)
-	if err != nil {
-		return nil, Hello{}, err
-	}
-	session, err := yamux.Server(hc, yamuxConfig(h.log))
-	if err != nil {
-		return nil, Hello{}, fmt.Errorf("tunnel: %w", err)
-	}
-	return session, hello, nil
+	return hear(c, h.build, Protocol)
 }
 
 // peerUID is the kernel's word on who connected (unix(7), SO_PEERCRED), in the server's user namespace.
@@ -245,6 +263,9 @@ func (l *streamListener) Accept() (net.Conn, error) {
 		return &peerStream{s, l.id, sync.OnceFunc(func() { l.open.Add(-1) })}, nil
 	}
 }
+
+// workspace implements peerConn.
+func (s *peerStream) workspace() identity.WorkspaceID { return s.id }
 
 func (s *peerStream) Close() error {
 	s.closed()

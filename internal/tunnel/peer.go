@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/hashicorp/yamux"
 )
@@ -26,6 +27,8 @@ type Conn struct {
 	transport *http.Transport
 	served    chan struct{}
 	hello     Hello
+	peer      Peer
+	plain     atomic.Int64 // plain connections that are open
 }
 
 // Dial connects to the server and says hello. The connection lives until Close or until either side ends it.
@@ -43,8 +46,7 @@ func Dial(ctx context.Context, p Peer) (*Conn, error) {
 		return nil, fmt.Errorf("dial the server: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	hc := newHelloConn(raw)
-	answer, err := hc.introduce(Hello{Protocol: Protocol, Build: p.Build, Start: p.Start})
+	answer, err := introduce(raw, Hello{Protocol: Protocol, Build: p.Build, Start: p.Start})
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -52,13 +54,13 @@ func Dial(ctx context.Context, p Peer) (*Conn, error) {
 		raw.Close()
 		return nil, err
 	}
-	session, err := yamux.Client(hc, yamuxConfig(log))
+	session, err := yamux.Client(newBuffered(raw), yamuxConfig(log))
 	if err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("tunnel: %w", err)
 	}
-	c := &Conn{session: session, server: newServer(handler, log), served: make(chan struct{}), hello: answer}
-	c.transport = newTransport(func(context.Context, string, string) (net.Conn, error) { return session.Open() })
+	c := &Conn{session: session, server: newServer(handler, log), served: make(chan struct{}), hello: answer, peer: p}
+	c.transport = newTransport(func(ctx context.Context, _, _ string) (net.Conn, error) { return c.Open(ctx) })
 	go func() {
 		defer close(c.served)
 		_ = c.server.Serve(session) // ends when the session does, which Done tells
@@ -69,8 +71,16 @@ func Dial(ctx context.Context, p Peer) (*Conn, error) {
 // Transport is the HTTP client's side: every request goes to the server, whatever host it names.
 func (c *Conn) Transport() *http.Transport { return c.transport }
 
-// Open opens a bare stream to the server.
-func (c *Conn) Open() (net.Conn, error) { return c.session.Open() }
+// Open opens a connection that carries requests to the server's Handler: a plain one, or a stream when there are many.
+func (c *Conn) Open(ctx context.Context) (net.Conn, error) {
+	if c.session.IsClosed() {
+		return nil, net.ErrClosed
+	}
+	if conn, err := c.openPlain(ctx); err == nil {
+		return conn, nil
+	}
+	return c.session.Open()
+}
 
 // Server is the server's answer to the hello.
 func (c *Conn) Server() Hello { return c.hello }

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
 	"net"
@@ -34,6 +35,16 @@ func (l yamuxLog) Println(v ...any) { l.log.Debug("tunnel", "yamux", v) }
 func (l yamuxLog) Printf(format string, v ...any) {
 	l.log.Debug("tunnel: "+strings.TrimSpace(format), "yamux", v)
 }
+
+// buffered reads ahead, so that a frame's header and body take one system call.
+type buffered struct {
+	net.Conn
+	reader *bufio.Reader
+}
+
+func newBuffered(c net.Conn) *buffered { return &buffered{c, bufio.NewReaderSize(c, 32<<10)} }
+
+func (b *buffered) Read(p []byte) (int, error) { return b.reader.Read(p) }
 
 // newTransport returns the HTTP client's side over streams that dial opens. Streams are cheap, so many idle ones
 // are kept: the default of two per host would open a stream per request under load.

@@ -16,7 +16,7 @@ const module = "github.com/lanyardhq/lanyard/"
 // layer, and within a layer only a subfolder its parent.
 var layers = [][]string{
 	{"internal/source"}, // findings with their place; knows nothing of Lanyard
-	{"internal/identity", "internal/problem"},
+	{"internal/identity", "internal/problem", "internal/observe"},
 	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/tunnel", "internal/tunnel/agentapi"},
 	{"internal/directory", "internal/session", "internal/project", "internal/grant"},
 	{"internal/access"},
@@ -26,6 +26,7 @@ var layers = [][]string{
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
 		"internal/gateway/terminal", "internal/store", "internal/directory/entra", "internal/workspace/sandbox", "internal/entrasim",
+		"internal/telemetry",
 	},
 	{"internal/config", "internal/server", "internal/dev", "internal/dev/gitserver", "internal/dev/ledger", "internal/agent",
 		"internal/cli", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},

@@ -41,6 +41,8 @@ type Config struct {
 	Audit Recorder
 	Log   *slog.Logger
 	Now   func() time.Time // nil: time.Now
+	// Opened, which may be nil, is told at the end of every Open what was decided, and the lease if there is one.
+	Opened func(context.Context, Request, Decision, *Lease)
 }
 
 // Engine holds the facts and the open leases.
@@ -56,6 +58,8 @@ type Engine struct {
 	log     *slog.Logger
 	now     func() time.Time
 	defects atomic.Int64
+	figures figures
+	opened  func(context.Context, Request, Decision, *Lease)
 	// step, where a test set it, is called between the steps of Open so that a change can be forced in.
 	step func(string)
 }
@@ -69,7 +73,7 @@ var _ Authorizer = (*Engine)(nil)
 
 // New returns an engine that holds these facts and no leases.
 func New(c Config) *Engine {
-	e := &Engine{seed: maphash.MakeSeed(), log: c.Log, now: c.Now}
+	e := &Engine{seed: maphash.MakeSeed(), log: c.Log, now: c.Now, opened: c.Opened}
 	if e.now == nil {
 		e.now = time.Now
 	}
@@ -98,9 +102,13 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 	f := e.Facts()
 	d := Decide(f, r, now)
 	e.at("decided")
+	e.figures.decided(d, false)
 	if d.Effect != Allow {
 		l.End()
 		e.denied(r, d)
+		if e.opened != nil {
+			e.opened(ctx, r, d, nil)
+		}
 		if was := e.ended.told(r); d.Hidden && !was.IsZero() { // what was cut without a word is told now
 			return nil, nil, problem.Wrap(was, problem.Denied, "Access has ended: %s.", was.Text)
 		}
@@ -124,6 +132,9 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 		return nil, nil, refusal(l.Reason())
 	}
 	e.changed.ring()
+	if e.opened != nil {
+		e.opened(ctx, r, d, l)
+	}
 	return ctx, l, nil
 }
 

@@ -46,6 +46,9 @@ func (l *Lease) Decision() Decision { return *l.decision.Load() }
 // Count adds to the bytes that the audit log's visit reports.
 func (l *Lease) Count(bytes int64) { l.bytes.Add(bytes) }
 
+// Bytes is what was counted so far.
+func (l *Lease) Bytes() int64 { return l.bytes.Load() }
+
 // Note adds a detail that is learnt while the access goes on to the audit entry of its end. Never a secret.
 func (l *Lease) Note(key string, value any) {
 	l.mu.Lock()
@@ -96,6 +99,7 @@ func (l *Lease) Ask(action identity.Action, resource identity.Resource) error {
 	request := l.Request
 	request.Action, request.Resource = action, resource
 	d := Decide(l.engine.Facts(), request, l.engine.now())
+	l.engine.figures.decided(d, false)
 	if d.Effect != Allow {
 		l.engine.denied(request, d)
 		return d.Err(request)
@@ -136,11 +140,12 @@ func (l *Lease) cut(r Reason) bool {
 	l.engine.forget(l)
 	l.engine.ended.add(l, r, l.engine.now()) // before the peer can notice, come again and be told why
 	l.cancel(r)
-	go l.close(r, open)
+	l.engine.figures.cuts[codeIndex(r.Code)].Add(1)
+	go l.close(r, open, time.Now())
 	return true
 }
 
-func (l *Lease) close(r Reason, open bool) {
+func (l *Lease) close(r Reason, open bool, since time.Time) {
 	defer close(l.done)
 	if l.bye != nil && open {
 		said := make(chan struct{})
@@ -162,6 +167,7 @@ func (l *Lease) close(r Reason, open bool) {
 	for _, c := range closers {
 		c.Close()
 	}
+	l.engine.figures.closing.Observe(time.Since(since))
 	l.engine.visits.cut(l, r)
 	l.engine.changed.ring()
 }

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/observe"
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
@@ -31,6 +33,10 @@ type Site struct {
 type Config struct {
 	Access access.Authorizer
 	Log    *slog.Logger
+	// Meter gives who counts a site's requests; nil: nobody.
+	Meter func(site string) *observe.Site
+	// Sink takes the record of each request; nil: none is made.
+	Sink observe.Sink
 }
 
 // Handler serves the site. A route that does not declare its access is an error, and so is one that an earlier route
@@ -55,22 +61,37 @@ func (s Site) Handler(c Config) (_ http.Handler, err error) {
 		}
 		mux.Handle(pattern, endpoint{site: &s, route: route, c: c})
 	}
-	return front{site: &s, mux: mux}, nil
+	f := front{site: &s, mux: mux, sink: c.Sink}
+	if c.Meter != nil {
+		f.meter = c.Meter(s.Name)
+	}
+	return f, nil
 }
 
 // front does what comes before routing.
 type front struct {
-	site *Site
-	mux  *http.ServeMux
+	site  *Site
+	mux   *http.ServeMux
+	meter *observe.Site
+	sink  observe.Sink
 }
 
 func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := &response{ResponseWriter: w, start: time.Now()}
+	r = answer.begin(f.sink, f.site.Name, r)
+	defer answer.finish(f.sink, f.meter)
+	f.lead(answer, r)
+	answer.ended = true
+}
+
+// lead leads a request to its route.
+func (f front) lead(w *response, r *http.Request) {
 	if f.site.Headers != nil {
 		f.site.Headers(w.Header())
 	}
 	if f.site.Guard != nil {
 		if err := f.site.Guard(r); err != nil {
-			f.site.Fail(w, r, err)
+			f.fail(w, r, err)
 			return
 		}
 	}
@@ -80,10 +101,15 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", allow)
 			err = problem.New(problem.NoMethod, "This address answers to %s, and not to %s.", allow, r.Method)
 		}
-		f.site.Fail(w, r, err)
+		f.fail(w, r, err)
 		return
 	}
 	f.mux.ServeHTTP(w, r)
+}
+
+func (f front) fail(w *response, r *http.Request, err error) {
+	w.err = err
+	f.site.Fail(w, r, err)
 }
 
 // allowed is what ServeMux's own answer says of an address that is there and does not answer to the method: the
@@ -109,8 +135,12 @@ type endpoint struct {
 }
 
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	tracked := &response{ResponseWriter: w}
+	tracked, ok := w.(*response) // a front's
+	if !ok {
+		tracked = &response{ResponseWriter: w, start: time.Now()}
+	}
 	err := e.serve(tracked, r)
+	tracked.err = err
 	switch {
 	case err == nil:
 	case errors.Is(err, http.ErrAbortHandler):
@@ -126,7 +156,7 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (e endpoint) serve(w http.ResponseWriter, r *http.Request) error {
+func (e endpoint) serve(w *response, r *http.Request) error {
 	var who identity.Principal
 	if e.site.Identify != nil {
 		p, err := e.site.Identify(r)
@@ -135,7 +165,9 @@ func (e endpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 		who = p
 	}
-	ctx := context.WithValue(r.Context(), principalKey{}, who)
+	w.record.Reach(observe.Identified)
+	w.who = who
+	ctx := context.WithValue(r.Context(), principalKey{}, w)
 	action, needed := e.route.Access.Action()
 	if !needed {
 		return e.route.Serve(w, r.WithContext(ctx))
@@ -155,9 +187,7 @@ func (e endpoint) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer lease.End()
-	if conn := ConnFrom(ctx); conn != nil {
-		lease.Hold(conn)
-	}
+	defer Hold(lease, w, r)()
 	err = e.route.Serve(w, r.WithContext(context.WithValue(ctx, leaseKey{}, lease)))
 	if reason := lease.Reason(); !reason.IsZero() {
 		return problem.Wrap(reason, problem.Denied, "Access has just ended: %s.", reason.Text)
@@ -177,13 +207,15 @@ type (
 
 // PrincipalFrom is who asks, as the site identified them; the zero Principal is anonymous.
 func PrincipalFrom(ctx context.Context) identity.Principal {
-	p, _ := ctx.Value(principalKey{}).(identity.Principal)
-	return p
+	if w, ok := ctx.Value(principalKey{}).(*response); ok {
+		return w.who
+	}
+	return identity.Principal{}
 }
 
 // WithPrincipal is for tests and for sites that identify in their own way.
 func WithPrincipal(ctx context.Context, p identity.Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
+	return context.WithValue(ctx, principalKey{}, &response{who: p})
 }
 
 // LeaseFrom is the lease of a route with an action; nil on others. A cut of it cancels the request's context.
@@ -202,31 +234,4 @@ func WithConn(ctx context.Context, c net.Conn) context.Context {
 func ConnFrom(ctx context.Context) net.Conn {
 	c, _ := ctx.Value(connKey{}).(net.Conn)
 	return c
-}
-
-// response notes whether an answer has begun.
-type response struct {
-	http.ResponseWriter
-	began bool
-}
-
-func (r *response) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		r.began = true
-	}
-	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *response) Write(b []byte) (int, error) {
-	r.began = true
-	return r.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach what the connection can do.
-func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-// Flush sends what is buffered, where the connection can.
-func (r *response) Flush() {
-	r.began = true
-	_ = http.NewResponseController(r.ResponseWriter).Flush() // an unflushable writer has nothing to flush
 }

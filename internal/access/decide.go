@@ -140,6 +140,15 @@ func (v view) GlobalRole(u identity.UserID, r policy.Role) bool {
 	return v.f.Projects.Global(r, func(g identity.GroupID) bool { return v.f.Directory.InGroup(u, g) })
 }
 
+// Sensitive implements policy.Facts.
+func (v view) Sensitive(r identity.Resource) string {
+	p, repo, ok := v.f.Projects.ForRepository(r.Name)
+	if !ok || p.ID != r.Project {
+		return ""
+	}
+	return repo.Sensitive
+}
+
 // ProjectName implements policy.Facts.
 func (v view) ProjectName(p identity.ProjectID) string { return projectName(v.f, p) }
 

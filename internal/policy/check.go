@@ -63,36 +63,6 @@ func entitiesIn(v types.Value) []types.EntityUID {
 	return nil
 }
 
-// readsClock reports whether a policy reads context.now, or the context as a whole.
-func readsClock(p *ast.Policy) bool {
-	clock, contexts, fields := false, 0, 0
-	isContext := func(n ast.IsNode) bool {
-		v, ok := n.(ast.NodeTypeVariable)
-		return ok && v.Name == "context"
-	}
-	for _, c := range p.Conditions {
-		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
-			switch n := n.(type) {
-			case ast.NodeTypeVariable:
-				if isContext(n) {
-					contexts++
-				}
-			case ast.NodeTypeAccess:
-				if isContext(n.Arg) {
-					fields++
-					clock = clock || n.Value == "now"
-				}
-			case ast.NodeTypeHas:
-				if isContext(n.Arg) {
-					fields++
-				}
-			}
-			return true
-		})
-	}
-	return clock || contexts != fields
-}
-
 var (
 	guid       = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 	roleOfSome = regexp.MustCompile(`^p-[a-z2-7]{16}/(viewer|developer|maintainer)$`)
@@ -162,7 +132,7 @@ func (p *parser) explain(words []token, message string) (offset int, text string
 		name := subject[strings.LastIndexByte(subject, '.')+1:]
 		for _, before := range []string{".", "[", "has"} {
 			if i := find(words, before, name); i >= 0 {
-				return words[i+1].offset, message
+				return words[i+1].offset, attributeMessage(words[:i], name, message)
 			}
 		}
 		return offset, message
@@ -175,4 +145,12 @@ func (p *parser) explain(words []token, message string) (offset int, text string
 		}
 	}
 	return offset, message
+}
+
+// attributeMessage says of an attribute that may be missing how to ask for it.
+func attributeMessage(before []token, name, message string) string {
+	if !strings.HasPrefix(message, "unable to guarantee safety of access to optional attribute") || len(before) == 0 {
+		return message
+	}
+	return fmt.Sprintf("`%s` may be missing; ask first whether it is there: `%s has %s && …`", name, before[len(before)-1].text, name)
 }

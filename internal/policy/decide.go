@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"iter"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/cedar-policy/cedar-go"
@@ -13,15 +15,6 @@ import (
 
 // clockStep is how long a verdict stands that a policy took from the clock.
 const clockStep = time.Second
-
-// slice is the policies that one action can meet, with what they mention.
-type slice struct {
-	policies []rule
-	groups   []groupMention
-	roles    []roleMention
-	clock    bool                      // a policy reads context.now
-	targets  map[types.EntityType]bool // what the schema lets the action be asked for
-}
 
 type rule struct {
 	id     types.PolicyID
@@ -40,7 +33,7 @@ type roleMention struct {
 }
 
 // All makes a slice a cedar.PolicyIterator.
-func (s *slice) All() iter.Seq2[types.PolicyID, *cedar.Policy] {
+func (s *Slice) All() iter.Seq2[types.PolicyID, *cedar.Policy] {
 	return func(yield func(types.PolicyID, *cedar.Policy) bool) {
 		for i := range s.policies {
 			if !yield(s.policies[i].id, s.policies[i].policy) {
@@ -52,9 +45,12 @@ func (s *slice) All() iter.Seq2[types.PolicyID, *cedar.Policy] {
 
 // Decide answers in from the facts. What is not permitted is denied; so is what cannot be evaluated.
 func (s *Set) Decide(in Input, facts Facts) Verdict {
-	slice, ok := s.slices[in.Action]
-	if !ok {
-		return Verdict{Errors: []string{fmt.Sprintf("no policy knows the action %q", in.Action)}}
+	slice := s.Slice(in.Action, in.Resource, in.Principal.Kind)
+	if slice == nil { // the policies were checked for what the schema knows, and for nothing else
+		if !s.actions[in.Action] {
+			return Verdict{Errors: []string{fmt.Sprintf("no policy knows the action %q", in.Action)}}
+		}
+		return Verdict{Errors: []string{fmt.Sprintf("%s cannot be asked for a resource of kind %q", in.Action, in.Resource.Kind)}}
 	}
 	v := view{set: s, slice: slice, in: &in, facts: facts, project: in.Resource.Project}
 	v.principal = s.principalUID(in.Principal)
@@ -66,17 +62,14 @@ func (s *Set) Decide(in Input, facts Facts) Verdict {
 			return Verdict{Errors: []string{fmt.Sprintf("the project %s was asked for as a part of %s", in.Resource.Name, v.project)}}
 		}
 	}
-	if !slice.targets[v.resource.Type] { // the policies were checked for what the schema knows, and for nothing else
-		return Verdict{Errors: []string{fmt.Sprintf("%s cannot be asked for a resource of kind %q", in.Action, in.Resource.Kind)}}
-	}
 	decision, diagnostic := cedar.Authorize(slice, &v, cedar.Request{
 		Principal: v.principal,
 		Action:    types.EntityUID{Type: typeAction, ID: types.String(in.Action)},
 		Resource:  v.resource,
-		Context:   s.context(slice, in),
+		Context:   in.Context.record(in.Now),
 	})
 	var verdict Verdict
-	if slice.clock {
+	if slice.rests.Clock {
 		verdict.Until = in.Now.Add(clockStep)
 	}
 	for _, e := range diagnostic.Errors {
@@ -92,15 +85,28 @@ func (s *Set) Decide(in Input, facts Facts) Verdict {
 	return verdict
 }
 
-func (s *Set) context(sl *slice, in Input) types.Record {
-	session := in.Context.Session
+// record is the circumstances as policies see them.
+func (c Circumstances) record(now time.Time) types.Record {
+	session := c.Session
 	if session == "" {
 		session = "none"
 	}
-	if !sl.clock {
-		if r, ok := s.contexts[session]; ok {
-			return r
+	r := types.RecordMap{"session": types.String(session), "now": types.NewDatetime(now)}
+	for name, text := range map[types.String]string{"agent": c.Agent, "strength": c.Strength, "class": c.Class} {
+		if text != "" {
+			r[name] = types.String(text)
 		}
 	}
-	return types.NewRecord(types.RecordMap{"session": types.String(session), "now": types.NewDatetime(in.Now)})
+	if c.IP.IsValid() {
+		r["ip"] = types.IPAddr(netip.PrefixFrom(c.IP.Unmap().WithZone(""), c.IP.Unmap().BitLen()))
+	}
+	if !c.SignedIn.IsZero() {
+		r["signedIn"] = types.NewDatetime(c.SignedIn)
+	}
+	var contexts []types.Value
+	for one := range strings.FieldsSeq(c.Contexts) {
+		contexts = append(contexts, types.String(one))
+	}
+	r["contexts"] = types.NewSet(contexts...)
+	return types.NewRecord(r)
 }

@@ -22,6 +22,7 @@ const (
 	typeRepo         types.EntityType = "Repo"
 	typeApp          types.EntityType = "App"
 	typeWorkspace    types.EntityType = "Workspace"
+	typeGrant        types.EntityType = "Grant"
 )
 
 // userUID names a user as policies do: by object ID within the installation's tenant. Whoever is of another tenant,
@@ -35,7 +36,7 @@ func (s *Set) userUID(u identity.UserID) types.EntityUID {
 
 func (s *Set) principalUID(p identity.Principal) types.EntityUID {
 	switch p.Kind {
-	case identity.Person:
+	case identity.Person, identity.AIAgent:
 		if !p.User.IsZero() {
 			return s.userUID(p.User)
 		}
@@ -47,29 +48,53 @@ func (s *Set) principalUID(p identity.Principal) types.EntityUID {
 	return types.EntityUID{Type: typeAnonymous, ID: "anonymous"}
 }
 
+func principalType(k identity.PrincipalKind) types.EntityType {
+	switch k {
+	case identity.Person, identity.AIAgent: // an AI agent appears as the user it acts for, with context.agent
+		return typeUser
+	case identity.Service:
+		return typeService
+	case identity.Operator:
+		return typeOperator
+	}
+	return typeAnonymous
+}
+
+// resourceType is empty for what the schema does not know.
+func resourceType(k identity.ResourceKind) types.EntityType {
+	switch k {
+	case identity.KindInstallation:
+		return typeInstallation
+	case identity.KindProject:
+		return typeProject
+	case identity.KindRepo:
+		return typeRepo
+	case identity.KindApp:
+		return typeApp
+	case identity.KindWorkspace:
+		return typeWorkspace
+	case identity.KindGrant:
+		return typeGrant
+	case identity.KindUser:
+		return typeUser
+	}
+	return ""
+}
+
 func (s *Set) resourceUID(r identity.Resource) types.EntityUID {
-	uid := types.EntityUID{ID: types.String(r.Name)}
 	switch r.Kind {
 	case identity.KindInstallation:
-		uid = types.EntityUID{Type: typeInstallation, ID: "installation"}
-	case identity.KindProject:
-		uid.Type = typeProject
-	case identity.KindRepo:
-		uid.Type = typeRepo
-	case identity.KindApp:
-		uid.Type = typeApp
-	case identity.KindWorkspace:
-		uid.Type = typeWorkspace
+		return types.EntityUID{Type: typeInstallation, ID: "installation"}
 	case identity.KindUser:
-		uid = s.userUID(r.Owner)
+		return s.userUID(r.Owner)
 	}
-	return uid
+	return types.EntityUID{Type: resourceType(r.Kind), ID: types.String(r.Name)}
 }
 
 // view shows the facts to Cedar as entities, made when they are first looked at and for one question only.
 type view struct {
 	set       *Set
-	slice     *slice
+	slice     *Slice
 	in        *Input
 	facts     Facts
 	project   identity.ProjectID // the resource's
@@ -138,7 +163,7 @@ func (v *view) party(uid types.EntityUID) types.Entity {
 }
 
 func (v *view) userOf(uid types.EntityUID) identity.UserID {
-	if p := v.in.Principal; p.Kind == identity.Person && uid == v.principal {
+	if p := v.in.Principal; !p.User.IsZero() && uid == v.principal {
 		return p.User
 	}
 	if o := v.in.Resource.Owner; !o.IsZero() && uid == v.set.userUID(o) {
@@ -162,9 +187,12 @@ func (v *view) thing(uid types.EntityUID) types.Entity {
 		return v.projectEntity(uid)
 	case typeRepo:
 		attributes["url"] = types.String(r.Name)
+		if needs := v.facts.Sensitive(r); needs != "" {
+			attributes["sensitive"] = types.String(needs)
+		}
 	case typeApp:
 		attributes["name"] = types.String(r.Name)
-	case typeWorkspace:
+	case typeWorkspace, typeGrant:
 		if !r.Owner.IsZero() {
 			attributes["owner"] = v.set.userUID(r.Owner)
 		}

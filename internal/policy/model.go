@@ -77,6 +77,8 @@ type Facts interface {
 	GlobalRole(identity.UserID, Role) bool
 	// ProjectName is the project's name; empty when there is no such project any more.
 	ProjectName(identity.ProjectID) string
+	// Sensitive is the authentication context that reading and writing a repository needs; empty when none.
+	Sensitive(identity.Resource) string
 	// Approved reports whether a member of the group has approved that the user does this, and until when. It lifts a
 	// forbid with @approval.
 	Approved(u identity.UserID, a identity.Action, r identity.Resource, by identity.GroupID) (until time.Time, ok bool)

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -52,10 +51,10 @@ type Source struct {
 
 // Set is a set of policies, checked. It is immutable.
 type Set struct {
-	tenant   identity.TenantID
-	slices   map[identity.Action]*slice
-	contexts map[string]types.Record // for the kinds of session, where no policy reads the clock
-	rules    []Rule
+	tenant  identity.TenantID
+	slices  map[sliceKey]*Slice
+	actions map[identity.Action]bool
+	rules   []Rule
 }
 
 // Rule is one policy as it was written.
@@ -212,59 +211,15 @@ func flatten(err error) []error {
 }
 
 func (p *parser) set() *Set {
-	s := &Set{tenant: p.tenant, slices: map[identity.Action]*slice{}, contexts: map[string]types.Record{}, rules: p.rules}
-	for _, session := range []string{"browser", "cli", "site", "workspace", "none"} {
-		s.contexts[session] = types.NewRecord(types.RecordMap{"session": types.String(session), "now": types.NewDatetime(time.Time{})})
-	}
+	s := &Set{tenant: p.tenant, slices: map[sliceKey]*Slice{}, actions: map[identity.Action]bool{}, rules: p.rules}
 	for uid, action := range p.schema.Actions {
-		sl := &slice{targets: map[types.EntityType]bool{}}
-		for _, t := range action.AppliesTo.Resources {
-			sl.targets[t] = true
-		}
-		seen := map[types.EntityUID]bool{}
-		for _, r := range p.policies {
-			if !concerns(r.policy, uid) {
-				continue
-			}
-			sl.policies = append(sl.policies, r)
-			body := (*ast.Policy)(r.policy.AST())
-			sl.clock = sl.clock || readsClock(body)
-			for _, m := range mentioned(body) {
-				if !seen[m] {
-					seen[m] = true
-					sl.mention(m, p.tenant)
-				}
+		s.actions[identity.Action(uid.ID)] = true
+		for _, resource := range action.AppliesTo.Resources {
+			for _, principal := range action.AppliesTo.Principals {
+				key := sliceKey{identity.Action(uid.ID), resource, principal}
+				s.slices[key] = newSlice(key, p.policies, p.tenant)
 			}
 		}
-		s.slices[identity.Action(uid.ID)] = sl
 	}
 	return s
-}
-
-func (sl *slice) mention(uid types.EntityUID, tenant identity.TenantID) {
-	switch uid.Type {
-	case typeGroup:
-		sl.groups = append(sl.groups, groupMention{uid, identity.GroupID{Tenant: tenant, Object: string(uid.ID)}})
-	case typeRole:
-		project, role, ok := strings.Cut(string(uid.ID), "/")
-		if !ok {
-			project, role = "", string(uid.ID)
-		}
-		sl.roles = append(sl.roles, roleMention{uid, identity.ProjectID(project), Role(role)})
-	}
-}
-
-// concerns reports whether a policy's scope lets it apply to the action. The schema has no groups of actions, so
-// "in" means the same as "==".
-func concerns(p *cedar.Policy, action types.EntityUID) bool {
-	switch scope := (*ast.Policy)(p.AST()).Action.(type) {
-	case ast.ScopeTypeEq:
-		return scope.Entity == action
-	case ast.ScopeTypeIn:
-		return scope.Entity == action
-	case ast.ScopeTypeInSet:
-		return slices.Contains(scope.Entities, action)
-	default:
-		return true
-	}
 }

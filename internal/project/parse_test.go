@@ -96,10 +96,10 @@ func TestParse(t *testing.T) {
 		t.Error(diff)
 	}
 	wantRepositories := []Repository{
-		{"https://git.example.test/payments/api", Credential{EntraScope: "api://git.example.test/.default"}},
-		{"https://old.example.test/payments/legacy", Credential{BasicFile: "/run/secrets/git"}},
-		{"https://old.example.test/payments/open", Credential{}},
-		{"https://old.example.test/payments/more", Credential{}},
+		{URL: "https://git.example.test/payments/api", Credential: Credential{EntraScope: "api://git.example.test/.default"}},
+		{URL: "https://old.example.test/payments/legacy", Credential: Credential{BasicFile: "/run/secrets/git"}, Sensitive: "c1"},
+		{URL: "https://old.example.test/payments/open"},
+		{URL: "https://old.example.test/payments/more"},
 	}
 	if diff := cmp.Diff(wantRepositories, p.Repositories); diff != "" {
 		t.Error(diff)

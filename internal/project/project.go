@@ -55,6 +55,7 @@ func (p Project) Role(holds func(identity.GroupID) bool) (best Role, via identit
 type Repository struct {
 	URL        string // canonical, see CanonicalRepository
 	Credential Credential
+	Sensitive  string // the authentication context that reading and writing need; empty for none
 }
 
 // Resource names the repository for a decision.

@@ -22,7 +22,10 @@ func readRepository(v source.Value) (repo Repository, place source.Value, ok boo
 	if !ok {
 		return repo, v, false
 	}
-	m.Keys([]string{"url", "credential"}, map[string]string{"sensitive": ""})
+	m.Keys([]string{"url", "credential", "sensitive"}, nil)
+	if e, found := m.Find("sensitive"); found {
+		repo.Sensitive = readSensitive(e.Value)
+	}
 	if e, found := m.Find("credential"); found {
 		repo.Credential = readCredential(e.Value)
 	}
@@ -41,6 +44,18 @@ func readRepository(v source.Value) (repo Repository, place source.Value, ok boo
 	}
 	repo.URL = canonical
 	return repo, e.Value, true
+}
+
+// authContext is the shape of an authentication context's ID: Entra knows c1 to c99, others name their own.
+var authContext = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$`)
+
+func readSensitive(v source.Value) string {
+	s, ok := v.Text()
+	if ok && !authContext.MatchString(s) {
+		v.Report("%q is not an authentication context; write its ID, such as c1", s)
+		return ""
+	}
+	return s
 }
 
 func readCredential(v source.Value) (c Credential) {

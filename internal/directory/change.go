@@ -2,7 +2,6 @@ package directory
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
@@ -52,14 +51,14 @@ func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
 		next.asOf = c.AsOf
 		e.effect.AsOf = c.AsOf
 	}
-	if e.changed() {
-		next.closures = &sync.Map{}
-	}
 	s.below(e.groups, e.users)
 	next.below(e.groups, e.users)
 	touched := Touched{Users: make([]identity.UserID, 0, len(e.users))}
 	for u := range e.users {
 		touched.Users = append(touched.Users, u)
+		if p, ok := next.users.get(u); ok { // what was derived from the groups of before ends with the old record
+			next.users.set(e.by, u, &person{User: p.User})
+		}
 	}
 	return &next, touched, e.effect
 }
@@ -124,14 +123,12 @@ type editor struct {
 	effect Change
 }
 
-func (e *editor) changed() bool { return !e.effect.empty() }
-
 func (e *editor) setUser(u User) {
 	old, known := e.Snapshot.users.get(u.ID)
-	if known && *old == u {
+	if known && old.User == u {
 		return
 	}
-	e.Snapshot.users.set(e.by, u.ID, &u)
+	e.Snapshot.users.set(e.by, u.ID, &person{User: u})
 	e.effect.Users = append(e.effect.Users, u)
 	if !known || old.Enabled != u.Enabled {
 		e.users[u.ID] = struct{}{}

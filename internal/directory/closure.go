@@ -6,8 +6,8 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
 
-// closure is every group that a user is in, directly or through other groups.
-type closure struct {
+// Closure is every group that a user is in, directly or through other groups.
+type Closure struct {
 	groups []identity.GroupID // nearest first, each level sorted
 	via    []int              // the index of the group it was reached through; -1 for a direct one
 	index  map[identity.GroupID]int
@@ -15,18 +15,23 @@ type closure struct {
 
 // Groups lists every group the user is in, direct ones first. It is empty for who is not in the directory; that
 // a user is disabled makes no difference here. The caller must not change the list.
-func (s *Snapshot) Groups(u identity.UserID) []identity.GroupID { return s.closure(u).groups }
+func (s *Snapshot) Groups(u identity.UserID) []identity.GroupID { return s.Closure(u).groups }
 
 // InGroup reports whether the user is in the group, directly or through other groups.
 func (s *Snapshot) InGroup(u identity.UserID, g identity.GroupID) bool {
-	_, in := s.closure(u).index[g]
+	return s.Closure(u).Has(g)
+}
+
+// Has reports whether the group is among them.
+func (c *Closure) Has(g identity.GroupID) bool {
+	_, in := c.index[g]
 	return in
 }
 
 // Path is a shortest chain of groups by which the user is in g, from a direct group to g itself; nil when the
 // user is not in g.
 func (s *Snapshot) Path(u identity.UserID, g identity.GroupID) []identity.GroupID {
-	c := s.closure(u)
+	c := s.Closure(u)
 	i, in := c.index[g]
 	if !in {
 		return nil
@@ -39,20 +44,23 @@ func (s *Snapshot) Path(u identity.UserID, g identity.GroupID) []identity.GroupI
 	return path
 }
 
-func (s *Snapshot) closure(u identity.UserID) *closure {
-	if c, ok := s.closures.Load(u); ok {
-		return c.(*closure)
+// Closure is found when it is first asked for, and kept with the user's record. It is empty for who is not in the
+// directory.
+func (s *Snapshot) Closure(u identity.UserID) *Closure {
+	p, ok := s.users.get(u)
+	if !ok {
+		return &Closure{}
 	}
-	if !s.users.has(u) {
-		return &closure{} // not kept: strangers' names must not fill the memory
+	if c := p.closure.Load(); c != nil {
+		return c
 	}
-	c, _ := s.closures.LoadOrStore(u, s.climb(u))
-	return c.(*closure)
+	p.closure.CompareAndSwap(nil, s.climb(u)) // every snapshot that has this record finds the same
+	return p.closure.Load()
 }
 
 // climb walks breadth first, so that circles end and the first way found is a shortest one.
-func (s *Snapshot) climb(u identity.UserID) *closure {
-	c := &closure{index: map[identity.GroupID]int{}}
+func (s *Snapshot) climb(u identity.UserID) *Closure {
+	c := &Closure{index: map[identity.GroupID]int{}}
 	reach := func(from Member, via int) {
 		parents, _ := s.parents.get(from)
 		for _, g := range parents {

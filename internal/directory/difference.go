@@ -6,12 +6,12 @@ import "github.com/lanyardhq/lanyard/internal/identity"
 // what changed, not what there is.
 func difference(old, new *Snapshot) Change {
 	var c Change
-	compare(old.users, new.users, func(id identity.UserID, was, is **User) {
+	compare(old.users, new.users, func(id identity.UserID, was, is **person) {
 		switch {
 		case is == nil:
 			c.GoneUsers = append(c.GoneUsers, id)
-		case was == nil || **was != **is:
-			c.Users = append(c.Users, **is)
+		case was == nil || (*was).User != (*is).User:
+			c.Users = append(c.Users, (*is).User)
 		}
 	})
 	compare(old.groups, new.groups, func(id identity.GroupID, was, is **Group) {

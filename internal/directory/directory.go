@@ -166,21 +166,21 @@ func (d *Directory) allowed() *Snapshot {
 }
 
 // show publishes a snapshot, whose age never goes back; all touches everybody. When nothing is new it does nothing.
+// What is published is made from what was published before, so that whoever is not touched keeps their record.
 func (d *Directory) show(next *Snapshot, all bool) {
 	current := d.Snapshot()
 	if next.asOf.Before(current.asOf) {
 		next.asOf = current.asOf
 	}
 	change := difference(current, next)
+	if change.empty() && !all && next.asOf.Equal(current.asOf) {
+		return
+	}
 	touched := Touched{All: true}
 	if !all && change.size() <= askAtMost {
-		_, touched = current.With(change)
-	}
-	if change.empty() {
-		if !all && next.asOf.Equal(current.asOf) {
-			return
-		}
-		next.closures = current.closures
+		asOf := next.asOf
+		next, touched = current.With(change)
+		next.asOf = asOf
 	}
 	d.current.Store(next)
 	d.publish(next, touched, d.seq)

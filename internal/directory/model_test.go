@@ -161,6 +161,15 @@ func check(t *testing.T, s, before *Snapshot, m, was *model, touched Touched) {
 		if !named[u] && (m.users[u].Enabled != was.users[u].Enabled || !maps.Equal(reached(far), reached(was.distances(u)))) {
 			t.Fatalf("%v changed and is not among the touched %v", u, touched.Users)
 		}
+		old, _ := before.User(u)
+		now, known := s.User(u)
+		same := maps.Equal(reached(far), reached(was.distances(u))) && m.users[u] == was.users[u]
+		if known && old == now && !same {
+			t.Fatalf("%v has the same record after a change of it or of its groups", u)
+		}
+		if known && old != now && same && !named[u] {
+			t.Fatalf("%v has another record although nothing about it changed", u)
+		}
 		if d := cmp.Diff(before.Groups(u), before.climb(u).groups); before.users.has(u) && d != "" {
 			t.Fatalf("an older snapshot changed:\n%s", d)
 		}

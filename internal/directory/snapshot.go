@@ -6,7 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -17,28 +17,48 @@ import (
 // A membership counts only through groups that are in the directory: what a source says about a group that it
 // has not named, or that is gone, gives nothing.
 type Snapshot struct {
-	users   trie[identity.UserID, *User]
+	users   trie[identity.UserID, *person]
 	groups  trie[identity.GroupID, *Group]
 	members trie[identity.GroupID, memberSet] // what a group contains directly
 	parents trie[Member, []identity.GroupID]  // what a user or group is in directly, sorted; the inverse of members
 	asOf    time.Time
+}
 
-	closures *sync.Map // identity.UserID → *closure; shared with snapshots of the same users, groups and memberships
+// person is a user's record, with the groups that were found for it. Snapshots share it until a change alters the
+// record or may alter the groups, nested ones too; then they have a new one.
+type person struct {
+	User
+	closure atomic.Pointer[Closure]
 }
 
 type memberSet = trie[Member, struct{}]
 
 // Empty is the directory without anybody.
-func Empty() *Snapshot { return &Snapshot{closures: &sync.Map{}} }
+func Empty() *Snapshot { return &Snapshot{} }
 
-// User finds a user by ID.
-func (s *Snapshot) User(id identity.UserID) (*User, bool) { return s.users.get(id) }
+// User finds a user by ID. The record stays the same, pointer and all, while neither it nor the user's groups change:
+// who has derived something from both may keep it as long as the pointer is the same.
+func (s *Snapshot) User(id identity.UserID) (*User, bool) {
+	p, ok := s.users.get(id)
+	if !ok {
+		return nil, false
+	}
+	return &p.User, true
+}
 
 // Group finds a group by ID.
 func (s *Snapshot) Group(id identity.GroupID) (*Group, bool) { return s.groups.get(id) }
 
 // Users yields all users, in no particular order.
-func (s *Snapshot) Users() iter.Seq[*User] { return values(s.users) }
+func (s *Snapshot) Users() iter.Seq[*User] {
+	return func(yield func(*User) bool) {
+		for _, p := range s.users.all() {
+			if !yield(&p.User) {
+				return
+			}
+		}
+	}
+}
 
 // AllGroups yields all groups, in no particular order.
 func (s *Snapshot) AllGroups() iter.Seq[*Group] { return values(s.groups) }

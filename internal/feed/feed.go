@@ -19,6 +19,8 @@ const (
 	Projects  Topic = "projects"  // a new revision of projects and policies; no keys
 	Workspace Topic = "workspace" // Keys are workspace IDs
 	Leases    Topic = "leases"    // leases to be closed; Keys are lease IDs
+	Keys      Topic = "keys"      // signing keys; no keys of entries
+	Ring      Topic = "ring"      // the tenant rang at another replica than the one that reads the directory; no keys
 	Grants    Topic = "grants"    // requests and grants; Keys are their IDs
 )
 

@@ -2,6 +2,8 @@ package feed
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -12,6 +14,7 @@ const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 2 * time.Second
 	pageSize   = 256
+	readWithin = 5 * time.Second // a database that does not answer at all counts as failed
 )
 
 // Source is where entries come from. FeedAfter returns committed entries after a number, in order, at most limit.
@@ -28,6 +31,10 @@ type FollowerConfig struct {
 	// Handle applies one entry. It must be harmless to apply one twice. An error means "not yet": the same entry comes
 	// again, and no later one before it.
 	Handle func(context.Context, Entry) error
+	// Reload reads everything again and returns the number at which that held. It is called when entries that were not
+	// handled are not there any more, and when the feed has become shorter, as after another database was put in the
+	// place of the one that was followed.
+	Reload func(context.Context) (Seq, error)
 	Poll   time.Duration // 250 ms when zero
 	Log    *slog.Logger
 }
@@ -37,7 +44,8 @@ type Follower struct {
 	c        FollowerConfig
 	wake     chan struct{}
 	seq      atomic.Int64
-	currency atomic.Int64 // Unix nanoseconds at which everything committed before was handled
+	start    time.Time    // what currency counts from, by a clock that nobody steps and that runs while the process is stopped
+	currency atomic.Int64 // nanoseconds after start at which everything committed before was handled; 0: never
 }
 
 // NewFollower makes a follower. Nothing happens before Run.
@@ -48,7 +56,7 @@ func NewFollower(c FollowerConfig) *Follower {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Follower{c: c, wake: make(chan struct{}, 1)}
+	return &Follower{c: c, wake: make(chan struct{}, 1), start: time.Now().Add(-1)}
 }
 
 // Wake makes the follower look at once.
@@ -69,7 +77,7 @@ func (f *Follower) Behind() time.Duration {
 	if at == 0 {
 		return 1<<63 - 1
 	}
-	return time.Since(time.Unix(0, at))
+	return time.Since(f.start) - time.Duration(at)
 }
 
 // Lag is how many committed entries are not handled.
@@ -85,7 +93,7 @@ func (f *Follower) Lag(ctx context.Context) (Seq, error) {
 // ends. It returns nil.
 func (f *Follower) Run(ctx context.Context, from Seq) error {
 	f.seq.Store(int64(from))
-	f.currency.Store(time.Now().UnixNano())
+	f.currency.Store(int64(time.Since(f.start)))
 	retry := firstRetry
 	for ctx.Err() == nil {
 		wait := f.c.Poll
@@ -109,10 +117,17 @@ func (f *Follower) Run(ctx context.Context, from Seq) error {
 // catchUp handles what is there.
 func (f *Follower) catchUp(ctx context.Context) error {
 	for {
-		asked := time.Now()
-		entries, err := f.c.Source.FeedAfter(ctx, f.Seq(), pageSize)
+		asked := time.Since(f.start)
+		entries, err := f.page(ctx)
 		if err != nil {
 			return err
+		}
+		if len(entries) > 0 && entries[0].Seq != f.Seq()+1 { // numbers have no gaps: what is missing was removed
+			f.c.Log.Warn("the feed no longer has what this replica missed; everything is read again", "after", f.Seq(), "first", entries[0].Seq)
+			if err := f.reload(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		for _, e := range entries {
 			if e.Origin != f.c.Origin {
@@ -123,8 +138,37 @@ func (f *Follower) catchUp(ctx context.Context) error {
 			f.seq.Store(int64(e.Seq))
 		}
 		if len(entries) < pageSize {
-			f.currency.Store(asked.UnixNano())
+			f.currency.Store(int64(asked))
 			return nil
 		}
 	}
+}
+
+// page reads what comes next. A feed that ends before what was handled already is another one.
+func (f *Follower) page(ctx context.Context) ([]Entry, error) {
+	limited, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	entries, err := f.c.Source.FeedAfter(limited, f.Seq(), pageSize)
+	if err != nil || len(entries) > 0 {
+		return entries, err
+	}
+	head, err := f.c.Source.FeedHead(limited)
+	if err != nil || head >= f.Seq() {
+		return nil, err
+	}
+	f.c.Log.Error("the feed ends before what this replica has read; was an older database put back? Everything is read again",
+		"after", f.Seq(), "head", head)
+	return nil, f.reload(ctx)
+}
+
+func (f *Follower) reload(ctx context.Context) error {
+	if f.c.Reload == nil {
+		return errors.New("entries are missing from the feed, and nothing can be read again")
+	}
+	seq, err := f.c.Reload(ctx)
+	if err != nil {
+		return fmt.Errorf("read everything again: %w", err)
+	}
+	f.seq.Store(int64(seq))
+	return nil
 }

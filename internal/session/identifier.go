@@ -29,8 +29,8 @@ func (i Identifier) Cookie(r *http.Request, site string) (identity.Principal, er
 	default:
 		return identity.Principal{}, problem.New(problem.Invalid, "The browser sent two session cookies. Clear this site's cookies and sign in again.")
 	}
-	set := i.Sessions.Set()
-	row, ok := set.BySecret(HashSecret(values[0].Value))
+	row, ok := i.Sessions.find(r.Context(), values[0].Value)
+	set := i.Sessions.Set() // after find, which may have added to it
 	if !ok || row.Site != site || (row.Kind != Browser && row.Kind != Site) {
 		return identity.Principal{}, nil
 	}

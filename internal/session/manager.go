@@ -24,6 +24,11 @@ type Rows interface {
 	LoadSessions(context.Context) ([]SignIn, []Session, feed.Seq, error)
 	SaveSessions(context.Context, []SignIn, []Session, feed.Entry, ...audit.Event) (feed.Seq, error)
 	ReadSessions(ctx context.Context, ids []string) ([]SignIn, []Session, error)
+	// SessionBySecret returns the session with a secret, its sign-in and what else hangs below that; nothing when there
+	// is none.
+	SessionBySecret(ctx context.Context, secret [32]byte) ([]SignIn, []Session, error)
+	// NoteUse stores when sessions were last used. It is no change that anybody follows.
+	NoteUse(context.Context, map[identity.SessionID]time.Time) error
 }
 
 // Config makes a Manager.
@@ -34,6 +39,8 @@ type Config struct {
 	Publish  func(*Set, []identity.UserID, feed.Seq)
 	Idle     time.Duration // a browser session unused for so long ends
 	Lifetime time.Duration // of a sign-in, from its authentication
+	// Shared says that other processes make sessions on the same rows: one that is not known here is looked up.
+	Shared bool
 	Log      *slog.Logger
 	Now      func() time.Time // nil: time.Now
 }
@@ -48,6 +55,9 @@ type Manager struct {
 
 	using sync.RWMutex // the map alone; the times in it are atomic
 	used  map[identity.SessionID]*atomic.Int64
+	noted time.Time // up to when uses are stored; only Run touches it
+
+	lookups lookups
 
 	unsaved struct {
 		sync.Mutex
@@ -87,6 +97,9 @@ func (m *Manager) Load(ctx context.Context) error {
 		users = append(users, row.User)
 	}
 	m.c.Publish(set, users, seq)
+	if m.c.Shared { // uses are stored as they are noted
+		return nil
+	}
 	for i := range sessions { // last use is not stored each time: a restart counts as one
 		m.Touch(sessions[i].ID)
 	}

@@ -66,19 +66,31 @@ func (s *Set) With(signIns []SignIn, sessions []Session) *Set {
 	return next
 }
 
-// Without returns the set with what ended before a moment left out, so that it does not grow for ever.
-func (s *Set) Without(endedBefore time.Time) *Set {
+// Without returns the set with what ended or expired before a moment left out, so that it does not grow for ever. A
+// workspace's session stays, with its sign-in, until it is ended: its owner's next sign-in adopts it.
+func (s *Set) Without(before time.Time) *Set {
 	var signIns []SignIn
 	var sessions []Session
-	gone := func(ended time.Time) bool { return !ended.IsZero() && ended.Before(endedBefore) }
-	for _, row := range s.signIns {
-		if !gone(row.Ended) {
-			signIns = append(signIns, *row)
-		}
+	past := func(at time.Time) bool { return !at.IsZero() && at.Before(before) }
+	kept := map[identity.SignInID]bool{}
+	for id, row := range s.signIns {
+		kept[id] = !past(row.Ended) && !past(row.Expires)
 	}
 	for _, row := range s.sessions {
-		if _, kept := s.signIns[row.SignIn]; kept && !gone(row.Ended) {
-			sessions = append(sessions, *row)
+		signIn, ok := s.signIns[row.SignIn]
+		if !ok || past(row.Ended) || past(row.Expires) {
+			continue
+		}
+		if row.Kind == Workspace && row.Ended.IsZero() {
+			kept[row.SignIn] = true
+		} else if past(signIn.Ended) || past(signIn.Expires) {
+			continue
+		}
+		sessions = append(sessions, *row)
+	}
+	for id, row := range s.signIns {
+		if kept[id] {
+			signIns = append(signIns, *row)
 		}
 	}
 	return NewSet(signIns, sessions)

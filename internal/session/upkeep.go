@@ -17,7 +17,12 @@ const (
 
 // Touch notes that a session was used now. It is cheap enough for every request.
 func (m *Manager) Touch(id identity.SessionID) {
-	now := m.c.Now().Unix()
+	m.noteUse(id, m.c.Now())
+}
+
+// noteUse notes a use that is not older than the last one known.
+func (m *Manager) noteUse(id identity.SessionID, when time.Time) {
+	now := when.Unix()
 	m.using.RLock()
 	at := m.used[id]
 	m.using.RUnlock()
@@ -29,7 +34,7 @@ func (m *Manager) Touch(id identity.SessionID) {
 		}
 		m.using.Unlock()
 	}
-	if at.Load() != now {
+	if at.Load() < now {
 		at.Store(now)
 	}
 }
@@ -44,9 +49,14 @@ func (m *Manager) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			m.record(context.WithoutCancel(ctx))
+			m.noted = time.Time{}
+			m.storeUses(context.WithoutCancel(ctx))
 			return
 		case <-tick.C:
 			m.record(ctx)
+			if m.c.Shared {
+				m.storeUses(ctx)
+			}
 			m.endIdle(ctx)
 			if now := m.c.Now(); now.Sub(lastSweep) > time.Hour {
 				lastSweep = now
@@ -57,7 +67,7 @@ func (m *Manager) Run(ctx context.Context) {
 }
 
 // endIdle ends the browser sessions that were not used for the idle time. A use of a site session counts for the
-// browser session it came from.
+// browser session it came from, and so does one at another replica.
 func (m *Manager) endIdle(ctx context.Context) {
 	now := m.c.Now()
 	set := m.Set()
@@ -65,25 +75,85 @@ func (m *Manager) endIdle(ctx context.Context) {
 		if !signIn.Ended.IsZero() {
 			continue
 		}
-		last := map[identity.SessionID]time.Time{}
-		for _, s := range set.Below(signIn.ID) {
-			used := m.lastUse(s)
-			if s.Parent != "" && last[s.Parent].Before(used) {
-				last[s.Parent] = used
-			}
-			if last[s.ID].Before(used) {
-				last[s.ID] = used
-			}
+		idle := m.idle(set.Below(signIn.ID), now, m.c.Idle)
+		if len(idle) == 0 {
+			continue
 		}
-		for _, s := range set.Below(signIn.ID) {
-			if s.Kind == Browser && s.Ended.IsZero() && now.Sub(last[s.ID]) > m.c.Idle {
-				m.EndSession(ctx, s.ID, "the browser session was idle for "+m.c.Idle.String(), audit.Event{
-					Time: now, Action: "session:idle", Outcome: audit.Done, Session: s.ID,
-					User: audit.PersonOf(s.User, signIn.Name),
-				})
-			}
+		if m.c.Shared && !m.idleElsewhere(ctx, set.Below(signIn.ID), now) {
+			continue
+		}
+		for _, s := range idle {
+			m.EndSession(ctx, s.ID, "the browser session was idle for "+m.c.Idle.String(), audit.Event{
+				Time: now, Action: "session:idle", Outcome: audit.Done, Session: s.ID,
+				User: audit.PersonOf(s.User, signIn.Name),
+			})
 		}
 	}
+}
+
+// idle are the browser sessions among those of a sign-in that were not used for so long.
+func (m *Manager) idle(below []*Session, now time.Time, bound time.Duration) (idle []*Session) {
+	last := map[identity.SessionID]time.Time{}
+	for _, s := range below {
+		used := m.lastUse(s)
+		if s.Parent != "" && last[s.Parent].Before(used) {
+			last[s.Parent] = used
+		}
+		if last[s.ID].Before(used) {
+			last[s.ID] = used
+		}
+	}
+	for _, s := range below {
+		if s.Kind == Browser && s.Ended.IsZero() && now.Sub(last[s.ID]) > bound {
+			idle = append(idle, s)
+		}
+	}
+	return idle
+}
+
+// idleElsewhere asks the store, where every replica notes its uses, and notes here what it learns. A use that is not
+// noted there yet is younger than noteEvery allows.
+func (m *Manager) idleElsewhere(ctx context.Context, below []*Session, now time.Time) bool {
+	ids := make([]string, len(below))
+	for i, s := range below {
+		ids[i] = string(s.ID)
+	}
+	_, rows, err := m.c.Rows.ReadSessions(ctx, ids)
+	if err != nil {
+		return false // nobody is signed out for want of a database
+	}
+	for i := range rows {
+		m.noteUse(rows[i].ID, rows[i].Used)
+	}
+	return len(m.idle(below, now, m.c.Idle+2*m.noteEvery())) > 0
+}
+
+// noteEvery is how often uses are stored.
+func (m *Manager) noteEvery() time.Duration { return min(time.Minute, max(m.c.Idle/8, upkeepEvery)) }
+
+// storeUses stores the uses since it last did. Where that fails, the next time does it.
+func (m *Manager) storeUses(ctx context.Context) {
+	now := m.c.Now()
+	if now.Sub(m.noted) < m.noteEvery() {
+		return
+	}
+	since := m.noted.Add(-2 * time.Second) // uses are kept in whole seconds
+	used := map[identity.SessionID]time.Time{}
+	m.using.RLock()
+	for id, at := range m.used {
+		if at := time.Unix(at.Load(), 0); at.After(since) {
+			used[id] = at
+		}
+	}
+	m.using.RUnlock()
+	if len(used) > 0 {
+		limited, cancel := context.WithTimeout(ctx, saveWithin)
+		defer cancel()
+		if err := m.c.Rows.NoteUse(limited, used); err != nil {
+			return
+		}
+	}
+	m.noted = now
 }
 
 func (m *Manager) lastUse(s *Session) time.Time {

@@ -47,7 +47,10 @@ func (s *Store) announce(ctx context.Context, tx *sql.Tx, e feed.Entry) (feed.Se
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO feed (seq, at, origin, topic, keys) VALUES ($1, $2, $3, $4, $5)`,
 		seq, micro(time.Now()), e.Origin, string(e.Topic), string(keys))
-	return seq, err
+	if err != nil {
+		return 0, err
+	}
+	return seq, s.ring(ctx, tx)
 }
 
 // Announce writes an entry that has no rows.

@@ -5,11 +5,13 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/session"
 )
 
@@ -27,12 +29,14 @@ var (
 	signIns = table{name: "sign_ins", key: []string{"id"},
 		columns: []string{"id", "tenant", "object", "name", "at", "expires", "strength", "contexts", "tenant_session", "refresh", "ended", "ended_why"},
 		merge: map[string]string{
+			"refresh":   "CASE WHEN sign_ins.ended <> 0 THEN sign_ins.refresh ELSE excluded.refresh END", // the ending took it away
 			"ended":     "CASE WHEN sign_ins.ended <> 0 THEN sign_ins.ended ELSE excluded.ended END",
 			"ended_why": "CASE WHEN sign_ins.ended <> 0 THEN sign_ins.ended_why ELSE excluded.ended_why END",
 		}}
 	sessions = table{name: "sessions", key: []string{"id"},
 		columns: []string{"id", "sign_in", "parent", "tenant", "object", "kind", "secret", "site", "workspace", "project", "created", "expires", "used", "ended", "ended_why"},
 		merge: map[string]string{
+			"used":      "CASE WHEN sessions.used > excluded.used THEN sessions.used ELSE excluded.used END",
 			"ended":     "CASE WHEN sessions.ended <> 0 THEN sessions.ended ELSE excluded.ended END",
 			"ended_why": "CASE WHEN sessions.ended <> 0 THEN sessions.ended_why ELSE excluded.ended_why END",
 		}}
@@ -106,6 +110,35 @@ func (s *Store) ReadSessions(ctx context.Context, ids []string) (in []session.Si
 		return nil, nil, err
 	}
 	return in, below, nil
+}
+
+// SessionBySecret returns the session with a secret's hash, its sign-in, and all sessions below that; nothing when there
+// is none.
+func (s *Store) SessionBySecret(ctx context.Context, secret [32]byte) (in []session.SignIn, below []session.Session, err error) {
+	err = s.inSnapshot(ctx, "look a session up", func(tx *sql.Tx) error {
+		const of = `(SELECT sign_in FROM sessions WHERE secret = $1)`
+		if in, err = queryAll(ctx, tx, scanSignIn, `SELECT `+signInColumns+` FROM sign_ins WHERE id IN `+of, secret[:]); err != nil || len(in) == 0 {
+			return err
+		}
+		below, err = queryAll(ctx, tx, scanSession, `SELECT `+sessionColumns+` FROM sessions WHERE sign_in IN `+of, secret[:])
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return in, below, nil
+}
+
+// NoteUse stores when sessions were last used. Uses are no facts: there is no feed entry.
+func (s *Store) NoteUse(ctx context.Context, used map[identity.SessionID]time.Time) error {
+	ids := slices.Sorted(maps.Keys(used)) // all replicas in one order, so that they never wait for each other in a circle
+	return s.inTx(ctx, "note the use of sessions", func(tx *sql.Tx) error {
+		rows := make([][]any, len(ids))
+		for i, id := range ids {
+			rows[i] = []any{micro(used[id]), string(id)}
+		}
+		return executeMany(ctx, tx, `UPDATE sessions SET used = $1 WHERE id = $2 AND used < $1`, rows)
+	})
 }
 
 func signInRow(i session.SignIn) ([]any, error) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
@@ -27,7 +28,9 @@ type Store struct {
 	write  *sql.DB // SQLite: one connection, whose transactions take the write lock when they begin
 	read   *sql.DB
 	origin string
+	url    string // of PostgreSQL; empty for SQLite
 	log    *slog.Logger
+	held   func() (feed.Term, bool) // set for a store that is fenced
 }
 
 // Open connects to the database and brings its schema to this release's. It refuses the database of a later release.
@@ -35,7 +38,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if (c.SQLite == "") == (c.PostgreSQL == "") {
 		return nil, errors.New("open store: give either a SQLite file or a PostgreSQL URL")
 	}
-	s := &Store{origin: c.Origin, log: c.Log}
+	s := &Store{origin: c.Origin, log: c.Log, url: c.PostgreSQL}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -76,6 +79,9 @@ func (s *Store) inTx(ctx context.Context, doing string, f func(*sql.Tx) error) e
 	}
 	defer tx.Rollback() // of no effect after the commit
 	if err := f(tx); err != nil {
+		return failed(err, doing)
+	}
+	if err := s.fence(ctx, tx); err != nil {
 		return failed(err, doing)
 	}
 	return failed(tx.Commit(), doing)

@@ -92,8 +92,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // backend runs git http-backend for one request.
 func (s *Server) backend(w http.ResponseWriter, r *http.Request, name, operation string, caller Caller) {
-	// Git may answer before it has read all of the request; without full duplex Go's server would then read the
-	// rest of the request away from under the process.
+	// Git may answer before the end of the request was read: a push that it refuses, and each answer whose process is
+	// quicker than the reader that finds nothing after the request. Without full duplex Go's server would then read
+	// the rest away from under the process.
 	if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -97,9 +97,12 @@ func (p *Proxy) prepare(w http.ResponseWriter, r *http.Request) (*exchange, erro
 	default:
 		return nil, problem.New(problem.Invalid, "Lanyard reads requests of git as they are or compressed by gzip.")
 	}
-	// The answer may begin before the request has ended. Without full duplex Go's server would then read and drop
-	// what is left of the request; the transport, which still reads it, would take that for a broken request and
-	// close the upstream's connection in the middle of the answer.
+	// The answer may begin before the request has ended: Git's server answers when it has read what it needs, and
+	// whoever passes the request on has then still to read that nothing follows. Without full duplex Go's server, as
+	// soon as 2 KiB of an answer are written, reads and drops what is left of the request and closes its body
+	// (chunkWriter.writeHeader). The transport, which is about to read the end of that body, takes the error of that
+	// for a broken request and closes the upstream's connection in the middle of the answer
+	// (persistConn.writeLoop): "use of closed network connection", in some clones and not in others.
 	if err := http.NewResponseController(w).EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, err
 	}

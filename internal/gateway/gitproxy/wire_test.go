@@ -57,10 +57,11 @@ func post(t testing.TB, server *httptest.Server, s service, body io.Reader, head
 }
 
 // TestAnswerThatBeginsBeforeTheRequestEnds is the case that cut clones short: the upstream answers while the request
-// is still open, and the end of the request comes when the answer has long begun.
+// is still open, and the end of the request comes when the answer has long begun (prepare says what happens then).
 func TestAnswerThatBeginsBeforeTheRequestEnds(t *testing.T) {
 	const packets = 200
 	part := pkt("\x01" + strings.Repeat("x", 30_000))
+	begun := make(chan struct{}, 1)
 	_, server := plainScene(t, func(w http.ResponseWriter, r *http.Request) {
 		if http.NewResponseController(w).EnableFullDuplex() != nil {
 			return
@@ -69,27 +70,29 @@ func TestAnswerThatBeginsBeforeTheRequestEnds(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", uploadPack.answerType())
-		for range packets {
+		for i := range packets {
 			io.WriteString(w, part)
+			if i == 1 {
+				http.NewResponseController(w).Flush()
+				begun <- struct{}{}
+			}
 		}
 		io.Copy(io.Discard, r.Body)
 		io.WriteString(w, flushPacket)
 	})
-	for range 10 {
+	for range 20 {
 		read, write := io.Pipe()
-		go io.WriteString(write, "0009")
-		resp := post(t, server, uploadPack, read)
-		first := make([]byte, 1)
-		if _, err := io.ReadFull(resp.Body, first); err != nil {
-			t.Fatal(err)
-		}
 		go func() { // the end of the request comes in parts
-			io.WriteString(write, "done\n")
-			io.WriteString(write, flushPacket)
+			io.WriteString(write, "0009")
+			<-begun
+			for _, c := range "done\n" + flushPacket {
+				io.WriteString(write, string(c))
+			}
 			write.Close()
 		}()
+		resp := post(t, server, uploadPack, read)
 		n, err := io.Copy(io.Discard, resp.Body)
-		if want := int64(packets*len(part) + 4 - 1); n != want || err != nil {
+		if want := int64(packets*len(part) + 4); n != want || err != nil {
 			t.Fatalf("%d of %d bytes: %v", n, want, err)
 		}
 	}

@@ -13,16 +13,21 @@ import (
 type Kind uint8
 
 const (
-	Internal     Kind = iota // a fault of ours; the person sees no detail
-	Invalid                  // the input is wrong
-	SignInNeeded             // nobody is signed in
-	Denied                   // decided, and refused
-	NotFound                 // not there, or hidden from who asks
-	Conflict                 // what is there does not allow it now
-	TooLarge                 // over a stated bound
-	Unavailable              // a part that is needed is down; trying again later may work
-	BadUpstream              // what stands behind the gateway failed
-	NoMethod                 // there, and does not answer to this HTTP method
+	Internal       Kind = iota // a fault of ours; the person sees no detail
+	Invalid                    // the input is wrong
+	SignInNeeded               // nobody is signed in
+	Denied                     // decided, and refused
+	NotFound                   // not there, or hidden from who asks
+	Conflict                   // what is there does not allow it now
+	TooLarge                   // over a stated bound
+	Unavailable                // a part that is needed is down; trying again later may work
+	BadUpstream                // what stands behind the gateway failed
+	NoMethod                   // there, and does not answer to this HTTP method
+	SlowUpstream               // what stands behind the gateway did not answer in time
+	SlowRequest                // the request did not come in time
+	TooMany                    // asked too often from one address
+	StepUpNeeded               // a fresher or stronger sign-in would be enough; see Next
+	ApprovalNeeded             // another person's approval would be enough; see Next
 )
 
 var kinds = [...]struct {
@@ -30,16 +35,21 @@ var kinds = [...]struct {
 	status int
 	title  string
 }{
-	Internal:     {"internal", http.StatusInternalServerError, "Something failed inside Lanyard"},
-	Invalid:      {"invalid", http.StatusBadRequest, "The request is not valid"},
-	SignInNeeded: {"sign-in-needed", http.StatusUnauthorized, "Sign in first"},
-	Denied:       {"denied", http.StatusForbidden, "Not allowed"},
-	NotFound:     {"not-found", http.StatusNotFound, "Not found"},
-	Conflict:     {"conflict", http.StatusConflict, "Not possible in this state"},
-	TooLarge:     {"too-large", http.StatusRequestEntityTooLarge, "Too large"},
-	Unavailable:  {"unavailable", http.StatusServiceUnavailable, "Not available now"},
-	BadUpstream:  {"bad-upstream", http.StatusBadGateway, "What stands behind Lanyard failed"},
-	NoMethod:     {"no-method", http.StatusMethodNotAllowed, "Not by this method"},
+	Internal:       {"internal", http.StatusInternalServerError, "Something failed inside Lanyard"},
+	Invalid:        {"invalid", http.StatusBadRequest, "The request is not valid"},
+	SignInNeeded:   {"sign-in-needed", http.StatusUnauthorized, "Sign in first"},
+	Denied:         {"denied", http.StatusForbidden, "Not allowed"},
+	NotFound:       {"not-found", http.StatusNotFound, "Not found"},
+	Conflict:       {"conflict", http.StatusConflict, "Not possible in this state"},
+	TooLarge:       {"too-large", http.StatusRequestEntityTooLarge, "Too large"},
+	Unavailable:    {"unavailable", http.StatusServiceUnavailable, "Not available now"},
+	BadUpstream:    {"bad-upstream", http.StatusBadGateway, "What stands behind Lanyard failed"},
+	NoMethod:       {"no-method", http.StatusMethodNotAllowed, "Not by this method"},
+	SlowUpstream:   {"slow-upstream", http.StatusGatewayTimeout, "What stands behind Lanyard is too slow"},
+	SlowRequest:    {"slow-request", http.StatusRequestTimeout, "The request came too slowly"},
+	TooMany:        {"too-many", http.StatusTooManyRequests, "Too often"},
+	StepUpNeeded:   {"step-up-needed", http.StatusForbidden, "Sign in again first"},
+	ApprovalNeeded: {"approval-needed", http.StatusForbidden, "Not without approval"},
 }
 
 // Status is the HTTP status code of a kind.
@@ -48,7 +58,8 @@ func (k Kind) Status() int { return kinds[k].status }
 // String is the kind's name, the last segment of a problem document's type.
 func (k Kind) String() string { return kinds[k].name }
 
-// KindOfStatus is the inverse of Status, for clients; an unknown status is Internal.
+// KindOfStatus is the inverse of Status, for clients; an unknown status is Internal. StepUpNeeded and ApprovalNeeded are
+// kinds of Denied and share its status; a problem document's type tells them apart.
 func KindOfStatus(status int) Kind {
 	for k, v := range kinds {
 		if v.status == status {
@@ -63,6 +74,7 @@ type Error struct {
 	Kind    Kind
 	Message string // complete sentence or clause: who, what, and what to do next; never a secret
 	Cause   error  // for the log alone
+	Next    *Next  // what would help; nil where nothing is known to
 }
 
 func (e *Error) Error() string {
@@ -113,12 +125,13 @@ type Document struct {
 	Detail string `json:"detail"`
 	// Reasons are the facts and rules behind a denial.
 	Reasons []string `json:"reasons,omitempty"`
+	*Next
 }
 
 // DocumentOf makes the problem document of err.
 func DocumentOf(err error) Document {
 	k := KindOf(err)
-	return Document{Type: "urn:lanyard:problem:" + k.String(), Title: kinds[k].title, Status: k.Status(), Detail: Message(err)}
+	return Document{Type: "urn:lanyard:problem:" + k.String(), Title: kinds[k].title, Status: k.Status(), Detail: Message(err), Next: next(err)}
 }
 
 // Write answers with err as a problem document.

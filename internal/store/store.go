@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/observe"
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
@@ -28,7 +29,8 @@ type Store struct {
 	write  *sql.DB // SQLite: one connection, whose transactions take the write lock when they begin
 	read   *sql.DB
 	origin string
-	url    string // of PostgreSQL; empty for SQLite
+	took   *observe.Histogram // by transactions that may write
+	url    string             // of PostgreSQL; empty for SQLite
 	log    *slog.Logger
 	held   func() (feed.Term, bool) // set for a store that is fenced
 }
@@ -38,7 +40,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if (c.SQLite == "") == (c.PostgreSQL == "") {
 		return nil, errors.New("open store: give either a SQLite file or a PostgreSQL URL")
 	}
-	s := &Store{origin: c.Origin, log: c.Log, url: c.PostgreSQL}
+	s := &Store{origin: c.Origin, took: &observe.Histogram{}, log: c.Log, url: c.PostgreSQL}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -73,6 +75,7 @@ func (s *Store) Close() error {
 
 // inTx runs f in a transaction that may write. doing completes "the store failed to …".
 func (s *Store) inTx(ctx context.Context, doing string, f func(*sql.Tx) error) error {
+	defer func(begun time.Time) { s.took.Observe(time.Since(begun)) }(time.Now())
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return failed(err, doing)
@@ -86,6 +89,9 @@ func (s *Store) inTx(ctx context.Context, doing string, f func(*sql.Tx) error) e
 	}
 	return failed(tx.Commit(), doing)
 }
+
+// Transactions says how long transactions took that may write.
+func (s *Store) Transactions() observe.Totals { return s.took.Totals() }
 
 // inSnapshot runs f in a transaction that reads one state of the database.
 func (s *Store) inSnapshot(ctx context.Context, doing string, f func(*sql.Tx) error) error {

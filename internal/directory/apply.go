@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -91,6 +92,12 @@ func (d *Directory) write() {
 			}
 			delay, failing = firstRetry, false
 			continue
+		}
+		if errors.Is(err, feed.ErrFenced) {
+			d.log.Warn("another replica writes the directory by now; what was to be stored here is dropped")
+			if err = d.Yield(d.closing); err == nil {
+				continue
+			}
 		}
 		if !failing && d.closing.Err() == nil {
 			failing = true

@@ -19,7 +19,8 @@ type LeadConfig struct {
 	Terms  Terms
 	Work   string
 	Holder string // this process
-	// Alone says that no other process can be at work, such as one that ended without giving up: the term is taken at once.
+	// Alone says that no other process is at work when this one begins: its first term is taken at once, from one that
+	// ended without giving up.
 	Alone bool
 	// Gained is called before the new term is in use: what this process still has in mind from an earlier term is to be
 	// forgotten. With an error the term is given up. nil: nothing.
@@ -33,6 +34,7 @@ type Lead struct {
 	held    atomic.Pointer[Term]
 	watched Term      // as it was when last looked at
 	since   time.Time // when it was seen to stand still for the first time
+	had     bool      // it led before
 }
 
 // NewLead makes a lead. Nothing happens before Run or Try.
@@ -66,7 +68,7 @@ func (l *Lead) Try(ctx context.Context) (bool, error) {
 	if now != l.watched {
 		l.watched, l.since = now, time.Now()
 	}
-	if now.Holder != "" && !l.c.Alone && time.Since(l.since) < takeOverAfter {
+	if now.Holder != "" && !(l.c.Alone && !l.had) && time.Since(l.since) < takeOverAfter {
 		return false, nil
 	}
 	taken, ok, err := l.c.Terms.TakeTerm(ctx, now, l.c.Holder)
@@ -79,6 +81,7 @@ func (l *Lead) Try(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+	l.had = true
 	l.held.Store(&taken)
 	l.c.Log.Info("this replica does alone", "work", l.c.Work, "term", taken.Number)
 	return true, nil

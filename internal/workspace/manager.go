@@ -18,13 +18,19 @@ import (
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
 // Rows is the storage of workspaces. Row, feed entry and audit events are one transaction.
 type Rows interface {
 	LoadWorkspaces(context.Context) ([]Workspace, feed.Seq, error)
+	// SaveWorkspace writes a new workspace, or all of a known one but what is wanted of it.
 	SaveWorkspace(context.Context, Workspace, feed.Entry, ...audit.Event) (feed.Seq, error)
+	// WantWorkspace writes Desired, Changed and, where it is empty, Message of a workspace of which was is wanted so far;
+	// otherwise it is a problem.Conflict.
+	WantWorkspace(ctx context.Context, w Workspace, was Desired, e feed.Entry, events ...audit.Event) (feed.Seq, error)
+	ReadWorkspaces(ctx context.Context, ids []string) ([]Workspace, error)
 	DeleteWorkspace(context.Context, identity.WorkspaceID, feed.Entry, ...audit.Event) (feed.Seq, error)
 }
 
@@ -44,10 +50,15 @@ type Sessions interface {
 	// Ensure returns a live session of a workspace: the one given if it lives, otherwise a new one below the
 	// owner's latest sign-in.
 	Ensure(ctx context.Context, id identity.SessionID, owner identity.UserID, ws identity.WorkspaceID, p identity.ProjectID) (identity.SessionID, error)
+	// EndSession ends the session of a workspace that is no more.
+	EndSession(ctx context.Context, id identity.SessionID, why string, events ...audit.Event) session.Ended
 }
 
 // Config makes a Manager.
 type Config struct {
+	// Node is the data folder whose workspaces this manager runs. Those of other nodes it knows, and records what is
+	// wanted of them; their own replica does it. It is empty where there is one node.
+	Node     string
 	Rows     Rows
 	Runtime  Runtime
 	Doors    Doors
@@ -122,6 +133,7 @@ func (m *Manager) Create(ctx context.Context, o Order) (Workspace, error) {
 	row := Workspace{
 		ID: id, Owner: o.Owner, OwnerName: o.OwnerName, Project: o.Project, Repository: o.Repository, Ref: o.Ref,
 		Name: checkoutName(o.Repository), Session: sid, Desired: WantRunning, Phase: Preparing, Created: now, Changed: now,
+		Node: m.c.Node,
 	}
 	if err := m.save(ctx, row, m.event(row, "workspace:create", o.IP)); err != nil {
 		return Workspace{}, err
@@ -152,18 +164,14 @@ func (m *Manager) Want(ctx context.Context, id identity.WorkspaceID, want Desire
 	}
 	e.saving.Lock()
 	defer e.saving.Unlock()
-	row, ok := m.Get(id)
-	if !ok {
-		return problem.New(problem.NotFound, "There is no workspace %s.", id)
+	row, err := m.want(ctx, id, want, by)
+	if problem.KindOf(err) == problem.Conflict { // what is wanted was changed elsewhere: on top of that, then
+		if rows, failed := m.c.Rows.ReadWorkspaces(ctx, []string{string(id)}); failed == nil && len(rows) == 1 {
+			m.apply(rows[0])
+			row, err = m.want(ctx, id, want, by)
+		}
 	}
-	if row.Desired == WantDeleted && want != WantDeleted {
-		return problem.New(problem.Conflict, "Workspace %s is being deleted.", id)
-	}
-	row.Desired, row.Changed = want, m.c.Now()
-	if want == WantRunning {
-		row.Message = ""
-	}
-	if err := m.save(ctx, row, by); err != nil {
+	if err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -179,10 +187,31 @@ func (m *Manager) Want(ctx context.Context, id identity.WorkspaceID, want Desire
 	return nil
 }
 
+// want stores what is wanted of a workspace and returns its row as it then is.
+func (m *Manager) want(ctx context.Context, id identity.WorkspaceID, want Desired, by audit.Event) (Workspace, error) {
+	row, ok := m.Get(id)
+	if !ok {
+		return row, problem.New(problem.NotFound, "There is no workspace %s.", id)
+	}
+	if row.Desired == WantDeleted && want != WantDeleted {
+		return row, problem.New(problem.Conflict, "Workspace %s is being deleted.", id)
+	}
+	was := row.Desired
+	row.Desired, row.Changed = want, m.c.Now()
+	if want == WantRunning {
+		row.Message = ""
+	}
+	_, err := m.c.Rows.WantWorkspace(ctx, row, was, changed(id), by)
+	if err != nil && problem.KindOf(err) != problem.Conflict {
+		err = unwritten(err)
+	}
+	return row, err
+}
+
 // StopOf stops all running workspaces of a user; nothing is deleted.
 func (m *Manager) StopOf(ctx context.Context, u identity.UserID, why string) {
 	for _, row := range m.List() {
-		if row.Owner != u || row.Desired != WantRunning {
+		if row.Owner != u || row.Desired != WantRunning || !m.mine(row) {
 			continue
 		}
 		ev := m.event(row, "workspace:stop", "")
@@ -268,11 +297,19 @@ func (m *Manager) tell(e *entry, phase Phase, text string) {
 }
 
 func (m *Manager) save(ctx context.Context, row Workspace, events ...audit.Event) error {
-	_, err := m.c.Rows.SaveWorkspace(ctx, row, feed.Entry{Topic: feed.Workspace, Keys: []string{string(row.ID)}}, events...)
+	_, err := m.c.Rows.SaveWorkspace(ctx, row, changed(row.ID), events...)
 	if err != nil {
-		return problem.Wrap(err, problem.Unavailable, "The database cannot be written, so nothing was changed. Try again in a moment.")
+		return unwritten(err)
 	}
 	return nil
+}
+
+func unwritten(err error) error {
+	return problem.Wrap(err, problem.Unavailable, "The database cannot be written, so nothing was changed. Try again in a moment.")
+}
+
+func changed(id identity.WorkspaceID) feed.Entry {
+	return feed.Entry{Topic: feed.Workspace, Keys: []string{string(id)}}
 }
 
 // event is an audit event about a workspace, in its owner's name.

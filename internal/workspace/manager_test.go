@@ -18,6 +18,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/store"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/workspace"
@@ -130,6 +131,10 @@ func (f *faulty) Ensure(_ context.Context, id identity.SessionID, _ identity.Use
 	defer f.mu.Unlock()
 	f.sessions++
 	return id, f.fail["Ensure"]
+}
+
+func (f *faulty) EndSession(context.Context, identity.SessionID, string, ...audit.Event) session.Ended {
+	return session.Ended{}
 }
 
 type world struct {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
-	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
@@ -35,11 +35,15 @@ func (m *Manager) Load(ctx context.Context) error {
 	for _, o := range observed {
 		runs[o.ID] = o.Running
 	}
+	if err := m.adopt(ctx, rows, runs); err != nil {
+		return err
+	}
 	now := m.c.Now()
 	m.mu.Lock()
 	for _, row := range rows {
 		known[row.ID] = true
 		switch {
+		case !m.mine(row):
 		case runs[row.ID] && row.Phase == Running:
 		case runs[row.ID]:
 			row.Phase = Interrupted // begun before the restart; reconciling finishes it
@@ -83,7 +87,7 @@ func (m *Manager) Run(ctx context.Context) {
 
 // look notices workspaces that ended by themselves, and stops those that nobody uses.
 func (m *Manager) look(ctx context.Context) {
-	rows := m.List() // first: what runs by then is there when it is looked for
+	rows := slices.DeleteFunc(m.List(), func(w Workspace) bool { return !m.mine(w) }) // first: what runs by then is there when it is looked for
 	observed, err := m.c.Runtime.List(ctx)
 	if err != nil {
 		m.c.Log.Error("the runtime does not say what runs", "error", err)
@@ -153,7 +157,7 @@ func (m *Manager) wake(id identity.WorkspaceID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[id]
-	if e == nil || m.running == nil || m.running.Err() != nil {
+	if e == nil || !m.mine(e.row) || m.running == nil || m.running.Err() != nil {
 		return
 	}
 	if e.busy {
@@ -253,13 +257,18 @@ func (m *Manager) settle(ctx context.Context, id identity.WorkspaceID, out settl
 		return
 	}
 	e.row.Message = out.message
-	if out.want != "" && e.row.Desired == WantRunning {
+	gaveUp := out.want != "" && e.row.Desired == WantRunning
+	if gaveUp {
 		e.row.Desired = out.want
 	}
 	m.tell(e, out.phase, out.says)
 	row := e.row
 	m.mu.Unlock()
-	if err := m.save(ctx, row, events...); err != nil {
+	err := m.save(ctx, row, events...)
+	if err == nil && gaveUp {
+		_, err = m.c.Rows.WantWorkspace(ctx, row, WantRunning, changed(id))
+	}
+	if err != nil && problem.KindOf(err) != problem.Conflict { // something else is wanted by now: the feed will say what
 		m.c.Log.Error("a workspace's state could not be stored", "workspace", id, "phase", out.phase, "error", err)
 	}
 }
@@ -358,18 +367,14 @@ func (m *Manager) delete(ctx context.Context, row Workspace) error {
 	}
 	e.saving.Lock()
 	defer e.saving.Unlock()
-	if _, err := m.c.Rows.DeleteWorkspace(ctx, row.ID, feed.Entry{Topic: feed.Workspace, Keys: []string{string(row.ID)}},
-		m.event(row, "workspace:deleted", "")); err != nil {
+	if _, err := m.c.Rows.DeleteWorkspace(ctx, row.ID, changed(row.ID), m.event(row, "workspace:deleted", "")); err != nil {
 		return problem.Wrap(err, problem.Unavailable, "The files are gone, but the database cannot be written; it is tried again.")
 	}
+	m.c.Sessions.EndSession(ctx, row.Session, "the workspace was deleted")
 	m.say(row.ID, Stopped, "Deleted.")
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for c := range e.subs {
-		close(c)
-	}
-	e.subs = nil
-	delete(m.entries, row.ID)
+	m.drop(row.ID)
 	return nil
 }
 
@@ -377,7 +382,7 @@ func (m *Manager) delete(ctx context.Context, row Workspace) error {
 // it; they are started again by their owners.
 func (m *Manager) StopAll(ctx context.Context) {
 	for _, row := range m.List() {
-		if row.Desired != WantRunning {
+		if row.Desired != WantRunning || !m.mine(row) {
 			continue
 		}
 		ev := m.event(row, "workspace:stop", "")
@@ -389,7 +394,7 @@ func (m *Manager) StopAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		left := 0
 		for _, row := range m.List() {
-			if row.Desired == WantStopped && row.Phase != Stopped {
+			if m.mine(row) && row.Desired == WantStopped && row.Phase != Stopped {
 				left++
 			}
 		}

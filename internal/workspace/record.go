@@ -46,4 +46,5 @@ type Workspace struct {
 	Message    string // what the phase waits for, or why it failed
 	Created    time.Time
 	Changed    time.Time
+	Node       string // the replica's data folder that it lives in
 }

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	gitMegabytes = 100
+	gitMegabytes = 150
 	gitRounds    = 5
 )
 
-// benchGit clones a repository of 100 MB that does not compress through the gateway, and through a bare reverse
+// benchGit clones a repository of 150 MB that does not compress through the gateway, and through a bare reverse
 // proxy, from the same `git http-backend`. They take turns.
 func benchGit(ctx context.Context, b *bench) error {
 	if _, err := exec.LookPath("git"); err != nil {

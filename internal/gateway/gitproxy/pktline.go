@@ -67,20 +67,6 @@ func (p *packets) next() ([]byte, error) {
 	return p.buf[:n], nil
 }
 
-// waiting reports whether the next packet, or the rest of it, would have to be waited for.
-func (p *packets) waiting() bool {
-	here := p.r.Buffered()
-	if here < packetHead {
-		return true
-	}
-	head, err := p.r.Peek(packetHead)
-	if err != nil {
-		return true
-	}
-	n, err := packetLength(head)
-	return err == nil && here < n
-}
-
 // packetLength parses a packet's length: 0 to 2 are special, 3 is nothing.
 func packetLength(head []byte) (int, error) {
 	n := 0

@@ -166,10 +166,13 @@ func (x *exchange) forward(resp *http.Response, contentType string, lease *acces
 	h.Set("Cache-Control", "no-cache, max-age=0, must-revalidate")
 	x.w.WriteHeader(http.StatusOK)
 
-	b := pool.Get().(*buffers)
-	defer pool.Put(b)
-	a := newAnswer(x.w, b)
-	err := a.forward(newPackets(resp.Body, b.packet), lease.Count)
+	buf := pool.Get().(*[]byte)
+	defer pool.Put(buf)
+	a := newAnswer(x.w, *buf)
+	if x.advertise {
+		a.most = maxAdvertised
+	}
+	err := a.forward(resp.Body, lease.Count)
 	if a.over && err == nil {
 		return nil
 	}
@@ -228,6 +231,9 @@ func firstLine(resp *http.Response) string {
 		return r
 	}, line)
 }
+
+// maxAdvertised bounds a list of refs, which a client keeps in memory: about ten million of them.
+const maxAdvertised = 1 << 30
 
 // lingering is how long the connection stays after the last words, so that a client that is still sending reads
 // them before it meets the closed connection. It is less than access.Goodbye.

@@ -18,6 +18,7 @@ const (
 	Closed  Outcome = "closed" // it ended by itself
 	Cut     Outcome = "cut"    // it ended because a fact it rested on changed
 	Refused Outcome = "refused"
+	Alarm   Outcome = "alarm" // done, and somebody must look at it: the glass was broken
 )
 
 // Person is the verified person of an event, with the name as it was then.

@@ -108,3 +108,27 @@ func (g *Grant) Delegated(a identity.Action, r identity.Resource, now time.Time)
 func (g *Grant) covers(a identity.Action, r identity.Resource) bool {
 	return slices.ContainsFunc(g.Allowed, func(one Allowed) bool { return one.Covers(a, r) })
 }
+
+// without returns the set without the grants whose time is over.
+func (s *Set) without(now time.Time) *Set {
+	var over []Grant
+	for _, g := range s.byID {
+		if !now.Before(g.Until) {
+			gone := *g
+			gone.Ended = now
+			over = append(over, gone)
+		}
+	}
+	if len(over) == 0 {
+		return s
+	}
+	return s.With(over)
+}
+
+// Every lists all grants that have not been ended, in no order.
+func (s *Set) Every() []*Grant {
+	if s == nil {
+		return nil
+	}
+	return slices.Collect(maps.Values(s.byID))
+}

@@ -76,6 +76,8 @@ func TestShippedMeaning(t *testing.T) {
 	devs := identity.Resource{Kind: identity.KindWorkspace, Name: "w-dev", Project: payments, Owner: dev}
 	strays := identity.Resource{Kind: identity.KindWorkspace, Name: "w-stray", Project: payments, Owner: stray}
 	all := identity.Installation()
+	veras := identity.Resource{Kind: identity.KindGrant, Name: "g-vera", Project: payments, Owner: vera}
+	adams := identity.Resource{Kind: identity.KindGrant, Name: "g-adam", Project: payments, Owner: adam}
 
 	type row map[identity.Resource][]identity.Action
 	allowed := map[identity.Principal]row{
@@ -135,12 +137,42 @@ func TestShippedMeaning(t *testing.T) {
 		{Kind: identity.Person}: {}, // a person without an ID is nobody
 	}
 	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.LeaseList, identity.LeaseRevoke,
-		identity.DecisionExplain, identity.AuditRead}
+		identity.DecisionExplain, identity.AuditRead, identity.GrantList, identity.GrantRequest, identity.GrantDelegate, identity.GrantRevoke}
+	grants := map[identity.Principal]row{
+		person(vera): {veras: {identity.GrantRevoke}, adams: {identity.GrantApprove}},
+		person(adam): {
+			veras:   {identity.GrantList, identity.GrantRevoke, identity.GrantApprove, identity.GrantBreakGlass},
+			adams:   {identity.GrantList, identity.GrantRevoke}, // an administrator neither approves nor breaks the glass for themselves
+			project: {identity.GrantList, identity.GrantRevoke, identity.GrantBreakGlass},
+			all:     {identity.GrantList, identity.GrantRevoke}, identity.Own(vera): {identity.GrantList, identity.GrantRevoke},
+			identity.Own(stray): {identity.GrantList, identity.GrantRevoke},
+		},
+		person(audrey): {
+			veras: {identity.GrantList, identity.GrantApprove}, adams: {identity.GrantList, identity.GrantApprove},
+			project: {identity.GrantList}, all: {identity.GrantList}, identity.Own(vera): {identity.GrantList}, identity.Own(stray): {identity.GrantList},
+		},
+		{Kind: identity.Operator}: {
+			veras:   {identity.GrantList, identity.GrantRevoke, identity.GrantBreakGlass},
+			adams:   {identity.GrantList, identity.GrantRevoke, identity.GrantBreakGlass},
+			project: {identity.GrantList, identity.GrantRevoke, identity.GrantBreakGlass},
+			all:     {identity.GrantList, identity.GrantRevoke}, identity.Own(vera): {identity.GrantList, identity.GrantRevoke},
+			identity.Own(stray): {identity.GrantList, identity.GrantRevoke},
+		},
+	}
 	for principal, rows := range allowed {
+		if !principal.User.IsZero() {
+			rows[veras], rows[adams] = []identity.Action{identity.GrantApprove}, []identity.Action{identity.GrantApprove}
+		}
+		for resource, more := range grants[principal] {
+			if resource == veras || resource == adams {
+				rows[resource] = nil
+			}
+			rows[resource] = append(slices.Clone(rows[resource]), more...)
+		}
 		if !principal.User.IsZero() {
 			rows[identity.Own(principal.User)] = own
 		}
-		resources := []identity.Resource{project, repo, app, devs, strays, all, identity.Own(vera), identity.Own(stray), {}}
+		resources := []identity.Resource{project, repo, app, devs, strays, all, veras, adams, identity.Own(vera), identity.Own(stray), {}}
 		if !principal.User.IsZero() {
 			resources = append(resources, identity.Own(principal.User))
 		}

@@ -27,7 +27,7 @@ func main() {
 	os.Exit(cli.Run(ctx, cli.Config{
 		Dev: func(ctx context.Context, o cli.DevOptions) error {
 			return dev.Run(ctx, dev.Options{
-				Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, JSON: o.JSON, Version: version, Out: os.Stdout, Log: log,
+				Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, Metrics: o.Metrics, JSON: o.JSON, Version: version, Out: os.Stdout, Log: log,
 			})
 		},
 		Serve:        func(ctx context.Context, config string) error { return serve(ctx, config, log) },

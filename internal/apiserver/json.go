@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strings"
 
 	strict "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
@@ -27,7 +29,35 @@ func read(r *http.Request, v any) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problem.New(problem.TooLarge, "The body is larger than %d bytes.", maxBody)
 	}
-	return problem.Wrap(err, problem.Invalid, "The body is not the JSON expected here: %s.", err)
+	return problem.Wrap(err, problem.Invalid, "The body is not the JSON expected here: %s.", wrong(err))
+}
+
+// wrong says what is wrong with a body in the words of JSON, since who sent it knows nothing of our types.
+func wrong(err error) string {
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return fmt.Sprintf("%s stands in it twice", at(syntax.JSONPointer))
+		}
+		return fmt.Sprintf("it is broken near byte %d", syntax.ByteOffset)
+	}
+	meaning, ok := errors.AsType[*strict.SemanticError](err)
+	switch {
+	case !ok:
+		return "it ends too early"
+	case errors.Is(err, strict.ErrUnknownName):
+		return fmt.Sprintf("%s is not known here", at(meaning.JSONPointer))
+	case meaning.JSONKind != 0:
+		return fmt.Sprintf("%s is %s, which does not fit there", at(meaning.JSONPointer), meaning.JSONKind)
+	default:
+		return fmt.Sprintf("%s does not fit there", at(meaning.JSONPointer))
+	}
+}
+
+func at(p jsontext.Pointer) string {
+	if p == "" {
+		return "the whole"
+	}
+	return strings.ReplaceAll(strings.TrimPrefix(string(p), "/"), "/", ".")
 }
 
 // answer writes v as JSON in which no character can move a terminal's cursor or turn the direction of text.

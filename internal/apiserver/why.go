@@ -28,6 +28,19 @@ func (s *server) about(r *http.Request, who identity.Principal) (identity.Action
 	return identity.DecisionExplain, identity.Own(user), err
 }
 
+// known refuses an action that does not exist: "denied" would be true, and would hide that it was misspelt.
+func (s *server) known(action identity.Action) error {
+	all := s.c.Access.Facts().Policies.Actions()
+	if slices.Contains(all, action) {
+		return nil
+	}
+	names := make([]string, len(all))
+	for i, a := range all {
+		names[i] = string(a)
+	}
+	return problem.New(problem.Invalid, "There is no action %q. The actions are %s.", action, strings.Join(names, ", "))
+}
+
 // why explains a decision without making it count.
 func (s *server) why(w http.ResponseWriter, r *http.Request) error {
 	user, err := s.subject(r, s.about)
@@ -39,6 +52,9 @@ func (s *server) why(w http.ResponseWriter, r *http.Request) error {
 	action := identity.Action(q.Get("action"))
 	if action == "" || asked == "" {
 		return problem.New(problem.Invalid, "Name an action, such as repo:write, and a resource.")
+	}
+	if err := s.known(action); err != nil {
+		return err
 	}
 	who := web.PrincipalFrom(r.Context())
 	on, found, err := s.resource(action, asked, user)

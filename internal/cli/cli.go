@@ -19,6 +19,7 @@ type DevOptions struct {
 	Data    string // folder
 	Listen  string // address; port 0 picks free ones
 	Runtime string // sandbox
+	Metrics string // address of the operations listener; empty: none
 	JSON    bool   // say what is ready as one line of JSON
 }
 
@@ -105,6 +106,7 @@ Lanyard failed and 126 when it was refused.`,
 	}
 	add(groupServer, a.dev(), a.serve(), a.check(), a.policy(), a.version())
 	add(groupAccess, a.whoami(), a.why(), a.leases(), a.revoke(), a.audit())
+	add(groupAccess, a.request(), a.requests(), a.approve(), a.refuse(), a.withdraw(), a.grants(), a.breakGlass())
 	add(groupWorkspaces, a.start(), a.list(), a.open(), a.exec(), a.logs(), a.stop(), a.delete())
 	add(groupServer, a.tour())
 	return root

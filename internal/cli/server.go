@@ -42,6 +42,7 @@ users. Ctrl-C stops the workspaces and keeps their files; the same data folder g
 	cmd.Flags().StringVar(&o.Data, "data", "", "keep the data in this `folder` (default /var/lib/lanyard as root, else ~/.local/share/lanyard)")
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8080", "listen on this `address`; port 0 picks a free one")
 	cmd.Flags().StringVar(&o.Runtime, "runtime", "sandbox", "run workspaces by this `runtime`: sandbox")
+	cmd.Flags().StringVar(&o.Metrics, "metrics", "", "serve health, metrics and profiles on this loopback `address`, such as 127.0.0.1:9090")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "when ready, print one line of JSON instead of text")
 	_ = cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions([]cobra.Completion{"sandbox"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -20,7 +20,7 @@ func (a *app) why() *cobra.Command {
 		Long: `Says whether an action is allowed, and through which group, role and policy, or what is missing. Nothing is opened.
 RESOURCE is a repository's URL, PROJECT/NAME, or a workspace's ID; ACTION is kind:verb, such as repo:write.
 Asking about others takes the role auditor; the operator may. The exit status is 0 when the question was answered,
-whatever the answer.`,
+whatever the answer; an action that does not exist is wrong usage (2).`,
 		Example: `  lanyard why repo:write https://git.example.test/payments/api --user linus
   lanyard why workspace:open w-abcdefghij234567 --user ada
   lanyard why app:call payments/ledger --user ada --json`,

@@ -36,6 +36,9 @@ type Config struct {
 	Projects    string                            // folder; may be empty
 	Policies    string                            // folder; may be empty
 
+	Operations Operations
+	Limits     Limits
+
 	longLived source.Findings
 }
 
@@ -105,6 +108,7 @@ func Parse(name, base, text string) (*Config, error) {
 		Entra:     Entra{Graph: defaultGraph, Authority: defaultAuthority},
 		Sessions:  Sessions{Idle: defaultIdle, Lifetime: defaultLifetime},
 		Directory: Directory{Sweep: defaultSweep, StaleAfter: defaultStaleAfter, CloseAfter: defaultCloseAfter},
+		Limits:    Limits{Connections: defaultConnections, SignIns: defaultSignIns},
 	}}
 	if m, ok := r.Document(text); ok {
 		p.root(m)

@@ -30,6 +30,7 @@ func TestRead(t *testing.T) {
 		Sessions:  Sessions{Idle: time.Hour, Lifetime: 12 * time.Hour},
 		Directory: Directory{Sweep: time.Minute, StaleAfter: 5 * time.Minute, CloseAfter: 15 * time.Minute},
 		Roles:     map[project.Role][]source.Located{}, Sandbox: true, Apps: "localhost", Workspaces: "localhost",
+		Limits: Limits{Connections: 2000, SignIns: 300},
 	}
 	full := &Config{
 		File: "testdata/full.yaml", URL: "https://lanyard.example.test", Listen: "127.0.0.1:9090", Data: "/var/lib/lanyard",
@@ -45,6 +46,11 @@ func TestRead(t *testing.T) {
 			project.Auditor: {{Text: "auditors", File: "testdata/full.yaml", Line: 16, Column: 13}},
 		},
 		Checkpoints: "/mnt/elsewhere/checkpoints", Sandbox: true, Apps: "apps.contoso.example", Workspaces: "workspaces.invalid",
+		Operations: Operations{
+			Listen: "10.1.2.3:9464", Hosts: []string{"metrics.example.test"}, Requests: in("requests.jsonl"),
+			Traces: "https://otel.example.test:4318/v1/traces", Sample: 0.25,
+		},
+		Limits:   Limits{SignIns: 30},
 		Projects: in("projects"), Policies: filepath.Join(filepath.Dir(here), "policies"),
 	}
 	for _, want := range []*Config{least, full} {

@@ -22,10 +22,10 @@ type parser struct {
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
 		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "sessions", "directory",
-		"roles", "audit", "runtimes", "domains", "projects", "policies",
+		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "log", "traces", "limits",
 	}, map[string]string{
-		"listen_metrics": "", "tls": "is not supported yet; remove it and let a proxy in front speak TLS",
-		"trusted_proxies": "", "oidc": "", "tokens": "", "step_up": "", "classes": "", "limits": "",
+		"tls":             "is not supported yet; remove it and let a proxy in front speak TLS",
+		"trusted_proxies": "", "oidc": "", "tokens": "", "step_up": "", "classes": "",
 		"encryption_key": inPlace + "encryption_key_file",
 	})
 	c := p.config
@@ -54,6 +54,8 @@ func (p *parser) root(m source.Mapping) {
 			c.Checkpoints = p.path(m, "checkpoints")
 		}
 	}
+	p.operations(m)
+	p.limits(m)
 	p.runtimes(m)
 	p.domains(m)
 	c.Projects = p.folder(m, "projects")

@@ -36,6 +36,7 @@ type Options struct {
 	Data    string // folder; empty: DefaultData
 	Listen  string // address; empty: 127.0.0.1:8080; port 0 picks a free one
 	Runtime string // sandbox
+	Metrics string // address of the operations listener; empty: none
 	JSON    bool   // say what is there as one line of JSON
 	Version string
 	Out     io.Writer
@@ -167,6 +168,18 @@ func (w *World) listen(ctx context.Context, address string) (err error) {
 	return nil
 }
 
+func (w *World) listenOperations() (net.Listener, error) {
+	l, err := net.Listen("tcp", w.options.Metrics)
+	if err != nil {
+		return nil, problem.Wrap(err, problem.Invalid, "The metrics cannot be served on %s: %v.", w.options.Metrics, err)
+	}
+	if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		l.Close()
+		return nil, problem.New(problem.Invalid, "The sample world protects nothing, so its metrics are on loopback addresses only; %s is not one.", w.options.Metrics)
+	}
+	return l, nil
+}
+
 // on is the URL of a site of this world.
 func (w *World) on(host string) string {
 	return "http://" + host + ".localhost:" + strconv.Itoa(w.port)
@@ -270,6 +283,12 @@ func (w *World) serverOptions() (server.Options, error) {
 		return server.Options{}, err
 	}
 	url := w.on("lanyard")
+	var operations net.Listener
+	if w.options.Metrics != "" {
+		if operations, err = w.listenOperations(); err != nil {
+			return server.Options{}, err
+		}
+	}
 	return server.Options{
 		URL: url, Listener: w.listener, Socket: filepath.Join(w.data, "lanyard.sock"), Data: filepath.Join(w.data, "server"),
 		EncryptionKey: w.secrets.Encryption, WorkspaceDomain: "localhost",
@@ -284,7 +303,8 @@ func (w *World) serverOptions() (server.Options, error) {
 			return sandbox.New(sandbox.Config{Data: filepath.Join(w.data, "server"), AgentPath: agent, Log: log})
 		},
 		Version: w.options.Version, Log: w.options.Log, Learned: w.options.Learned,
-		Names: names, Hosts: map[string]http.Handler{"tenant.localhost": w.Tenant}, Operator: w.routes(),
+		Operations: server.Operations{Listener: operations},
+		Names:      names, Hosts: map[string]http.Handler{"tenant.localhost": w.Tenant}, Operator: w.routes(),
 	}, nil
 }
 

@@ -59,6 +59,9 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		}
 		back = path
 	}
+	if s.c.Allow != nil && !s.c.Allow(r.RemoteAddr, s.c.Now()) {
+		return problem.New(problem.TooMany, "Too many sign-ins are begun from your address. Try again in a minute.")
+	}
 	tenant, err := s.tenant(r.Context())
 	if err != nil {
 		return err

@@ -59,8 +59,11 @@ type Config struct {
 	Unknown func(identity.UserID)
 	// SiteOf says whether a host is one of Lanyard's sites that sessions are handed over to, and what is asked there.
 	SiteOf func(host string) (access.Request, identity.WorkspaceID, bool)
-	Log    *slog.Logger
-	Now    func() time.Time // nil: time.Now
+	// Allow says whether a sign-in may be begun from a peer (as in http.Request.RemoteAddr) now; nil: always. Each is a
+	// row that anybody can make the database keep for a while.
+	Allow func(peer string, now time.Time) bool
+	Log   *slog.Logger
+	Now   func() time.Time // nil: time.Now
 }
 
 // Service is the relying party.

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,6 +156,17 @@ func (v Value) Text() (string, bool) {
 		return "", false
 	}
 	return v.node.Value, true
+}
+
+// Number reads a number, whole or with a fraction.
+func (v Value) Number() (float64, bool) {
+	if v.node.Kind == yaml.ScalarNode && (v.node.ShortTag() == "!!int" || v.node.ShortTag() == "!!float") {
+		if n, err := strconv.ParseFloat(v.node.Value, 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
+			return n, true
+		}
+	}
+	v.Report("is %s where a number is wanted", v.kind())
+	return 0, false
 }
 
 // IsText reports whether the value is a string.

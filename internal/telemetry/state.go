@@ -1,0 +1,37 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/observe"
+)
+
+// State is what a server is doing at one moment.
+type State struct {
+	Sites      []*observe.Site
+	Access     access.Figures
+	Directory  Directory
+	Feed       Feed
+	Audit      audit.Status
+	Pending    int            // events that are stored and not yet in the log's tree; -1: not known
+	Tunnels    int            // workspaces that are connected
+	Workspaces map[string]int // by phase
+	Store      observe.Totals // transactions that may write
+	Records    int64          // request records that could not be kept
+	Refused    int64          // connections refused because their address had too many open
+}
+
+// Directory is how the directory is doing.
+type Directory struct {
+	AsOf          time.Time // zero: never read
+	Users, Groups int
+	Sweep, Stale  time.Duration // how often it is read; how old it may be for new leases
+}
+
+// Feed is how this process follows the others.
+type Feed struct {
+	Seq    int64         // of the facts in use
+	Behind time.Duration // how long it has been since everything was known to be in
+}

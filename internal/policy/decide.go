@@ -2,111 +2,159 @@ package policy
 
 import (
 	"fmt"
-	"iter"
-	"net/netip"
-	"strings"
+	"slices"
 	"time"
-
-	"github.com/cedar-policy/cedar-go"
-	"github.com/cedar-policy/cedar-go/types"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
 
-// clockStep is how long a verdict stands that a policy took from the clock.
+// clockStep is how long a verdict stands that Cedar's own evaluation took from the clock: it does not say when the
+// answer changes.
 const clockStep = time.Second
-
-type rule struct {
-	id     types.PolicyID
-	policy *cedar.Policy
-}
-
-type groupMention struct {
-	uid   types.EntityUID
-	group identity.GroupID
-}
-
-type roleMention struct {
-	uid     types.EntityUID
-	project identity.ProjectID // empty for a role of the installation
-	role    Role
-}
-
-// All makes a slice a cedar.PolicyIterator.
-func (s *Slice) All() iter.Seq2[types.PolicyID, *cedar.Policy] {
-	return func(yield func(types.PolicyID, *cedar.Policy) bool) {
-		for i := range s.policies {
-			if !yield(s.policies[i].id, s.policies[i].policy) {
-				return
-			}
-		}
-	}
-}
 
 // Decide answers in from the facts. What is not permitted is denied; so is what cannot be evaluated.
 func (s *Set) Decide(in Input, facts Facts) Verdict {
+	v, verdict := s.view(in, facts)
+	if v == nil {
+		return verdict
+	}
+	return v.decide(nil)
+}
+
+// view prepares a question. It is nil, and the verdict a denial, where the schema does not know such a question.
+func (s *Set) view(in Input, facts Facts) (*view, Verdict) {
+	if in.Principal.User.IsZero() && principalType(in.Principal.Kind) == typeUser {
+		in.Principal.Kind = identity.Anonymous // a person without an ID is nobody
+	}
 	slice := s.Slice(in.Action, in.Resource, in.Principal.Kind)
 	if slice == nil { // the policies were checked for what the schema knows, and for nothing else
 		if !s.actions[in.Action] {
-			return Verdict{Errors: []string{fmt.Sprintf("no policy knows the action %q", in.Action)}}
+			return nil, Verdict{Errors: []string{fmt.Sprintf("no policy knows the action %q", in.Action)}}
 		}
-		return Verdict{Errors: []string{fmt.Sprintf("%s cannot be asked for a resource of kind %q", in.Action, in.Resource.Kind)}}
+		return nil, Verdict{Errors: []string{fmt.Sprintf("%s cannot be asked for a resource of kind %q", in.Action, in.Resource.Kind)}}
 	}
-	v := view{set: s, slice: slice, in: &in, facts: facts, project: in.Resource.Project}
-	v.principal = s.principalUID(in.Principal)
-	v.resource = s.resourceUID(in.Resource)
+	project := in.Resource.Project
 	if in.Resource.Kind == identity.KindProject {
-		if v.project == "" {
-			v.project = identity.ProjectID(in.Resource.Name)
-		} else if string(v.project) != in.Resource.Name {
-			return Verdict{Errors: []string{fmt.Sprintf("the project %s was asked for as a part of %s", in.Resource.Name, v.project)}}
+		if project == "" {
+			project = identity.ProjectID(in.Resource.Name)
+		} else if string(project) != in.Resource.Name {
+			return nil, Verdict{Errors: []string{fmt.Sprintf("the project %s was asked for as a part of %s", in.Resource.Name, project)}}
 		}
 	}
-	decision, diagnostic := cedar.Authorize(slice, &v, cedar.Request{
-		Principal: v.principal,
-		Action:    types.EntityUID{Type: typeAction, ID: types.String(in.Action)},
-		Resource:  v.resource,
-		Context:   in.Context.record(in.Now),
-	})
-	var verdict Verdict
-	if slice.rests.Clock {
-		verdict.Until = in.Now.Add(clockStep)
+	return &view{set: s, slice: slice, in: in, facts: facts, project: project, until: never,
+		principal: s.principalUID(in.Principal), resource: s.resourceUID(in.Resource)}, Verdict{}
+}
+
+// found are the rules that are true of a question, and what failed.
+type found struct {
+	permits, forbids, lifted []*rule
+	errors                   []string
+}
+
+// decide evaluates all policies that the question can meet. It does not stop at the first: one that fails denies,
+// wherever it stands. watch, when set, is told of every rule whether it was true.
+func (v *view) decide(watch func(*rule, bool)) Verdict {
+	var f found
+	v.each(v.slice.rules, &f, watch)
+	if v.slice.byProject != nil {
+		v.each(v.slice.byProject[v.project], &f, watch)
 	}
-	for _, e := range diagnostic.Errors {
-		verdict.Errors = append(verdict.Errors, fmt.Sprintf("policy %s (%s:%d): %s", e.PolicyID, e.Position.Filename, e.Position.Line, e.Message))
+	if v.slice.byName != nil {
+		v.each(v.slice.byName[v.projectName()], &f, watch)
 	}
-	if len(verdict.Errors) > 0 {
-		return verdict
-	}
-	verdict.Allow = decision == cedar.Allow
-	for _, r := range diagnostic.Reasons {
-		verdict.Policies = append(verdict.Policies, string(r.PolicyID))
+	verdict := v.verdict(&f)
+	if v.until != never {
+		verdict.Until = time.UnixMilli(v.until).UTC()
 	}
 	return verdict
 }
 
-// record is the circumstances as policies see them.
-func (c Circumstances) record(now time.Time) types.Record {
-	session := c.Session
-	if session == "" {
-		session = "none"
-	}
-	r := types.RecordMap{"session": types.String(session), "now": types.NewDatetime(now)}
-	for name, text := range map[types.String]string{"agent": c.Agent, "strength": c.Strength, "class": c.Class} {
-		if text != "" {
-			r[name] = types.String(text)
+func (v *view) each(rules []sliced, f *found, watch func(*rule, bool)) {
+	for i := range rules {
+		r := &rules[i]
+		is, err := r.holds(v)
+		if err != nil {
+			f.errors = append(f.errors, fmt.Sprintf("policy %s (%s:%d): %s", r.id, r.file, r.line, err))
+			continue
+		}
+		if watch != nil {
+			watch(r.rule, is)
+		}
+		switch {
+		case !is:
+		case r.forbid:
+			f.forbids = append(f.forbids, r.rule)
+		default:
+			f.permits = append(f.permits, r.rule)
 		}
 	}
-	if c.IP.IsValid() {
-		r["ip"] = types.IPAddr(netip.PrefixFrom(c.IP.Unmap().WithZone(""), c.IP.Unmap().BitLen()))
+}
+
+// verdict weighs what was found. A forbid that an approval lifts is as if it were not there.
+func (v *view) verdict(f *found) Verdict {
+	if len(f.errors) > 0 {
+		return Verdict{Errors: f.errors}
 	}
-	if !c.SignedIn.IsZero() {
-		r["signedIn"] = types.NewDatetime(c.SignedIn)
+	if len(f.forbids) == 0 {
+		return Verdict{Allow: len(f.permits) > 0, Policies: names(f.permits)}
 	}
-	var contexts []types.Value
-	for one := range strings.FieldsSeq(c.Contexts) {
-		contexts = append(contexts, types.String(one))
+	hard := false
+	var verdict Verdict
+	standing := f.forbids[:0]
+	for _, r := range f.forbids {
+		switch {
+		case r.lift.approval != "" && principalType(v.in.Principal.Kind) == typeUser:
+			group := identity.GroupID{Tenant: v.set.tenant, Object: r.lift.approval}
+			if until, ok := v.facts.Approved(v.in.Principal.User, v.in.Action, v.in.Resource, group); ok {
+				v.changes(until.UnixMilli())
+				f.lifted = append(f.lifted, r)
+				continue
+			}
+			if verdict.Approval.IsZero() {
+				verdict.Approval = group
+			}
+		case r.lift.stepsUp() && principalType(v.in.Principal.Kind) == typeUser:
+			if verdict.StepUp == "" {
+				verdict.StepUp = r.lift.context(v)
+			}
+		default:
+			hard = true
+		}
+		standing = append(standing, r)
 	}
-	r["contexts"] = types.NewSet(contexts...)
-	return types.NewRecord(r)
+	if len(standing) == 0 {
+		return Verdict{Allow: len(f.permits) > 0, Policies: names(f.permits)}
+	}
+	if hard || len(f.permits) == 0 {
+		verdict = Verdict{}
+	}
+	verdict.Policies = names(standing)
+	return verdict
+}
+
+// names lists rules in the order in which they were written.
+func names(rules []*rule) []string {
+	switch len(rules) {
+	case 0:
+		return nil
+	case 1:
+		return rules[0].alone
+	}
+	slices.SortFunc(rules, func(a, b *rule) int { return a.number - b.number })
+	out := make([]string, len(rules))
+	for i, r := range rules {
+		out[i] = r.id
+	}
+	return out
+}
+
+// holds reports whether a rule is true of the question.
+func (r *sliced) holds(v *view) (bool, error) {
+	if r.compiled {
+		return r.test.ask(v)
+	}
+	if r.clock {
+		v.changes(v.in.Now.Add(clockStep).UnixMilli())
+	}
+	return v.cedar(r.rule)
 }

@@ -91,132 +91,25 @@ func (s *Set) resourceUID(r identity.Resource) types.EntityUID {
 	return types.EntityUID{Type: resourceType(r.Kind), ID: types.String(r.Name)}
 }
 
-// view shows the facts to Cedar as entities, made when they are first looked at and for one question only.
+// view is one question with what was learned on the way to its answer.
 type view struct {
 	set       *Set
 	slice     *Slice
-	in        *Input
+	in        Input
 	facts     Facts
 	project   identity.ProjectID // the resource's
 	principal types.EntityUID
 	resource  types.EntityUID
-	asker     types.Entity // the principal, once made
-	target    types.Entity // the resource, once made
-	haveAsker bool
-	haveThing bool
-}
+	until     int64 // when time will change the answer, in milliseconds; see never
 
-// Get implements types.EntityGetter.
-func (v *view) Get(uid types.EntityUID) (types.Entity, bool) {
-	switch {
-	case uid == v.principal:
-		if !v.haveAsker {
-			v.asker, v.haveAsker = v.party(uid), true
-		}
-		return v.asker, true
-	case uid == v.resource:
-		if !v.haveThing {
-			v.target, v.haveThing = v.thing(uid), true
-		}
-		return v.target, true
-	case uid.Type == typeUser:
-		return v.party(uid), true
-	case uid.Type == typeProject:
-		return v.projectEntity(uid), true
-	default:
-		return types.Entity{}, false // roles and groups have neither attributes nor parents
-	}
-}
+	role       Role // the principal's in the resource's project
+	roleKnown  bool
+	name       string // the project's
+	nameKnown  bool
+	needs      string // the authentication context of a sensitive resource
+	needsKnown bool
 
-// party is a user with the groups and roles that the policies at hand can ask for. Others have no parents.
-func (v *view) party(uid types.EntityUID) types.Entity {
-	if uid.Type != typeUser {
-		return types.Entity{UID: uid}
-	}
-	user := v.userOf(uid)
-	var room [8]types.EntityUID
-	parents := room[:0]
-	if v.project != "" {
-		held := v.facts.ProjectRole(user, v.project)
-		for _, r := range projectRoles {
-			if held.Includes(r) {
-				parents = append(parents, roleUID(v.project, r))
-			}
-		}
-	}
-	for _, m := range v.slice.roles {
-		switch {
-		case m.project == "" && v.facts.GlobalRole(user, m.role),
-			m.project != "" && m.project != v.project && v.facts.ProjectRole(user, m.project).Includes(m.role):
-			parents = append(parents, m.uid)
-		}
-	}
-	for _, m := range v.slice.groups {
-		if v.facts.InGroup(user, m.group) {
-			parents = append(parents, m.uid)
-		}
-	}
-	if len(parents) == 0 {
-		return types.Entity{UID: uid}
-	}
-	return types.Entity{UID: uid, Parents: types.NewEntityUIDSet(parents...)}
-}
-
-func (v *view) userOf(uid types.EntityUID) identity.UserID {
-	if p := v.in.Principal; !p.User.IsZero() && uid == v.principal {
-		return p.User
-	}
-	if o := v.in.Resource.Owner; !o.IsZero() && uid == v.set.userUID(o) {
-		return o
-	}
-	return identity.UserID{Tenant: v.set.tenant, Object: string(uid.ID)}
-}
-
-func roleUID(p identity.ProjectID, r Role) types.EntityUID {
-	return types.EntityUID{Type: typeRole, ID: types.String(p) + "/" + types.String(r)}
-}
-
-// thing is what is asked for.
-func (v *view) thing(uid types.EntityUID) types.Entity {
-	r := v.in.Resource
-	attributes := types.RecordMap{}
-	switch uid.Type {
-	case typeUser:
-		return v.party(uid)
-	case typeProject:
-		return v.projectEntity(uid)
-	case typeRepo:
-		attributes["url"] = types.String(r.Name)
-		if needs := v.facts.Sensitive(r); needs != "" {
-			attributes["sensitive"] = types.String(needs)
-		}
-	case typeApp:
-		attributes["name"] = types.String(r.Name)
-	case typeWorkspace, typeGrant:
-		if !r.Owner.IsZero() {
-			attributes["owner"] = v.set.userUID(r.Owner)
-		}
-	default:
-		return types.Entity{UID: uid}
-	}
-	attributes["project"] = types.String(v.facts.ProjectName(v.project))
-	addRoles(attributes, v.project)
-	return types.Entity{
-		UID:        uid,
-		Parents:    types.NewEntityUIDSet(types.EntityUID{Type: typeProject, ID: types.String(v.project)}),
-		Attributes: types.NewRecord(attributes),
-	}
-}
-
-func (v *view) projectEntity(uid types.EntityUID) types.Entity {
-	id := identity.ProjectID(uid.ID)
-	attributes := types.RecordMap{"name": types.String(v.facts.ProjectName(id))}
-	addRoles(attributes, id)
-	return types.Entity{UID: uid, Attributes: types.NewRecord(attributes)}
-}
-
-func addRoles(attributes types.RecordMap, p identity.ProjectID) {
-	attributes["viewers"] = roleUID(p, Viewer)
-	attributes["developers"] = roleUID(p, Developer)
-	attributes["maintainers"] = roleUID(p, Maintainer)
+	asker, target *types.Entity // for Cedar's own evaluation
+	record        types.Record
+	recordKnown   bool
 }

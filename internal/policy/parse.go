@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
-	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
@@ -113,7 +112,7 @@ type parser struct {
 	findings  source.Findings
 	ids       map[string]source.Finding // where each ID was first used
 	rules     []Rule
-	policies  []rule
+	policies  []*rule
 }
 
 func (p *parser) report(f File, offset int, format string, args ...any) {
@@ -158,8 +157,6 @@ func (p *parser) policy(f File, words []token, policy *cedar.Policy) {
 			if !idShape.MatchString(id) {
 				p.report(f, at, "@id(%q) must be letters, digits, dots, dashes and underscores, at most 63", id)
 			}
-		case "step_up", "approval":
-			p.report(f, at, "`@%s` is not supported yet; remove it, and the policy if it made sense only with it", a.Key)
 		}
 	}
 	line, _ := source.Position(f.Text, start)
@@ -181,12 +178,16 @@ func (p *parser) policy(f File, words []token, policy *cedar.Policy) {
 			p.report(f, at, "%s", message)
 		}
 	}
-	for _, uid := range mentioned((*ast.Policy)(policy.AST())) {
+	body := (*ast.Policy)(policy.AST())
+	lifted := p.readLift(f, words, body)
+	names := mentioned(body)
+	for _, uid := range names {
 		if wrong := p.checkName(uid); wrong != "" {
 			p.report(f, locate(words, string(uid.Type), "::", string(uid.ID)), "%s", wrong)
 		}
 	}
-	p.policies = append(p.policies, rule{id: types.PolicyID(id), policy: policy})
+	p.policies = append(p.policies, &rule{id: id, alone: []string{id}[:1:1], number: len(p.policies), file: f.Name, line: line,
+		forbid: policy.Effect() == cedar.Forbid, lift: lifted, policy: policy, body: body, names: names, reads: contextReads(body)})
 	last := words[len(words)-1]
 	p.rules = append(p.rules, Rule{ID: id, File: f.Name, Line: line, Forbid: policy.Effect() == cedar.Forbid, Text: f.Text[start : last.offset+len(last.text)]})
 }
@@ -217,7 +218,7 @@ func (p *parser) set() *Set {
 		for _, resource := range action.AppliesTo.Resources {
 			for _, principal := range action.AppliesTo.Principals {
 				key := sliceKey{identity.Action(uid.ID), resource, principal}
-				s.slices[key] = newSlice(key, p.policies, p.tenant)
+				s.slices[key] = newSlice(key, p.policies)
 			}
 		}
 	}

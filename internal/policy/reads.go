@@ -28,35 +28,38 @@ var attributeReads = map[string]reads{
 	"strength": readsStrength, "contexts": readsContexts, "class": readsClass,
 }
 
-// contextReads finds what a policy reads of the context. Who reads the context as a whole reads all of it.
+// contextReads finds what a policy reads of the context.
 func contextReads(p *ast.Policy) reads {
 	var found reads
-	whole, fields := 0, 0
-	isContext := func(n ast.IsNode) bool {
-		v, ok := n.(ast.NodeTypeVariable)
-		return ok && v.Name == "context"
+	for _, c := range p.Conditions {
+		found |= nodeReads(c.Body)
 	}
+	return found
+}
+
+// nodeReads finds what a part of a condition reads of the context. Who reads the context as a whole reads all of it.
+func nodeReads(n ast.IsNode) reads {
+	var found reads
+	whole, fields := 0, 0
 	field := func(arg ast.IsNode, name string) {
-		if isContext(arg) {
+		if isNamed(arg, "context") {
 			fields++
 			found |= attributeReads[name]
 		}
 	}
-	for _, c := range p.Conditions {
-		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
-			switch n := n.(type) {
-			case ast.NodeTypeVariable:
-				if isContext(n) {
-					whole++
-				}
-			case ast.NodeTypeAccess:
-				field(n.Arg, string(n.Value))
-			case ast.NodeTypeHas:
-				field(n.Arg, string(n.Value))
+	ast.Inspect(ast.NewNode(n), func(n ast.IsNode) bool {
+		switch n := n.(type) {
+		case ast.NodeTypeVariable:
+			if n.Name == "context" {
+				whole++
 			}
-			return true
-		})
-	}
+		case ast.NodeTypeAccess:
+			field(n.Arg, string(n.Value))
+		case ast.NodeTypeHas:
+			field(n.Arg, string(n.Value))
+		}
+		return true
+	})
 	if whole != fields {
 		return readsAll
 	}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -14,11 +13,36 @@ import (
 // Slice is the policies that one kind of question can meet: an action, a kind of resource, a kind of principal. It is
 // immutable and stays the same value as long as its Set is.
 type Slice struct {
-	policies []rule
-	groups   []groupMention
-	roles    []roleMention
-	reads    reads
-	rests    Rests
+	rules     []sliced
+	byProject map[identity.ProjectID][]sliced // those that name one project, by its ID; nil when there are none
+	byName    map[string][]sliced             // by its name
+	groups    []types.EntityUID               // that policies name
+	roles     []types.EntityUID
+	reads     reads
+	rests     Rests
+}
+
+// rule is a policy with all that is known of it.
+type rule struct {
+	id     string
+	alone  []string // the ID as a list
+	number int      // its place among all
+	file   string
+	line   int
+	forbid bool
+	lift   lift
+	policy *cedar.Policy
+	body   *ast.Policy
+	names  []types.EntityUID // entities that it mentions
+	reads  reads
+}
+
+// sliced is a rule as one slice evaluates it.
+type sliced struct {
+	*rule
+	compiled bool // by test; otherwise Cedar evaluates it
+	test     test
+	clock    bool // it reads the clock in a way that only Cedar knows
 }
 
 // Rests says what a decision of a slice may rest on, beside the circumstances that Reads leaves, the principal's own
@@ -49,27 +73,95 @@ type sliceKey struct {
 	principal types.EntityType
 }
 
-func newSlice(key sliceKey, rules []rule, tenant identity.TenantID) *Slice {
+func newSlice(key sliceKey, rules []*rule) *Slice {
 	sl := &Slice{}
+	c := compiler{key}
 	action := types.EntityUID{Type: typeAction, ID: types.String(key.action)}
 	seen := map[types.EntityUID]bool{}
 	for _, r := range rules {
-		body := (*ast.Policy)(r.policy.AST())
-		if !concerns(r.policy, action) || !meets(body.Principal, key.principal) || !meets(body.Resource, key.resource) {
+		if !concerns(r.body, action) || !meets(r.body.Principal, key.principal) || !meets(r.body.Resource, key.resource) {
 			continue
 		}
-		sl.policies = append(sl.policies, r)
-		sl.reads |= contextReads(body)
-		sl.rests.Others = sl.rests.Others || readsOthers(body, key.resource)
-		for _, m := range mentioned(body) {
-			if !seen[m] {
-				seen[m] = true
-				sl.mention(m, tenant)
+		one := sliced{rule: r}
+		if one.test, one.compiled = c.policy(r.body); one.compiled && one.test.is(false) {
+			continue // it cannot be true of any question of this slice
+		}
+		one.clock = !one.compiled && r.reads&readsNow != 0
+		sl.add(one)
+		sl.reads |= r.reads
+		sl.rests.Approvals = sl.rests.Approvals || r.lift.approval != ""
+		sl.rests.Others = sl.rests.Others || readsOthers(r.body, key.resource)
+		for _, uid := range r.names {
+			if !seen[uid] {
+				seen[uid] = true
+				sl.mention(uid)
 			}
 		}
 	}
 	sl.rests.Clock = sl.reads&readsNow != 0
 	return sl
+}
+
+// add files a rule under the project that it names, if it begins with one. Rules of other projects are not looked at.
+func (sl *Slice) add(one sliced) {
+	id, name := projectOf(one.body)
+	switch {
+	case id != "":
+		if sl.byProject == nil {
+			sl.byProject = map[identity.ProjectID][]sliced{}
+		}
+		sl.byProject[id] = append(sl.byProject[id], one)
+	case name != "":
+		if sl.byName == nil {
+			sl.byName = map[string][]sliced{}
+		}
+		sl.byName[name] = append(sl.byName[name], one)
+	default:
+		sl.rules = append(sl.rules, one)
+	}
+}
+
+// projectOf is the one project that a policy can be about, by ID or by name; both empty where there is none.
+func projectOf(p *ast.Policy) (identity.ProjectID, string) {
+	switch s := p.Resource.(type) {
+	case ast.ScopeTypeIn:
+		if s.Entity.Type == typeProject {
+			return identity.ProjectID(s.Entity.ID), ""
+		}
+	case ast.ScopeTypeIsIn:
+		if s.Entity.Type == typeProject {
+			return identity.ProjectID(s.Entity.ID), ""
+		}
+	case ast.ScopeTypeEq:
+		if s.Entity.Type == typeProject {
+			return identity.ProjectID(s.Entity.ID), ""
+		}
+	}
+	for _, part := range conjuncts(p) {
+		switch n := part.(type) {
+		case ast.NodeTypeIn:
+			uid, ok := n.Right.(ast.NodeValue)
+			if !ok || !isNamed(n.Left, "resource") {
+				continue
+			}
+			if project, ok := uid.Value.(types.EntityUID); ok && project.Type == typeProject {
+				return identity.ProjectID(project.ID), ""
+			}
+		case ast.NodeTypeEquals:
+			for _, side := range [][2]ast.IsNode{{n.Left, n.Right}, {n.Right, n.Left}} {
+				a, ok := side[0].(ast.NodeTypeAccess)
+				if !ok || a.Value != "project" || !isNamed(a.Arg, "resource") {
+					continue
+				}
+				if v, ok := side[1].(ast.NodeValue); ok {
+					if name, ok := v.Value.(types.String); ok && name != "" {
+						return "", string(name)
+					}
+				}
+			}
+		}
+	}
+	return "", ""
 }
 
 // meets reports whether a scope lets a policy apply to an entity of the type.
@@ -128,25 +220,22 @@ func isVariable(n ast.IsNode) bool {
 	return ok
 }
 
-func (sl *Slice) mention(uid types.EntityUID, tenant identity.TenantID) {
+func (sl *Slice) mention(uid types.EntityUID) {
 	switch uid.Type {
 	case typeGroup:
-		sl.groups = append(sl.groups, groupMention{uid, identity.GroupID{Tenant: tenant, Object: string(uid.ID)}})
+		sl.groups = append(sl.groups, uid)
 	case typeRole:
-		project, role, ok := strings.Cut(string(uid.ID), "/")
-		if !ok {
-			project, role = "", string(uid.ID)
-		}
+		project, _ := splitRole(uid)
 		sl.rests.Global = sl.rests.Global || project == ""
 		sl.rests.Others = sl.rests.Others || project != ""
-		sl.roles = append(sl.roles, roleMention{uid, identity.ProjectID(project), Role(role)})
+		sl.roles = append(sl.roles, uid)
 	}
 }
 
 // concerns reports whether a policy's scope lets it apply to the action. The schema has no groups of actions, so
 // "in" means the same as "==".
-func concerns(p *cedar.Policy, action types.EntityUID) bool {
-	switch scope := (*ast.Policy)(p.AST()).Action.(type) {
+func concerns(p *ast.Policy, action types.EntityUID) bool {
+	switch scope := p.Action.(type) {
 	case ast.ScopeTypeEq:
 		return scope.Entity == action
 	case ast.ScopeTypeIn:

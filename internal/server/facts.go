@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/project"
@@ -30,7 +32,7 @@ func (s *Server) makeFacts(ctx context.Context) error {
 			Directory: directory.Empty(), Projects: project.Empty(), Policies: shipped, Sessions: session.NewSet(nil, nil),
 			Bounds: access.Bounds{Stale: o.Stale, Close: o.Close},
 		},
-		Audit: s.audit, Log: s.log,
+		Audit: s.audit, Log: s.log, Opened: decided,
 	})
 	s.left = &departures{wake: make(chan struct{}, 1), users: map[identity.UserID]struct{}{}, end: s.depart}
 	s.sessions = session.NewManager(session.Config{
@@ -42,6 +44,18 @@ func (s *Server) makeFacts(ctx context.Context) error {
 			}, access.Touched{Users: users})
 		},
 	})
+	s.grants = grant.NewManager(grant.Config{
+		Rows: s.store, Log: s.log,
+		Publish: func(set *grant.Set, users []identity.UserID, seq feed.Seq) {
+			s.engine.Publish(func(f access.Facts) access.Facts {
+				f.Grants = set
+				return later(f, seq)
+			}, access.Touched{Users: users})
+		},
+	})
+	if err := s.grants.Load(ctx); err != nil {
+		return err
+	}
 	s.identifier = session.Identifier{Sessions: s.sessions}
 	if err := s.sessions.Load(ctx); err != nil {
 		return err
@@ -63,6 +77,7 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	s.signin = signin.New(signin.Config{
 		Tenant: o.Tenant, URL: o.URL, HTTP: o.HTTP, Sessions: s.sessions, Identify: s.identifier, Access: s.engine,
 		Facts: s.engine.Facts, Once: s.store, Sealer: s.sealer, Audit: s.audit, SiteOf: s.siteOf, Log: s.log,
+		Allow:   (&perMinute{most: o.SignIns}).allow,
 		Unknown: func(identity.UserID) { go s.readDirectory() },
 	})
 	s.upstream = upstream.New(upstream.Config{Names: o.Names, Tokens: s.signin, Log: s.log})
@@ -125,6 +140,7 @@ func (s *Server) depart(ctx context.Context, u identity.UserID) {
 	}
 	const why = "the account was disabled or removed in the directory"
 	s.sessions.EndUser(ctx, u, why)
+	s.grants.RevokeAll(ctx, u, why, audit.Event{Time: time.Now(), Actor: "service:directory", User: audit.PersonOf(u, "")})
 	s.workspaces.StopOf(ctx, u, why)
 }
 

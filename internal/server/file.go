@@ -43,7 +43,19 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 	if err != nil {
 		return Options{}, fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
+	var operations net.Listener
+	if c.Operations.Listen != "" {
+		if operations, err = lc.Listen(ctx, "tcp", c.Operations.Listen); err != nil {
+			listener.Close()
+			return Options{}, fmt.Errorf("listen on %s for operators: %w", c.Operations.Listen, err)
+		}
+	}
 	return Options{
+		Operations: Operations{
+			Listener: operations, Hosts: c.Operations.Hosts, Requests: c.Operations.Requests,
+			Traces: c.Operations.Traces, Sample: c.Operations.Sample,
+		},
+		Connections: c.Limits.Connections, SignIns: c.Limits.SignIns,
 		URL: c.URL, Listener: listener, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
 		EncryptionKey: key, WorkspaceDomain: c.Workspaces,
 		Tenant: signin.Tenant{

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -22,6 +23,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -64,6 +66,10 @@ type Options struct {
 	Version          string
 	Log              *slog.Logger
 	Learned          func(time.Time) // see entra.Config
+	Operations       Operations
+	// Connections and SignIns bound what one address that is not this machine's has open, and begins in a minute; 0: no
+	// bound.
+	Connections, SignIns int
 
 	Names    map[string]upstream.Address
 	Hosts    map[string]http.Handler
@@ -84,6 +90,7 @@ type Server struct {
 	directory  *directory.Directory
 	graph      *entra.Source
 	sessions   *session.Manager
+	grants     *grant.Manager
 	identifier session.Identifier
 	signin     *signin.Service
 	projects   *configuration
@@ -97,6 +104,10 @@ type Server struct {
 
 	sites    []web.Site
 	front    *hosts
+	watch    watch
+	listener *perAddress
+	follower atomic.Pointer[feed.Follower]
+	stopping atomic.Bool
 	lock     *os.File // of the data folder
 	socket   net.Listener
 	operator http.Handler
@@ -107,7 +118,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.HTTP == nil {
 		o.HTTP = tenantClient()
 	}
-	s := &Server{options: o, log: o.Log, origin: random()}
+	s := &Server{options: o, log: o.Log, origin: random(), listener: newPerAddress(o.Listener, o.Connections)}
 	defer func() {
 		if err != nil {
 			s.shut()
@@ -129,6 +140,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if err := s.makeWorkspaces(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.makeWatch(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.makeSites(); err != nil {
@@ -178,6 +192,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	logging.Go(func() { _ = s.audit.Run(logCtx) })
 	run(base, s.engine.Run)
 	run(base, s.sessions.Run)
+	run(base, s.grants.Run)
 	run(base, s.left.run)
 	run(base, s.follow)
 	run(ctx, func(ctx context.Context) { _ = s.graph.Run(ctx) })
@@ -188,7 +203,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 
 	pages := newHTTPServer(s.front, s.log)
 	operator := newHTTPServer(s.operator, s.log)
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	serve := func(h *http.Server, l net.Listener) {
 		parts.Go(func() {
 			if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -196,8 +211,16 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 			}
 		})
 	}
-	serve(pages, s.options.Listener)
+	serve(pages, s.listener)
 	serve(operator, s.socket)
+	if s.watch.records != nil {
+		run(base, s.watch.records.Run)
+	}
+	operations := &http.Server{} // serves nothing
+	if s.watch.site != nil {
+		operations = newHTTPServer(s.watch.site, s.log)
+		serve(operations, s.options.Operations.Listener)
+	}
 	var err error
 	settled := s.projects.settled
 	for err == nil && ctx.Err() == nil {
@@ -212,6 +235,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		case <-ctx.Done():
 		}
 	}
+	s.stopping.Store(true)
 	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if !s.options.KeepWorkspaces {
@@ -229,6 +253,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		s.log.Warn("the tunnels were not all closed in time", "error", err)
 	}
 	endBase()
+	operations.Close() // after the others: it says how they go down
 	parts.Wait()
 	endLog() // last: what the others wrote while going down belongs in it
 	logging.Wait()
@@ -237,6 +262,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 
 // shut closes what New opened.
 func (s *Server) shut() {
+	s.endWatch()
 	if s.upstream != nil {
 		s.upstream.Close()
 	}
@@ -269,6 +295,8 @@ func (s *Server) follow(ctx context.Context) {
 				return s.directory.Follow(ctx, e)
 			case feed.Sessions:
 				return s.sessions.Follow(ctx, e)
+			case feed.Grants:
+				return s.grants.Follow(ctx, e)
 			case feed.Projects:
 				return s.projects.reload(ctx)
 			case feed.Leases:
@@ -279,6 +307,7 @@ func (s *Server) follow(ctx context.Context) {
 			return nil
 		},
 	})
+	s.follower.Store(follower)
 	_ = follower.Run(ctx, s.engine.Facts().Seq)
 }
 

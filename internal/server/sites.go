@@ -39,7 +39,7 @@ func (s *Server) makeSites() error {
 		Page: pages.TerminalPage(), Log: s.log,
 	})
 	rest := apiserver.Routes(apiserver.Config{
-		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Audit: s.audit, Log: s.log, Terminal: s.terminalURL,
+		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Audit: s.audit, Log: s.log, Terminal: s.terminalURL,
 		VerifyAudit: s.verifyAudit,
 		ExportAudit: func(ctx context.Context, w io.Writer) error { return audit.Export(ctx, s.store, w) },
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
@@ -51,7 +51,7 @@ func (s *Server) makeSites() error {
 		},
 	})
 	pagesOrigin := web.Origin(o.URL)
-	c := web.Config{Access: s.engine, Log: s.log}
+	c := web.Config{Access: s.engine, Log: s.log, Meter: s.meter, Sink: s.sink()}
 	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, others: o.Hosts, bodyWithin: bodyWithin}
 	for _, site := range []struct {
 		web.Site

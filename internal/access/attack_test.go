@@ -131,8 +131,8 @@ func TestOpenKeepsTheNewestDecision(t *testing.T) {
 		}
 	}
 	_, l := w.open(read(ada), nil)
-	if until := l.Decision().Until; !until.Equal(w.now().Add(time.Second)) {
-		t.Errorf("the lease is looked at again at %s, not in a second", until)
+	if until := l.Decision().Until; !until.Equal(w.now().Add(30*time.Second + time.Millisecond)) {
+		t.Errorf("the lease is looked at again at %s, not when the policy changes its answer", until)
 	}
 	w.pass(31 * time.Second)
 	w.engine.sweep()
@@ -187,7 +187,7 @@ func TestDenialsOfAFloodAreCounted(t *testing.T) {
 				t.Fatal("allowed")
 			}
 		}
-		if n := len(w.engine.denials.seen); n > maxDenialsEach+1 {
+		if n, _ := w.engine.denials.held(); n > maxDenialsEach+1 {
 			t.Errorf("%s: %d denials are held", name, n)
 		}
 		w.pass(denialGap)
@@ -202,8 +202,16 @@ func TestDenialsOfAFloodAreCounted(t *testing.T) {
 		if len(events) > maxDenialsEach+2 || counted != flood {
 			t.Errorf("%s: %d events tell of %d denials", name, len(events), counted)
 		}
-		if len(w.engine.denials.seen) != 0 || len(w.engine.denials.each) != 0 {
+		if n, each := w.engine.denials.held(); n != 0 || each != 0 {
 			t.Errorf("%s: something is held for ever", name)
 		}
 	}
+}
+
+func (n *denials) held() (seen, each int) {
+	for i := range n.shards {
+		seen += len(n.shards[i].seen)
+		each += len(n.shards[i].each)
+	}
+	return seen, each
 }

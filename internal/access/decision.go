@@ -12,7 +12,8 @@ type Request struct {
 	Principal identity.Principal
 	Action    identity.Action
 	Resource  identity.Resource
-	IP        string // where it came from, for the audit log
+	IP        string // where it came from
+	Class     string // the class of the workspace that asks or is asked for; empty where there is none
 	// Durable wants the audit entry on disk before Open returns: pushes, exec, administration, unsafe methods.
 	Durable bool
 	// Detail goes into the audit entry: method and path, a ref. Never a secret.
@@ -50,11 +51,14 @@ type Decision struct {
 	Policies []string         // the policies that decided
 	Role     policy.Role      // the role held in the resource's project, if any
 	Via      identity.GroupID // the group that gave the role
+	Grant    identity.GrantID // the grant without which it would be refused, if there is one
 	// Until is the moment at which time alone would change the decision; zero means never.
 	Until time.Time
 	// Context is the authentication context that StepUp wants; Approvers the group that may approve for Approval.
 	Context   string
 	Approvers identity.GroupID
+	// Next is what to do about it: for StepUp the address to sign in at, for Approval the command that asks.
+	Next string
 	// Hidden: the person may not even know whether the resource is there.
 	Hidden bool
 }

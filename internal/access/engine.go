@@ -4,6 +4,8 @@ import (
 	"context"
 	"hash/maphash"
 	"log/slog"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,9 +16,10 @@ import (
 )
 
 const (
-	shardCount   = 64
 	sweepEvery   = 100 * time.Millisecond
 	recheckAfter = 30 * time.Second
+	pruneEvery   = 50  // sweeps
+	walkAlone    = 100 // so many leases are decided again by one processor
 )
 
 // Authorizer is what the rest of Lanyard sees of access.
@@ -49,8 +52,8 @@ type Config struct {
 type Engine struct {
 	facts   atomic.Pointer[Facts]
 	writing sync.Mutex // one publication at a time; readers never take it
-	shards  [shardCount]shard
-	seed    maphash.Seed
+	index   index
+	cache   cache
 	ended   endings
 	visits  *visits
 	denials *denials
@@ -64,23 +67,16 @@ type Engine struct {
 	step func(string)
 }
 
-type shard struct {
-	mu     sync.Mutex
-	leases map[identity.UserID]map[*Lease]struct{}
-}
-
 var _ Authorizer = (*Engine)(nil)
 
 // New returns an engine that holds these facts and no leases.
 func New(c Config) *Engine {
-	e := &Engine{seed: maphash.MakeSeed(), log: c.Log, now: c.Now, opened: c.Opened}
+	e := &Engine{index: index{seed: maphash.MakeSeed()}, cache: cache{seed: maphash.MakeSeed()}, log: c.Log, now: c.Now, opened: c.Opened}
 	if e.now == nil {
 		e.now = time.Now
 	}
+	c.Facts.version = 1
 	e.facts.Store(&c.Facts)
-	for i := range e.shards {
-		e.shards[i].leases = map[identity.UserID]map[*Lease]struct{}{}
-	}
 	e.visits = newVisits(c.Audit, e.now, e.describe)
 	e.denials = newDenials(c.Audit, e.now)
 	return e
@@ -92,22 +88,21 @@ func (e *Engine) Facts() *Facts { return e.facts.Load() }
 // Open implements Authorizer.
 func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context.Context, *Lease, error) {
 	now := e.now()
-	l := &Lease{ID: identity.NewLeaseID(), Request: r, Opened: now, engine: e, bye: bye, done: make(chan struct{})}
+	l := &Lease{ID: identity.NewLeaseID(), Request: r, Opened: now, engine: e, bye: bye}
 	ctx, l.cancel = context.WithCancelCause(ctx)
-	l.decision.Store(&Decision{})
 
 	// The order is the point: whoever changes facts publishes first and walks the leases after.
-	e.remember(l)
+	e.index.add(l)
 	e.at("inserted")
 	f := e.Facts()
-	d := Decide(f, r, now)
+	d, known, cached := e.decide(f, r, now, alive{})
 	e.at("decided")
-	e.figures.decided(d, false)
+	e.figures.decided(d, cached)
 	if d.Effect != Allow {
 		l.End()
-		e.denied(r, d)
+		e.denied(r, *d)
 		if e.opened != nil {
-			e.opened(ctx, r, d, nil)
+			e.opened(ctx, r, *d, nil)
 		}
 		if was := e.ended.told(r); d.Hidden && !was.IsZero() { // what was cut without a word is told now
 			return nil, nil, problem.Wrap(was, problem.Denied, "Access has ended: %s.", was.Text)
@@ -122,7 +117,7 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 		return nil, nil, refusal(l.Reason())
 	}
 	e.at("settled")
-	if err := e.visits.open(ctx, l); err != nil {
+	if err := e.visits.open(ctx, l, known); err != nil {
 		l.End()
 		return nil, nil, err
 	}
@@ -133,7 +128,7 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 	}
 	e.changed.ring()
 	if e.opened != nil {
-		e.opened(ctx, r, d, l)
+		e.opened(ctx, r, *d, l)
 	}
 	return ctx, l, nil
 }
@@ -150,31 +145,47 @@ type Touched struct {
 func (e *Engine) Publish(change func(Facts) Facts, t Touched) int {
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	next := change(*e.facts.Load())
+	was := e.facts.Load()
+	next := change(*was)
+	next.version = was.version + 1
 	e.facts.Store(&next)
+	if next.Projects != was.Projects || next.Policies != was.Policies {
+		e.cache.tables.Clear() // nothing of it can hold, and it would keep what was replaced
+	}
 	return e.walk(t)
 }
 
 // walk decides the touched leases again.
-func (e *Engine) walk(t Touched) (cut int) {
+func (e *Engine) walk(t Touched) int {
+	var list []*Lease
 	if t.All {
-		for i := range e.shards {
-			for _, l := range e.shards[i].all() {
+		for i := range e.index.shards {
+			list = append(list, e.index.shards[i].all()...)
+		}
+	} else {
+		for _, u := range t.Users {
+			list = append(list, e.index.of(u)...)
+		}
+	}
+	var cut atomic.Int64
+	var parts sync.WaitGroup
+	size := max(walkAlone, (len(list)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	for part := range slices.Chunk(list, size) {
+		decide := func() {
+			for _, l := range part {
 				if e.recheck(l) {
-					cut++
+					cut.Add(1)
 				}
 			}
 		}
-		return cut
-	}
-	for _, u := range t.Users {
-		for _, l := range e.shard(u).of(u) {
-			if e.recheck(l) {
-				cut++
-			}
+		if len(part) == len(list) {
+			decide()
+		} else {
+			parts.Go(decide)
 		}
 	}
-	return cut
+	parts.Wait()
+	return int(cut.Load())
 }
 
 // recheck decides a lease again and reports whether that closed it. What it leaves is a decision on the facts of now,
@@ -182,9 +193,9 @@ func (e *Engine) walk(t Touched) (cut int) {
 func (e *Engine) recheck(l *Lease) bool {
 	for {
 		now, f := e.now(), e.Facts()
-		d := decide(f, l.Request, now, true)
+		d, _, _ := e.decide(f, l.Request, now, alive{open: true})
 		if d.Effect != Allow {
-			return l.cut(d.lost(l, f))
+			return l.cut(d.lost(l, f, now))
 		}
 		if !l.settle(d, now) || e.Facts() == f {
 			return false
@@ -196,7 +207,7 @@ func (e *Engine) recheck(l *Lease) bool {
 func (e *Engine) Run(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	for {
+	for sweeps := 1; ; sweeps++ {
 		select {
 		case <-ctx.Done():
 			e.visits.flush(true)
@@ -206,6 +217,9 @@ func (e *Engine) Run(ctx context.Context) {
 			e.sweep()
 			e.visits.flush(false)
 			e.denials.flush(false)
+			if sweeps%pruneEvery == 0 {
+				e.cache.prune(e.Facts())
+			}
 		}
 	}
 }
@@ -214,8 +228,8 @@ func (e *Engine) Run(ctx context.Context) {
 // that only the latter closes was missed by a change: that is a defect of ours, counted and logged.
 func (e *Engine) sweep() {
 	now := e.now().UnixNano()
-	for i := range e.shards {
-		for _, l := range e.shards[i].all() {
+	for i := range e.index.shards {
+		for _, l := range e.index.shards[i].all() {
 			until := l.until.Load()
 			due := until != 0 && until <= now
 			checked := l.checked.Load()
@@ -237,88 +251,15 @@ func (e *Engine) Defects() int64 { return e.defects.Load() }
 
 // CloseAll cuts every lease: the server is going down.
 func (e *Engine) CloseAll(r Reason) {
-	for i := range e.shards {
-		for _, l := range e.shards[i].all() {
+	for i := range e.index.shards {
+		for _, l := range e.index.shards[i].all() {
 			l.cut(r)
 		}
 	}
-}
-
-// indexed lists the users under whom a lease is found: who asks, and who owns the workspace. Leases that name no
-// user stand under the zero user.
-func indexed(r Request) (a, b identity.UserID, two bool) {
-	a = r.Principal.User
-	b = r.Resource.Owner
-	return a, b, !b.IsZero() && b != a
-}
-
-func (e *Engine) remember(l *Lease) {
-	a, b, two := indexed(l.Request)
-	e.shard(a).add(a, l)
-	if two {
-		e.shard(b).add(b, l)
-	}
-}
-
-func (e *Engine) forget(l *Lease) {
-	a, b, two := indexed(l.Request)
-	e.shard(a).remove(a, l)
-	if two {
-		e.shard(b).remove(b, l)
-	}
-}
-
-func (e *Engine) shard(u identity.UserID) *shard {
-	return &e.shards[maphash.Comparable(e.seed, u)%shardCount]
 }
 
 func (e *Engine) at(step string) {
 	if e.step != nil {
 		e.step(step)
 	}
-}
-
-func (s *shard) add(u identity.UserID, l *Lease) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	set := s.leases[u]
-	if set == nil {
-		set = map[*Lease]struct{}{}
-		s.leases[u] = set
-	}
-	set[l] = struct{}{}
-}
-
-func (s *shard) remove(u identity.UserID, l *Lease) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	set := s.leases[u]
-	delete(set, l)
-	if len(set) == 0 {
-		delete(s.leases, u)
-	}
-}
-
-func (s *shard) of(u identity.UserID) []*Lease {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]*Lease, 0, len(s.leases[u]))
-	for l := range s.leases[u] {
-		list = append(list, l)
-	}
-	return list
-}
-
-func (s *shard) all() []*Lease {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []*Lease
-	for u, set := range s.leases {
-		for l := range set {
-			if a, _, _ := indexed(l.Request); a == u { // each once, where its asker stands
-				list = append(list, l)
-			}
-		}
-	}
-	return list
 }

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
@@ -21,7 +22,8 @@ type Explanation struct {
 // Explain implements Authorizer.
 func (e *Engine) Explain(_ context.Context, r Request) Explanation {
 	f := e.Facts()
-	return explain(f, r, Decide(f, r, e.now()))
+	d, _, _ := e.decide(f, r, e.now(), alive{})
+	return explain(f, r, *d)
 }
 
 // Standing answers what a user could do who had just signed in: the same decision without the session. It is for
@@ -50,6 +52,7 @@ func explain(f *Facts, r Request, d Decision) Explanation {
 
 // RoleIn is the role that a user holds in a project and the group that gives it.
 func (f *Facts) RoleIn(u identity.UserID, p identity.ProjectID) (role string, via identity.GroupID) {
-	r, g := view{f: f, user: u}.role(p)
-	return string(r), g
+	v := view{f: f, user: u, now: time.Now()}
+	h := v.held(p)
+	return string(h.role), h.via
 }

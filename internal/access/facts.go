@@ -26,6 +26,10 @@ type Facts struct {
 	Grants    *grant.Set
 	Seq       feed.Seq // the last feed entry these facts contain
 	Bounds    Bounds
+	Pages     string // the address of the pages: where people sign in
+	Replica   Replica
+
+	version uint64 // of an engine's facts, from 1
 }
 
 // Bounds say how old the directory may be.

@@ -30,6 +30,8 @@ type Lease struct {
 	checked  atomic.Int64 // when it was last decided, likewise
 	bytes    atomic.Int64
 	recorded atomic.Bool // its opening is in the audit log and its end is not
+	visit    *visit      // that it is counted in, once it is recorded; nil for a Durable one
+	links    [2]link     // its places in the index
 
 	mu      sync.Mutex
 	open    bool // Open has returned it: there is somebody to say goodbye to
@@ -37,11 +39,17 @@ type Lease struct {
 	notes   map[string]any
 	reason  Reason
 	closers []io.Closer
-	done    chan struct{} // closed when a cut has closed the connections
+	over    bool          // a cut has closed the connections
+	done    chan struct{} // closed then; made when somebody wants to know
 }
 
 // Decision is the latest decision that the lease rests on.
-func (l *Lease) Decision() Decision { return *l.decision.Load() }
+func (l *Lease) Decision() Decision {
+	if d := l.decision.Load(); d != nil {
+		return *d
+	}
+	return Decision{}
+}
 
 // Count adds to the bytes that the audit log's visit reports.
 func (l *Lease) Count(bytes int64) { l.bytes.Add(bytes) }
@@ -88,20 +96,37 @@ func (l *Lease) Reason() Reason {
 }
 
 // Cut is closed once a cut is over: the goodbye said, the connections closed.
-func (l *Lease) Cut() <-chan struct{} { return l.done }
+func (l *Lease) Cut() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done == nil {
+		l.done = make(chan struct{})
+		if l.over {
+			close(l.done)
+		}
+	}
+	return l.done
+}
 
 // Ask decides on one more operation of a protocol that goes on under this lease: a pushed ref, a channel, a
 // statement. It answers nil when the operation is allowed now and the lease is still open.
 func (l *Lease) Ask(action identity.Action, resource identity.Resource) error {
-	if r := l.Reason(); !r.IsZero() {
-		return problem.Wrap(r, problem.Denied, "%s", r.Text)
+	l.mu.Lock()
+	closed, reason := l.closed, l.reason
+	l.mu.Unlock()
+	switch {
+	case !reason.IsZero():
+		return refusal(reason)
+	case closed:
+		return problem.New(problem.Denied, "Not allowed: the access that this would be a part of has ended.")
 	}
+	e := l.engine
 	request := l.Request
 	request.Action, request.Resource = action, resource
-	d := Decide(l.engine.Facts(), request, l.engine.now())
-	l.engine.figures.decided(d, false)
+	d, _, cached := e.decide(e.Facts(), request, e.now(), alive{})
+	e.figures.decided(d, cached)
 	if d.Effect != Allow {
-		l.engine.denied(request, d)
+		e.denied(request, *d)
 		return d.Err(request)
 	}
 	return nil
@@ -117,7 +142,7 @@ func (l *Lease) End() {
 	l.closed = true
 	l.closers = nil
 	l.mu.Unlock()
-	l.engine.forget(l)
+	l.engine.index.remove(l)
 	l.cancel(context.Canceled)
 	l.engine.visits.end(l)
 	l.engine.changed.ring()
@@ -137,7 +162,7 @@ func (l *Lease) cut(r Reason) bool {
 	open := l.open
 	l.mu.Unlock()
 
-	l.engine.forget(l)
+	l.engine.index.remove(l)
 	l.engine.ended.add(l, r, l.engine.now()) // before the peer can notice, come again and be told why
 	l.cancel(r)
 	l.engine.figures.cuts[codeIndex(r.Code)].Add(1)
@@ -146,20 +171,18 @@ func (l *Lease) cut(r Reason) bool {
 }
 
 func (l *Lease) close(r Reason, open bool, since time.Time) {
-	defer close(l.done)
+	var once sync.Once
+	finish := func() { once.Do(func() { l.finish(r, since) }) }
 	if l.bye != nil && open {
-		said := make(chan struct{})
-		go func() {
-			defer close(said)
-			l.bye(r)
-		}()
-		timer := time.NewTimer(Goodbye)
-		select {
-		case <-said:
-		case <-timer.C:
-		}
+		timer := time.AfterFunc(Goodbye, finish)
+		l.bye(r)
 		timer.Stop()
 	}
+	finish()
+}
+
+// finish closes the connections after a cut.
+func (l *Lease) finish(r Reason, since time.Time) {
 	l.mu.Lock()
 	closers := l.closers
 	l.closers = nil
@@ -170,6 +193,12 @@ func (l *Lease) close(r Reason, open bool, since time.Time) {
 	l.engine.figures.closing.Observe(time.Since(since))
 	l.engine.visits.cut(l, r)
 	l.engine.changed.ring()
+	l.mu.Lock()
+	l.over = true
+	if l.done != nil {
+		close(l.done)
+	}
+	l.mu.Unlock()
 }
 
 // begin marks the lease as handed out. It reports false when a cut came first.
@@ -181,13 +210,13 @@ func (l *Lease) begin() bool {
 }
 
 // settle gives the lease a new decision. It reports false when the lease is closed already.
-func (l *Lease) settle(d Decision, now time.Time) bool {
+func (l *Lease) settle(d *Decision, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return false
 	}
-	l.decision.Store(&d)
+	l.decision.Store(d)
 	if d.Until.IsZero() {
 		l.until.Store(0)
 	} else {

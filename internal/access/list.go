@@ -11,8 +11,8 @@ import (
 
 // Leases calls yield for every open lease, in no order, until it returns false.
 func (e *Engine) Leases(yield func(*Lease) bool) {
-	for i := range e.shards {
-		for _, l := range e.shards[i].all() {
+	for i := range e.index.shards {
+		for _, l := range e.index.shards[i].all() {
 			if !yield(l) {
 				return
 			}
@@ -21,7 +21,7 @@ func (e *Engine) Leases(yield func(*Lease) bool) {
 }
 
 // LeasesOf lists the open leases that name a user: as asker or as the owner of the workspace asked for.
-func (e *Engine) LeasesOf(u identity.UserID) []*Lease { return e.shard(u).of(u) }
+func (e *Engine) LeasesOf(u identity.UserID) []*Lease { return e.index.of(u) }
 
 // Revoke cuts one lease. It reports false when no such lease is open.
 func (e *Engine) Revoke(id identity.LeaseID, r Reason) bool {

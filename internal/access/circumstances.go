@@ -1,0 +1,47 @@
+package access
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/policy"
+)
+
+// everything is circumstances of which none is zero: what a slice leaves of them is what its policies read.
+var everything = policy.Circumstances{
+	Session: "-", Agent: "-", IP: netip.IPv4Unspecified(), SignedIn: time.Unix(1, 0), Strength: "-", Contexts: "-", Class: "-",
+}
+
+// circumstances are those of a request that a policy it can meet reads; the others stay zero.
+func (s signedIn) circumstances(f *Facts, r Request) policy.Circumstances {
+	slice := f.Policies.Slice(r.Action, r.Resource, r.Principal.Kind)
+	if slice == nil {
+		return policy.Circumstances{}
+	}
+	reads := slice.Reads(everything)
+	if reads == (policy.Circumstances{}) {
+		return reads
+	}
+	c := policy.Circumstances{Agent: r.Principal.Agent, Class: r.Class}
+	if reads.IP.IsValid() {
+		c.IP, _ = netip.ParseAddr(r.IP) // what cannot be read is not known
+		c.IP = c.IP.Unmap()
+	}
+	if s.row != nil {
+		c.Session, c.SignedIn, c.Strength = string(s.row.Kind), s.signIn.At, s.signIn.Strength
+		if reads.Contexts != "" {
+			c.Contexts = contexts(s.signIn.Contexts)
+		}
+	}
+	return slice.Reads(c)
+}
+
+// contexts is a list of authentication contexts as policy.Circumstances has it.
+func contexts(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return strings.Join(slices.Sorted(slices.Values(list)), " ") + " "
+}

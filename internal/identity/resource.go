@@ -8,6 +8,10 @@ const (
 	ProjectView     Action = "project:view"     // see that a project is there, and what it holds
 	RepoRead        Action = "repo:read"        // clone, fetch
 	RepoWrite       Action = "repo:write"       // push
+	RepoTag         Action = "repo:tag"         // push a tag
+	RepoForce       Action = "repo:force"       // move a ref away from commits that it held
+	RepoDelete      Action = "repo:delete"      // delete a ref
+	RepoMaintain    Action = "repo:maintain"    // push what the project's rules for refs leave to maintainers
 	AppCall         Action = "app:call"         // send a request to an internal app
 	WorkspaceCreate Action = "workspace:create" // start a new workspace in a project
 	WorkspaceList   Action = "workspace:list"   // see that a workspace is there and its state

@@ -87,17 +87,18 @@ func TestShippedMeaning(t *testing.T) {
 		},
 		person(dev): {
 			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
-			repo:    {identity.RepoRead, identity.RepoWrite, identity.WorkspaceCreate},
+			repo:    {identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete, identity.WorkspaceCreate},
 			app:     {identity.AppCall},
 			devs: {identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
 				identity.WorkspaceList, identity.WorkspaceDelete},
 		},
 		person(mona): {
 			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
-			repo:    {identity.RepoRead, identity.RepoWrite, identity.WorkspaceCreate},
-			app:     {identity.AppCall},
-			devs:    {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
-			strays:  {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
+			repo: {identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete,
+				identity.RepoMaintain, identity.WorkspaceCreate},
+			app:    {identity.AppCall},
+			devs:   {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
+			strays: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
 		},
 		person(stray): {
 			strays: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
@@ -192,7 +193,8 @@ func TestShippedMeaning(t *testing.T) {
 }
 
 var actions = []identity.Action{
-	identity.ProjectView, identity.RepoRead, identity.RepoWrite, identity.AppCall, identity.WorkspaceCreate,
+	identity.ProjectView, identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete,
+	identity.RepoMaintain, identity.AppCall, identity.WorkspaceCreate,
 	identity.WorkspaceList, identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
 	identity.WorkspaceDelete, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead,
 	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.GrantList, identity.GrantRequest,

@@ -55,7 +55,8 @@ func (p Project) Role(holds func(identity.GroupID) bool) (best Role, via identit
 type Repository struct {
 	URL        string // canonical, see CanonicalRepository
 	Credential Credential
-	Sensitive  string // the authentication context that reading and writing need; empty for none
+	Sensitive  string    // the authentication context that reading and writing need; empty for none
+	Refs       []RefRule // the first that matches a ref holds for it
 }
 
 // Resource names the repository for a decision.

@@ -22,7 +22,10 @@ func readRepository(v source.Value) (repo Repository, place source.Value, ok boo
 	if !ok {
 		return repo, v, false
 	}
-	m.Keys([]string{"url", "credential", "sensitive"}, nil)
+	m.Keys([]string{"url", "credential", "refs", "sensitive"}, nil)
+	if e, found := m.Find("refs"); found {
+		repo.Refs = readRefRules(e.Value)
+	}
 	if e, found := m.Find("sensitive"); found {
 		repo.Sensitive = readSensitive(e.Value)
 	}

@@ -54,6 +54,7 @@ type Set struct {
 	slices  map[sliceKey]*Slice
 	actions map[identity.Action]bool
 	rules   []Rule
+	all     []*rule // as the rules
 }
 
 // Rule is one policy as it was written.
@@ -212,7 +213,7 @@ func flatten(err error) []error {
 }
 
 func (p *parser) set() *Set {
-	s := &Set{tenant: p.tenant, slices: map[sliceKey]*Slice{}, actions: map[identity.Action]bool{}, rules: p.rules}
+	s := &Set{tenant: p.tenant, slices: map[sliceKey]*Slice{}, actions: map[identity.Action]bool{}, rules: p.rules, all: p.policies}
 	for uid, action := range p.schema.Actions {
 		s.actions[identity.Action(uid.ID)] = true
 		for _, resource := range action.AppliesTo.Resources {

@@ -1,0 +1,89 @@
+package policy
+
+import (
+	"testing"
+
+	"github.com/cedar-policy/cedar-go/types"
+)
+
+// Compiled conditions mean what Cedar's own evaluation makes of them, errors included.
+func TestCompiledMeansTheSame(t *testing.T) {
+	compiled, all, fails := 0, 0, 0
+	eachRound(t, false, func(t *testing.T, g *generator, set *Set) {
+		for range 30 {
+			in, facts := g.input(), g.facts()
+			v, _ := set.view(in, facts)
+			if v == nil {
+				t.Fatalf("the schema does not know %+v", in)
+			}
+			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()]} {
+				for i := range rules {
+					r := &rules[i]
+					all++
+					if !r.compiled {
+						continue
+					}
+					compiled++
+					got, gotErr := r.test.ask(v)
+					want, wantErr := v.cedar(r.rule)
+					if wantErr != nil {
+						fails++
+					}
+					if got != want || (gotErr == nil) != (wantErr == nil) {
+						t.Fatalf("%s\n%+v\ncompiled: %v, %v\nCedar:    %v, %v", set.rules[r.number].Text, in, got, gotErr, want, wantErr)
+					}
+				}
+			}
+		}
+	})
+	t.Logf("%d of %d evaluations were compiled; %d failed", compiled, all, fails)
+	if compiled < all*9/10 {
+		t.Errorf("only %d of %d evaluations were of compiled conditions", compiled, all)
+	}
+}
+
+// What a slice leaves out is never true there: neither rules of other actions and kinds nor those of other projects.
+func TestSlicesLoseNothing(t *testing.T) {
+	eachRound(t, false, func(t *testing.T, g *generator, set *Set) {
+		for range 20 {
+			in, facts := g.input(), g.facts()
+			v, _ := set.view(in, facts)
+			kept := map[int]bool{}
+			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()]} {
+				for i := range rules {
+					kept[rules[i].number] = true
+				}
+			}
+			for _, r := range set.all {
+				if kept[r.number] {
+					continue
+				}
+				whole := *v.slice // with all that any policy mentions
+				whole.groups, whole.roles = nil, nil
+				for _, one := range set.all {
+					for _, uid := range one.names {
+						whole.mention(uid)
+					}
+				}
+				w := *v
+				w.slice, w.asker, w.target = &whole, nil, nil
+				if is, err := w.cedar(r); is {
+					t.Fatalf("%s\nis true of %+v (%v), and its slice lacks it", set.rules[r.number].Text, in, err)
+				}
+			}
+		}
+	})
+}
+
+func TestTheShippedPoliciesAreCompiled(t *testing.T) {
+	for key, sl := range mustParse(t).slices {
+		for _, r := range sl.rules {
+			if !r.compiled {
+				t.Errorf("%s is not, for %v", r.id, key)
+			}
+			if key.principal != typeUser && key.principal != typeOperator && r.test.is(true) && !r.forbid {
+				t.Errorf("%s is always true for a %s", r.id, types.EntityType(key.principal))
+			}
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	_ "modernc.org/sqlite" // the bare part beside it
 
+	"github.com/lanyardhq/lanyard/bench/world"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/store"
@@ -92,7 +93,7 @@ func benchAudit(ctx context.Context, _ *bench) error {
 func sampleEvent() audit.Event {
 	return audit.Event{
 		Time: time.Now(), Action: string(identity.RepoWrite), Outcome: audit.Opened,
-		User:    audit.PersonOf(identity.UserID{Tenant: decideTenant, Object: "67224801-dc28-4774-a21b-13838a428c41"}, "Ada Lovelace"),
+		User:    audit.PersonOf(identity.UserID{Tenant: world.Tenant, Object: "67224801-dc28-4774-a21b-13838a428c41"}, "Ada Lovelace"),
 		Session: identity.NewSessionID(), Workspace: identity.NewWorkspaceID(), Project: "payments",
 		Resource: "repository https://git.example.test/payments/api", Reasons: []string{"developer through payments-engineers"},
 		IP: "127.0.0.1", Detail: map[string]any{"refs": []string{"refs/heads/main"}},

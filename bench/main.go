@@ -26,7 +26,7 @@ type benchmark struct {
 
 func benchmarks() []benchmark {
 	return []benchmark{
-		{"decide", []string{"decide.uncached"}, benchDecide},
+		{"decide", []string{"decide.uncached", "decide.cached"}, benchDecide},
 		{"audit", []string{"audit.durable"}, benchAudit},
 		{"directory", []string{"directory.effect.p50", "directory.effect.p99"}, benchDirectory},
 		{"http", []string{"http.cpu"}, benchHTTP},

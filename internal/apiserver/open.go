@@ -36,9 +36,7 @@ func (s *server) open(w http.ResponseWriter, r *http.Request, action identity.Ac
 		return err
 	}
 	defer lease.End()
-	if conn := web.ConnFrom(ctx); conn != nil {
-		lease.Hold(conn)
-	}
+	defer web.Hold(lease, w, r)()
 	err = serve(w, r.WithContext(ctx))
 	if reason := lease.Reason(); !reason.IsZero() {
 		return problem.Wrap(reason, problem.Denied, "Access has just ended: %s.", reason.Text)

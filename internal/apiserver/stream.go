@@ -63,9 +63,7 @@ func (s *server) streamed(choose chooser, write func(context.Context, *http.Requ
 			return err
 		}
 		defer lease.End()
-		if conn := web.ConnFrom(ctx); conn != nil {
-			lease.Hold(conn)
-		}
+		defer web.Hold(lease, w, r)()
 		h := w.Header()
 		h.Set("Content-Type", eventStream)
 		h.Set("Cache-Control", "no-store")

@@ -69,6 +69,8 @@ type App struct {
 	Name     string   // unique in the installation
 	URL      *url.URL // http or https, with an optional base path; do not change it
 	Audience string   // of the assertion that says who is calling; empty for none
+	// Connection says how it is reached.
+	Connection Connection
 }
 
 // Resource names the app for a decision.

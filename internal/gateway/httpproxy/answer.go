@@ -1,41 +1,113 @@
 package httpproxy
 
 import (
+	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
-
-	"github.com/lanyardhq/lanyard/internal/gateway"
 )
 
-// answer prepares the app's answer for the way back.
+// answer passes the app's answer back.
 func (x *exchange) answer(resp *http.Response) error {
-	for name := range resp.Header {
-		if private(name) {
-			delete(resp.Header, name)
-		}
-	}
-	if to := resp.Header.Get("Location"); to != "" {
-		resp.Header.Set("Location", x.location(to))
-	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		if both, ok := resp.Body.(io.ReadWriteCloser); ok {
-			resp.Body = countedBoth{both, x.lease.Count}
+		return x.switched(resp)
+	}
+	defer x.drain()
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 999 {
+		return x.lied("its status is none")
+	}
+	if reason := x.lease.Reason(); !reason.IsZero() {
+		return reason // before anything is out there is room for words
+	}
+	h := x.w.Header()
+	x.answerHeaders(h, resp.Header)
+	streams := resp.ContentLength < 0 && x.in.Method != http.MethodHead
+	var from io.Reader = resp.Body
+	if mediaType(resp.Header) == "text/event-stream" {
+		from, streams = &events{from: resp.Body, reason: x.lease.Reason}, true
+	}
+	for name := range resp.Trailer {
+		if trailing(name) {
+			h.Add("Trailer", name)
 		}
-		return nil
 	}
-	counted := countedBody{resp.Body, x.lease.Count}
-	if kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(kind), "text/event-stream") {
-		resp.Body = &events{from: counted, reason: x.lease.Reason}
-		return nil
+	x.began.Store(true)
+	x.w.WriteHeader(resp.StatusCode)
+	flush := http.NewResponseController(x.w)
+	if streams { // the app may have said how it answers long before what
+		_ = flush.Flush() // a client that is gone is noticed at the next write
 	}
-	resp.Body = counted
+	if err := x.copy(flush, from, streams); err != nil {
+		return x.farewell.Abort(x.lease)
+	}
+	resp.Body.Close() // fills in the trailers
+	if len(resp.Trailer) > 0 {
+		_ = flush.Flush() // so that the answer is of a kind that has trailers
+		for name, values := range resp.Trailer {
+			switch {
+			case !trailing(name):
+			case len(h["Trailer"]) > 0 && has(h["Trailer"], name):
+				h[name] = values
+			default:
+				h[http.TrailerPrefix+name] = values
+			}
+		}
+	}
 	return nil
 }
 
-// private reports whether an answer's header is dropped: what sets something for the whole host, which is that of
-// Lanyard's own pages, and what Lanyard itself sets.
+// copy passes the answer's body on.
+func (x *exchange) copy(flush *http.ResponseController, from io.Reader, each bool) error {
+	buf := x.buffers.get()
+	defer x.buffers.put(buf)
+	for {
+		n, err := from.Read(buf[:])
+		if n > 0 {
+			x.watch.moved()
+			if _, err := x.w.Write(buf[:n]); err != nil {
+				return err
+			}
+			x.watch.moved()
+			x.lease.Count(int64(n))
+			if each {
+				if err := flush.Flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// answerHeaders are what is passed on of the headers that the app answered with.
+func (x *exchange) answerHeaders(to, from http.Header) {
+	drop := private
+	if x.door.site() {
+		drop = foreignHere
+	}
+	listed := from["Connection"]
+	for name, values := range from {
+		if hopByHop(name) || drop(name) || len(listed) > 0 && has(listed, name) {
+			continue
+		}
+		to[name] = values
+	}
+	if there := from["Location"]; len(there) > 0 {
+		to["Location"] = []string{x.location(there[0])}
+	}
+	if cookies := from["Set-Cookie"]; len(cookies) > 0 && x.door.site() {
+		x.setCookies(to, cookies)
+	}
+}
+
+// private reports whether an answer's header is dropped on the machine site: what sets something for the whole host,
+// which is that of Lanyard's own pages, and what Lanyard itself sets.
 func private(name string) bool {
 	switch name {
 	case "Set-Cookie", "Clear-Site-Data", "Strict-Transport-Security", "Public-Key-Pins", "Alt-Svc", "Service-Worker-Allowed",
@@ -45,61 +117,50 @@ func private(name string) bool {
 	return strings.HasPrefix(name, "Access-Control-")
 }
 
-// location keeps a redirect to the app itself behind the gateway.
-func (x *exchange) location(to string) string {
-	u, err := url.Parse(to)
-	if err != nil {
-		return to
+// foreignHere reports whether an answer's header is dropped on the app's own site: what would lead browsers past
+// Lanyard, what would let other sites in, and what is passed on in another form.
+func foreignHere(name string) bool {
+	switch name {
+	case "Set-Cookie", "Strict-Transport-Security", "Public-Key-Pins", "Alt-Svc":
+		return true
 	}
-	if u.Host != "" && (u.Host != x.app.URL.Host || (u.Scheme != "" && u.Scheme != x.app.URL.Scheme)) {
-		return to
-	}
-	if u.Host == "" && !strings.HasPrefix(u.Path, "/") {
-		return to // relative to the request's own path, which has the same end
-	}
+	return strings.HasPrefix(name, "Access-Control-")
+}
+
+// trailing reports whether a header of an answer may come after its body.
+func trailing(name string) bool { return !hopByHop(name) && !framing(name) && !private(name) }
+
+// setCookies lets an app set cookies of its own for its own host and for no other.
+func (x *exchange) setCookies(to http.Header, cookies []string) {
 	base := strings.TrimSuffix(x.app.URL.EscapedPath(), "/")
-	rest, ok := strings.CutPrefix(u.EscapedPath(), base)
-	if !ok || (rest != "" && rest[0] != '/') {
-		return to
+	for _, cookie := range cookies {
+		pair, attributes, _ := strings.Cut(cookie, ";")
+		if name, _, _ := strings.Cut(pair, "="); ownCookie(name) {
+			continue
+		}
+		kept := pair
+		for attribute := range strings.SplitSeq(attributes, ";") {
+			name, value, _ := strings.Cut(attribute, "=")
+			switch name = strings.TrimSpace(name); {
+			case name == "" || strings.EqualFold(name, "domain"):
+				continue
+			case strings.EqualFold(name, "path") && base != "":
+				if rest, ok := strings.CutPrefix(strings.TrimSpace(value), base); ok && (rest == "" || rest[0] == '/') {
+					attribute = "Path=/" + strings.TrimPrefix(rest, "/")
+				}
+			}
+			kept += "; " + strings.TrimSpace(attribute)
+		}
+		to.Add("Set-Cookie", kept)
 	}
-	here := gateway.AppPrefix + x.app.Name + rest
-	if rest == "" {
-		here += "/"
+}
+
+// mediaType is the kind of an answer, without parameters, in lower case.
+func mediaType(h http.Header) string {
+	values := h["Content-Type"]
+	if len(values) == 0 {
+		return ""
 	}
-	if u.RawQuery != "" {
-		here += "?" + u.RawQuery
-	}
-	if u.Fragment != "" {
-		here += "#" + u.EscapedFragment()
-	}
-	return here
-}
-
-type countedBody struct {
-	io.ReadCloser
-	count func(int64)
-}
-
-func (c countedBody) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	c.count(int64(n))
-	return n, err
-}
-
-// countedBoth counts what an upgraded connection carries, in both directions.
-type countedBoth struct {
-	io.ReadWriteCloser
-	count func(int64)
-}
-
-func (c countedBoth) Read(p []byte) (int, error) {
-	n, err := c.ReadWriteCloser.Read(p)
-	c.count(int64(n))
-	return n, err
-}
-
-func (c countedBoth) Write(p []byte) (int, error) {
-	n, err := c.ReadWriteCloser.Write(p)
-	c.count(int64(n))
-	return n, err
+	kind, _, _ := strings.Cut(values[0], ";")
+	return strings.ToLower(strings.TrimSpace(kind))
 }

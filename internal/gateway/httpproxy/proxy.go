@@ -1,5 +1,6 @@
-// Package httpproxy passes requests from workspaces to internal HTTP apps, and tells the app who is calling by a
-// signed assertion. Answers stream; what is cut is never ended as if it were whole.
+// Package httpproxy passes requests to internal HTTP apps, and tells the app who is calling by a signed assertion. They
+// come from workspaces, below a path of the machine site, and from browsers, each app on a site of its own. Answers
+// stream; what is cut is never ended as if it were whole.
 package httpproxy
 
 import (
@@ -7,17 +8,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/http/httptrace"
-	"net/http/httputil"
 	"strings"
-	"sync"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/gateway"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
-	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -32,84 +29,76 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// Proxy serves the paths below gateway.AppPrefix.
+// Proxy serves the paths below gateway.AppPrefix, and the sites of apps.
 type Proxy struct {
 	c       Config
-	forward httputil.ReverseProxy
+	buffers buffers
 }
 
 // New returns a Proxy.
-func New(c Config) *Proxy {
-	p := &Proxy{c: c}
-	p.forward = httputil.ReverseProxy{
-		Rewrite:        func(r *httputil.ProxyRequest) { exchangeOf(r.In).rewrite(r) },
-		Transport:      transport{p},
-		ModifyResponse: func(r *http.Response) error { return exchangeOf(r.Request).answer(r) },
-		ErrorHandler:   func(_ http.ResponseWriter, r *http.Request, err error) { exchangeOf(r).err = err },
-		BufferPool:     &buffers{},
-		ErrorLog:       slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug), // of a broken connection, mostly
-	}
-	return p
-}
+func New(c Config) *Proxy { return &Proxy{c: c} }
 
-// exchange is one request and its answer.
-type exchange struct {
-	*Proxy
-	app     project.App
-	project project.Project
-	who     identity.Principal
-	path    string // escaped, what follows the app's name; begins with a slash
-	lease   *access.Lease
-	err     error // why there is no answer
-}
-
-type exchangeKey struct{}
-
-func exchangeOf(r *http.Request) *exchange {
-	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
-	return x
-}
-
-// Serve is the route's handler.
+// Serve is the handler of the machine site's route.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
 	gateway.Headers(w.Header())
-	x, err := p.prepare(r)
+	path, err := gateway.PathOf(r)
 	if err != nil {
 		return err
 	}
-	farewell := gateway.NewFarewell()
-	defer farewell.Said()
-	ctx, lease, err := p.c.Access.Open(r.Context(), access.Request{
-		Principal: x.who, Action: identity.AppCall, Resource: x.app.Resource(x.project.ID), IP: web.ClientIP(r),
-		Durable: !safe(r), Detail: map[string]any{"method": r.Method, "path": x.path},
-	}, farewell.Bye)
-	if err != nil {
-		if problem.KindOf(err) == problem.NotFound {
-			err = absent(x.app.Name)
-		}
-		return err
-	}
-	defer lease.End()
-	if conn := web.ConnFrom(ctx); conn != nil {
-		lease.Hold(conn)
-	}
-	x.lease = lease
-	if r.ContentLength != 0 {
-		// An app may answer before it has read the whole request; see gitproxy for what happens without this.
-		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return err
-		}
-	}
-	p.forward.ServeHTTP(w, r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
-	if x.err == nil {
-		return nil
-	}
-	if reason := lease.Reason(); !reason.IsZero() {
-		return sayCut(w, reason) // while the connection still stands
-	}
-	return x.err
+	name, _, _ := strings.Cut(strings.TrimPrefix(string(path), gateway.AppPrefix), "/")
+	return p.pass(w, r, name, path.After(gateway.AppPrefix+name), door{prefix: gateway.AppPrefix + name})
 }
 
+// pass opens a lease on the app and passes the request on. path is escaped and begins with a slash.
+func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, name, path string, through door) error {
+	who := web.PrincipalFrom(r.Context())
+	if err := gateway.Known(who); err != nil { // before anything is looked up: nobody learns here what there is
+		return err
+	}
+	if r.Method == http.MethodConnect || r.Method == http.MethodTrace { // one is for proxies, the other shows what was added
+		return problem.New(problem.NoMethod, "Apps are not asked with %s.", r.Method)
+	}
+	owner, app, ok := p.c.Facts().Projects.App(name)
+	if !ok {
+		return absent(name, nil)
+	}
+	x := &exchange{
+		Proxy: p, w: w, in: r, app: app, project: owner, who: who, path: path, door: through,
+		upgrade: wantsWebSocket(r), farewell: gateway.NewFarewell(), limits: web.NewLimits(w),
+	}
+	defer x.limits.Release()
+	defer x.farewell.Said()
+	return x.serve()
+}
+
+// open asks access.
+func (x *exchange) open(ctx context.Context) (context.Context, error) {
+	request := access.Request{
+		Principal: x.who, Action: identity.AppCall, Resource: x.app.Resource(x.project.ID), IP: web.ClientIP(x.in),
+		Durable: x.upgrade || !safe(x.in.Method),
+	}
+	if request.Durable {
+		request.Detail = map[string]any{"method": x.in.Method, "path": x.path}
+	}
+	ctx, lease, err := x.c.Access.Open(ctx, request, x.cut)
+	if problem.KindOf(err) == problem.NotFound {
+		err = absent(x.app.Name, err)
+	}
+	x.lease = lease
+	return ctx, err
+}
+
+// absent is the answer for an app that is unknown and for one that is hidden.
+func absent(name string, cause error) error {
+	return problem.Wrap(cause, problem.NotFound, "There is no app %s here that you may use.", name)
+}
+
+// safe reports whether a method changes nothing (RFC 9110 section 9.2.1).
+func safe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+// sayCut answers with the reason of a cut that came before the app's answer, while the connection still stands.
 func sayCut(w http.ResponseWriter, reason access.Reason) error {
 	d := problem.DocumentOf(problem.Wrap(reason, problem.Denied, "Lanyard closed this: %s", reason.Text))
 	body, err := problem.JSON(d)
@@ -120,75 +109,23 @@ func sayCut(w http.ResponseWriter, reason access.Reason) error {
 	return nil
 }
 
-func (p *Proxy) prepare(r *http.Request) (*exchange, error) {
-	path, err := gateway.PathOf(r)
-	if err != nil {
-		return nil, err
-	}
-	name, _, _ := strings.Cut(strings.TrimPrefix(string(path), gateway.AppPrefix), "/")
-	who := web.PrincipalFrom(r.Context())
-	if err := gateway.Known(who); err != nil { // before anything is looked up: nobody learns here what there is
-		return nil, err
-	}
-	owner, app, ok := p.c.Facts().Projects.App(name)
-	if !ok {
-		return nil, absent(name)
-	}
-	return &exchange{
-		Proxy: p, app: app, project: owner, who: who, path: path.After(gateway.AppPrefix + name),
-	}, nil
+var errLied = errors.New("an answer that no HTTP server gives")
+
+// lied is the error of an app that does not speak HTTP as it should.
+func (x *exchange) lied(what string) error {
+	x.c.Log.Warn("an app does not speak HTTP", "app", x.app.Name, "what", what)
+	return problem.Wrap(errLied, problem.BadUpstream, "The app %s gave an answer that cannot be passed on: %s.", x.app.Name, what)
 }
 
-// absent is the answer for an app that is unknown and for one that is hidden.
-func absent(name string) error {
-	return problem.New(problem.NotFound, "There is no app %s here that you may use.", name)
+// target is the app as the gateway's dialer means it.
+func (x *exchange) target() upstream.Target {
+	return upstream.Target{Name: "the app " + x.app.Name, Principal: x.who, Connection: &x.app.Connection, Upgrade: x.upgrade}
 }
 
-// safe reports whether a request changes nothing (RFC 9110 section 9.2.1). An upgrade may change anything.
-func safe(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return r.Header.Get("Upgrade") == ""
-	default:
-		return false
-	}
+// door is where a request came in.
+type door struct {
+	prefix string // of the paths of the app, on the machine site; empty on a site of its own
+	origin string // of the app's own site, as browsers send it; empty on the machine site
 }
 
-// transport sends what ReverseProxy prepared.
-type transport struct{ *Proxy }
-
-// RoundTrip implements http.RoundTripper.
-func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	x := exchangeOf(r)
-	if err := x.assert(r); err != nil {
-		return nil, err
-	}
-	return t.c.Upstream.Send(r.WithContext(untraced{r.Context()}), upstream.Target{Name: "the app " + x.app.Name, Principal: x.who})
-}
-
-// untraced hides ReverseProxy's trace from the transport. By it an app's interim answers (1xx) would be passed on with
-// whatever headers they have, and after each the headers that Lanyard has set for the answer itself would be gone.
-type untraced struct{ context.Context }
-
-// Value implements context.Context.
-func (c untraced) Value(key any) any {
-	v := c.Context.Value(key)
-	if _, trace := v.(*httptrace.ClientTrace); trace {
-		return nil
-	}
-	return v
-}
-
-// buffers are what ReverseProxy copies with.
-type buffers struct{ pool sync.Pool }
-
-// Get implements httputil.BufferPool.
-func (b *buffers) Get() []byte {
-	if buf, ok := b.pool.Get().(*[]byte); ok {
-		return *buf
-	}
-	return make([]byte, 32<<10)
-}
-
-// Put implements httputil.BufferPool.
-func (b *buffers) Put(buf []byte) { b.pool.Put(&buf) }
+func (d door) site() bool { return d.origin != "" }

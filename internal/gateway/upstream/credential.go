@@ -86,7 +86,10 @@ func (u *Upstream) failed(r *http.Request, t Target, err error) error {
 	why := "the connection failed"
 	var dns *net.DNSError
 	var op *net.OpError
+	var slow net.Error
 	switch {
+	case errors.As(err, &slow) && slow.Timeout():
+		return problem.Wrap(err, problem.SlowUpstream, "%s (%s) does not answer in time.", t.Name, r.URL.Host)
 	case errors.As(err, &dns):
 		why = "its name cannot be resolved"
 	case errors.As(err, &op) && op.Op == "dial":

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,11 +10,7 @@ import (
 	"time"
 )
 
-const (
-	dialTimeout      = 10 * time.Second
-	handshakeTimeout = 10 * time.Second
-	keepAlive        = 30 * time.Second
-)
+const keepAlive = 30 * time.Second
 
 // mapped returns the loopback address that stands for host:port, if one was given.
 func (u *Upstream) mapped(address string) (Address, bool) {
@@ -31,8 +26,8 @@ func (u *Upstream) mapped(address string) (Address, bool) {
 	return to, ok
 }
 
-func (u *Upstream) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+func (u *Upstream) dial(ctx context.Context, network, address string, within time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	dialer := net.Dialer{KeepAlive: keepAlive}
 	if to, ok := u.mapped(address); ok {
@@ -61,8 +56,8 @@ func (u *Upstream) dial(ctx context.Context, network, address string) (net.Conn,
 	return nil, fmt.Errorf("dial %s: %w", address, errors.Join(errs...))
 }
 
-func (u *Upstream) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := u.dial(ctx, network, address)
+func (u *Upstream) dialTLS(ctx context.Context, network, address string, w way) (net.Conn, error) {
+	conn, err := u.dial(ctx, network, address, w.dial)
 	if err != nil {
 		return nil, err
 	}
@@ -74,14 +69,7 @@ func (u *Upstream) dialTLS(ctx context.Context, network, address string) (net.Co
 		conn.Close()
 		return nil, err
 	}
-	secured := tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
-	if err := secured.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return secured, nil
+	return u.secure(ctx, conn, host, w)
 }
 
 // forbidden are addresses that no upstream has: they answer with the machine's own cloud identity, or to everybody.

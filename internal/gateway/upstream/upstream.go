@@ -7,12 +7,16 @@ package upstream
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/observe"
 	"github.com/lanyardhq/lanyard/internal/project"
 )
 
@@ -35,52 +39,51 @@ type Config struct {
 	Log    *slog.Logger
 	// Resolver is nil for the system's.
 	Resolver *net.Resolver
+	// Roots are who an upstream's certificate may be from; nil for whom the system trusts.
+	Roots *x509.CertPool
 }
 
 // Upstream sends requests to upstreams.
 type Upstream struct {
-	names     map[string]Address
-	tokens    PersonTokens
-	log       *slog.Logger
-	resolver  *net.Resolver
-	transport *http.Transport
+	names    map[string]Address
+	tokens   PersonTokens
+	log      *slog.Logger
+	resolver *net.Resolver
+	roots    *x509.CertPool
+	adding   sync.Mutex // of pools
+	pools    atomic.Pointer[map[way]*http.Transport]
 }
 
 // New returns an Upstream with no connections yet.
 func New(c Config) *Upstream {
-	u := &Upstream{names: c.Names, tokens: c.Tokens, log: c.Log, resolver: c.Resolver}
+	u := &Upstream{names: c.Names, tokens: c.Tokens, log: c.Log, resolver: c.Resolver, roots: c.Roots}
 	if u.resolver == nil {
 		u.resolver = net.DefaultResolver
-	}
-	u.transport = &http.Transport{
-		Proxy:              nil, // not the environment's: what is dialled is decided here
-		DialContext:        u.dial,
-		DialTLSContext:     u.dialTLS,
-		DisableCompression: true, // bytes pass as they are
-		// Many people share an upstream: the default of two idle connections a host would dial for nearly every
-		// request under load.
-		MaxIdleConns:        1024,
-		MaxIdleConnsPerHost: 256,
-		IdleConnTimeout:     90 * time.Second,
-		WriteBufferSize:     32 << 10,
-		ReadBufferSize:      32 << 10,
 	}
 	return u
 }
 
 // Close closes the connections that are idle.
-func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+func (u *Upstream) Close() {
+	if pools := u.pools.Load(); pools != nil {
+		for _, t := range *pools {
+			t.CloseIdleConnections()
+		}
+	}
+}
 
 // Target is an upstream as one request means it.
 type Target struct {
 	Name       string // for messages: "the repository …", "the app …"
 	Principal  identity.Principal
 	Credential project.Credential
+	Connection *project.Connection // nil: HTTP/1.1, and any time to answer
+	Upgrade    bool                // the request wants to upgrade its connection, which takes HTTP/1.1
 }
 
 // Send sends r, whose context ends it, with the target's credential, and returns the answer as it is; redirects are
 // not followed. r.Header must hold nothing that identifies the caller otherwise; an Authorization header in it is
-// replaced or removed. Errors are problem.BadUpstream and say whose fault it is; they never hold the credential.
+// replaced or removed. Errors are problem.BadUpstream or problem.SlowUpstream and say whose fault it is; they never hold the credential.
 func (u *Upstream) Send(r *http.Request, t Target) (*http.Response, error) {
 	r.Header.Del("Authorization")
 	authorization, err := u.authorization(r.Context(), t)
@@ -90,7 +93,14 @@ func (u *Upstream) Send(r *http.Request, t Target) (*http.Response, error) {
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
-	resp, err := u.transport.RoundTrip(r)
+	record := observe.From(r.Context())
+	if record != nil {
+		r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+			GotConn: func(httptrace.GotConnInfo) { record.Reach(observe.Connected) },
+		}))
+	}
+	resp, err := u.by(wayOf(t.Connection, t.Upgrade)).RoundTrip(r)
+	record.Reach(observe.FirstByte)
 	if err != nil {
 		return nil, u.failed(r, t, err)
 	}

@@ -21,6 +21,15 @@ func (s *Set) Decide(in Input, facts Facts) Verdict {
 	return v.decide(nil)
 }
 
+// Watch decides as Decide does, and tells of every policy that it looked at whether its condition held.
+func (s *Set) Watch(in Input, facts Facts, seen func(id string, held bool)) Verdict {
+	v, verdict := s.view(in, facts)
+	if v == nil {
+		return verdict
+	}
+	return v.decide(func(r *rule, held bool) { seen(r.id, held) })
+}
+
 // view prepares a question. It is nil, and the verdict a denial, where the schema does not know such a question.
 func (s *Set) view(in Input, facts Facts) (*view, Verdict) {
 	if in.Principal.User.IsZero() && principalType(in.Principal.Kind) == typeUser {

@@ -27,16 +27,18 @@ import (
 // Tenant is the world's tenant.
 const Tenant identity.TenantID = "8c2f1a40-6a53-4a57-9a59-3a5a4f6e2b01"
 
-// The people: Ada is a developer of the project "payments", Linus a viewer, Mallory has no role.
+// The people: Ada is a developer of the project "payments", Grace a maintainer, Linus a viewer, Mallory has no role.
 const (
 	Ada     = "67224801-dc28-4774-a21b-13838a428c41"
+	Grace   = "0f2c1f53-8a0b-4f8e-9a4e-57a1f1f6f0c4"
 	Linus   = "d5ac9ca3-37e5-4b44-af12-215fc036213f"
 	Mallory = "46b97c33-8e81-4418-9ac9-0076d7f28cdd"
 )
 
 const (
-	developers = "5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7a11"
-	viewers    = "d479f946-7a5f-4a38-b595-e91fe6bcc788"
+	developers  = "5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7a11"
+	maintainers = "b3f1a0de-5b0e-4c57-8f0b-1f6f2f9f6d0e"
+	viewers     = "d479f946-7a5f-4a38-b595-e91fe6bcc788"
 )
 
 // World holds the facts.
@@ -52,7 +54,7 @@ type World struct {
 // New returns a world with one project file: the given text follows the project's name and roles.
 func New(t testing.TB, resources string) *World {
 	t.Helper()
-	parsed, err := project.Parse(project.Input{Tenant: Tenant, Revision: project.Revision{Projects: map[string]string{"payments.yaml": "project: payments\nroles:\n  developer: [\"" + developers + "\"]\n  viewer: [\"" + viewers + "\"]\n" + resources}}})
+	parsed, err := project.Parse(project.Input{Tenant: Tenant, Revision: project.Revision{Projects: map[string]string{"payments.yaml": "project: payments\nroles:\n  developer: [\"" + developers + "\"]\n  maintainer: [\"" + maintainers + "\"]\n  viewer: [\"" + viewers + "\"]\n" + resources}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +71,16 @@ func New(t testing.TB, resources string) *World {
 		AsOf: time.Now().Add(time.Hour), // as if read just now for as long as a test runs
 		Groups: []directory.Group{
 			{ID: group(developers), Name: "payments-engineers", Security: true, Assigned: true},
+			{ID: group(maintainers), Name: "payments-leads", Security: true, Assigned: true},
 			{ID: group(viewers), Name: "payments-viewers", Security: true, Assigned: true},
 		},
 		Members: []directory.Membership{
 			{Group: group(developers), Member: directory.Member{User: User(Ada)}},
+			{Group: group(maintainers), Member: directory.Member{User: User(Grace)}},
 			{Group: group(viewers), Member: directory.Member{User: User(Linus)}},
 		},
 	}
-	for object, name := range map[string]string{Ada: "Ada Lovelace", Linus: "Linus Pauling", Mallory: "Mallory Stone"} {
+	for object, name := range map[string]string{Ada: "Ada Lovelace", Grace: "Grace Hopper", Linus: "Linus Pauling", Mallory: "Mallory Stone"} {
 		people.Users = append(people.Users, directory.User{
 			ID: User(object), Name: name, UserName: object[:4] + "@contoso.example", Enabled: true,
 		})

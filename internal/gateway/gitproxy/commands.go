@@ -22,12 +22,30 @@ type commands struct {
 	raw     []byte // the bytes as they came, to be forwarded
 	band    bool   // the client takes the answer on a side band
 	report  bool   // the client takes a report of each ref
+	atomic  bool   // all refs or none
+	options bool   // a list of options for the server follows
 }
 
 const (
 	maxCommands = 4 << 20 // bytes of the list
 	maxShown    = 100     // refs that the audit log names; all are counted
 )
+
+// readOptions reads the list of options (gitprotocol-pack, "push-options"), where there is one, so that the pack is next.
+// They are for the server to understand, and may hold secrets: they are forwarded and nothing else.
+func (c *commands) readOptions(p *packets) error {
+	for c.options {
+		packet, err := p.next()
+		if err != nil || len(c.raw)+len(packet) > maxCommands {
+			return problem.Wrap(err, problem.Invalid, "The push's options are not such that Lanyard understands.")
+		}
+		c.raw = append(c.raw, packet...)
+		if string(packet) == flushPacket {
+			return nil
+		}
+	}
+	return nil
+}
 
 // readCommands reads the list up to its flush packet and nothing beyond it that r's bufio did not buffer. What it
 // does not understand it refuses: what was judged is what is forwarded.
@@ -66,6 +84,10 @@ func (c *commands) line(content []byte) error {
 				c.band = true
 			case "report-status", "report-status-v2":
 				c.report = true
+			case "atomic":
+				c.atomic = true
+			case "push-options":
+				c.options = true
 			}
 		}
 	}
@@ -87,7 +109,11 @@ func (c *commands) line(content []byte) error {
 
 // shown is what the audit log keeps of the list.
 func (c *commands) shown() map[string]any {
-	return map[string]any{"git": "push", "refs": c.updates[:min(len(c.updates), maxShown)], "ref_count": len(c.updates)}
+	shown := map[string]any{"git": "push", "refs": c.updates[:min(len(c.updates), maxShown)], "ref_count": len(c.updates)}
+	if c.atomic {
+		shown["atomic"] = true
+	}
+	return shown
 }
 
 // isObjectID: 40 digits for SHA-1, 64 for SHA-256.
@@ -106,7 +132,7 @@ func isObjectID(s string) bool {
 // isRefName refuses what git-check-ref-format refuses and what could be mistaken for something else in a log. The
 // upstream's Git has the last word.
 func isRefName(s string) bool {
-	if len(s) > 4096 || (s != "HEAD" && !strings.HasPrefix(s, "refs/")) {
+	if len(s) > 4096 || !strings.HasPrefix(s, "refs/") { // HEAD would be another name for a branch that rules know
 		return false
 	}
 	for i := range len(s) {

@@ -12,18 +12,21 @@ import (
 type heldBody struct {
 	from  io.Reader
 	live  func() bool
-	ready []byte // to be given out
+	last  func() error // asked before the last bytes go out
+	ready []byte       // to be given out
 	held  []byte
 	bufs  [2][]byte
 	next  int
 	err   error
 	whole atomic.Bool // everything was given out
+	// denied is what last answered.
+	denied atomic.Pointer[error]
 }
 
 const holdSize = 32 << 10
 
-func newHeldBody(from io.Reader, live func() bool) *heldBody {
-	return &heldBody{from: from, live: live, bufs: [2][]byte{make([]byte, holdSize), make([]byte, holdSize)}}
+func newHeldBody(from io.Reader, live func() bool, last func() error) *heldBody {
+	return &heldBody{from: from, live: live, last: last, bufs: [2][]byte{make([]byte, holdSize), make([]byte, holdSize)}}
 }
 
 var errCut = errors.New("the push was closed")
@@ -56,6 +59,13 @@ func (b *heldBody) fill() {
 	}
 	if err == nil {
 		return
+	}
+	if errors.Is(err, io.EOF) {
+		if denied := b.last(); denied != nil {
+			b.denied.Store(&denied)
+			b.err = errCut
+			return
+		}
 	}
 	b.err = err
 	if errors.Is(err, io.EOF) {

@@ -149,7 +149,7 @@ func TestHeldBodyNeverGivesTheEndAway(t *testing.T) {
 		func(r io.Reader) io.Reader { return iotest.OneByteReader(io.LimitReader(r, 3000)) },
 	} {
 		live := true
-		got, err := io.ReadAll(newHeldBody(wrap(strings.NewReader(content)), func() bool { return live }))
+		got, err := io.ReadAll(newHeldBody(wrap(strings.NewReader(content)), func() bool { return live }, allowed))
 		want := content
 		if len(got) <= 3000 {
 			want = content[:3000]
@@ -169,7 +169,7 @@ func TestHeldBodyNeverGivesTheEndAway(t *testing.T) {
 				return n, nil
 			}
 			return n, nil
-		})), func() bool { return live })
+		})), func() bool { return live }, allowed)
 		got, err = io.ReadAll(cut)
 		if err == nil || len(got) >= len(content) || cut.whole.Load() {
 			t.Fatalf("%d of %d bytes went out after the cut, %v", len(got), len(content), err)
@@ -180,3 +180,5 @@ func TestHeldBodyNeverGivesTheEndAway(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func allowed() error { return nil }

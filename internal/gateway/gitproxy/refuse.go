@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/gateway"
@@ -39,9 +40,29 @@ func (x *exchange) refusePush(err error, wanted commands) error {
 	if problem.KindOf(err) == problem.Internal || len(wanted.updates) == 0 {
 		return err
 	}
-	x.whole(rejection(wanted, gateway.Printable(problem.Message(err))))
+	x.whole(rejection(wanted, same(gateway.Printable(problem.Message(err)))))
 	return nil
 }
+
+// refuseRefs answers a push of which a ref was refused before its pack was read.
+func (x *exchange) refuseRefs(j *judge, wanted commands, lease *access.Lease, farewell *gateway.Farewell) error {
+	x.whole(x.atOnce(wanted, j.first(wanted), rejection(wanted, j.reason)))
+	x.drain(lease)
+	if !lease.Reason().IsZero() {
+		return farewell.Abort(lease)
+	}
+	return nil
+}
+
+// atOnce puts a text before a report, since git reads a report only when it has sent all of its pack.
+func (x *exchange) atOnce(wanted commands, text string, report []byte) []byte {
+	if !wanted.band || !wanted.report {
+		return report
+	}
+	return append(appendBand(nil, bandProgress, text+"\n"), report...)
+}
+
+func same(text string) func(update) string { return func(update) string { return text } }
 
 // cutPush answers a push that was closed before the upstream answered. If the pack had not been passed on whole, the
 // upstream cannot have taken it, and the answer is a report that says so.
@@ -55,15 +76,14 @@ func (x *exchange) cutPush(reason access.Reason, lease *access.Lease, farewell *
 			x.whole(appendPacket(nil, "ERR "+text))
 		}
 	} else {
-		body := rejection(wanted, text)
-		if wanted.band && wanted.report { // at once, since git reads a report only when it has sent all of its pack
-			body = append(appendBand(nil, bandProgress, text+"\n"), body...)
-		}
-		x.whole(body)
+		x.whole(x.atOnce(wanted, text, rejection(wanted, same(text))))
 	}
 	x.drain(lease)
 	return farewell.Abort(lease)
 }
+
+// drained is how long a client may go on sending what was refused.
+const drained = 2 * time.Minute
 
 // drain goes on reading what the client sends, until the lease closes the connection: a client that is still
 // sending reads the answer before it meets the closed connection.
@@ -73,8 +93,11 @@ func (x *exchange) drain(lease *access.Lease) {
 		defer close(done)
 		_, _ = io.Copy(io.Discard, x.r.Body)
 	}()
+	long := time.NewTimer(drained)
+	defer long.Stop()
 	select {
 	case <-done:
+	case <-long.C: // the server closes the connection when the handler has returned
 	case <-lease.Cut(): // the connection is closed, or closed when the handler has returned: then done comes too
 	}
 }
@@ -88,9 +111,9 @@ func (x *exchange) whole(body []byte) {
 const maxRejected = 1000
 
 // rejection is the report (gitprotocol-pack, "Report Status") of a push of which nothing was taken.
-func rejection(wanted commands, text string) []byte {
-	text = strings.ReplaceAll(text, "\n", " ")
+func rejection(wanted commands, reason func(update) string) []byte {
 	if !wanted.report {
+		text := strings.ReplaceAll(reason(wanted.updates[0]), "\n", " ")
 		if wanted.band {
 			return appendBand(nil, bandError, text)
 		}
@@ -98,7 +121,7 @@ func rejection(wanted commands, text string) []byte {
 	}
 	report := appendPacket(nil, "unpack ok\n")
 	for _, u := range wanted.updates[:min(len(wanted.updates), maxRejected)] {
-		report = appendPacket(report, fmt.Sprintf("ng %s %s\n", u.Name, text))
+		report = appendPacket(report, fmt.Sprintf("ng %s %s\n", u.Name, strings.ReplaceAll(reason(u), "\n", " ")))
 	}
 	report = append(report, flushPacket...)
 	if !wanted.band {

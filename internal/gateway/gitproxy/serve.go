@@ -98,16 +98,34 @@ func (x *exchange) push() error {
 	}
 	defer lease.End()
 	lease.Count(int64(len(wanted.raw)))
-	rest, length := io.Reader(counted{body.r, lease.Count}), x.r.ContentLength
+	j := x.judge(lease)
+	j.updates(wanted.updates)
+	pack := io.Reader(body.r)
+	if len(j.refused) == 0 && len(j.unsure) > 0 {
+		if err := wanted.readOptions(body); err != nil {
+			return x.refusePush(err, wanted)
+		}
+		head := newPackHead(body.r, len(j.unsure[0].New))
+		j.settle(x.forwards(j.unsure, head))
+		pack = head.rest()
+	}
+	if len(j.refused) > 0 {
+		lease.Note("refused", j.refused)
+		return x.refuseRefs(j, wanted, lease, farewell)
+	}
+	rest, length := io.Reader(counted{pack, lease.Count}), x.r.ContentLength
 	if len(wanted.updates) == 0 { // what would follow an empty list was judged by nobody
 		rest, length = http.NoBody, int64(len(wanted.raw))
 	}
 	all := io.MultiReader(bytes.NewReader(wanted.raw), rest)
-	held := newHeldBody(all, func() bool { return lease.Reason().IsZero() })
+	held := newHeldBody(all, func() bool { return lease.Reason().IsZero() }, j.again)
 	resp, err := x.send(http.MethodPost, "/"+string(x.service), held, length)
 	if err != nil {
 		if reason := lease.Reason(); !reason.IsZero() {
 			return x.cutPush(reason, lease, farewell, wanted, held.whole.Load())
+		}
+		if denied := held.denied.Load(); denied != nil {
+			err = *denied
 		}
 		return x.refusePush(err, wanted)
 	}
@@ -133,11 +151,16 @@ func (x *exchange) send(method, suffix string, body io.ReadCloser, length int64)
 		out.Header.Set("Content-Type", x.service.requestType())
 		out.Header.Set("Accept", x.service.answerType())
 	}
-	out.Header.Set("Accept-Encoding", "identity") // packets are to be read
-	out.Header.Set("User-Agent", "git/2.0 (lanyard)")
 	if v := x.r.Header.Get("Git-Protocol"); isProtocol(v) {
 		out.Header.Set("Git-Protocol", v)
 	}
+	return x.ask(out)
+}
+
+// ask sends a request to the repository's upstream.
+func (x *exchange) ask(out *http.Request) (*http.Response, error) {
+	out.Header.Set("Accept-Encoding", "identity") // packets are to be read
+	out.Header.Set("User-Agent", "git/2.0 (lanyard)")
 	return x.c.Upstream.Send(out, upstream.Target{
 		Name: "the repository " + x.text, Principal: web.PrincipalFrom(x.r.Context()), Credential: x.repo.Credential,
 	})

@@ -35,6 +35,12 @@ const password = "correct horse battery staple"
 
 func newScene(t testing.TB) *scene {
 	t.Helper()
+	return newSceneWith(t, "")
+}
+
+// newSceneWith is a scene in which the repository payments/api has more keys in the project's file.
+func newSceneWith(t testing.TB, keys string) *scene {
+	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is not installed")
 	}
@@ -44,7 +50,7 @@ func newScene(t testing.TB) *scene {
 		t.Fatal(err)
 	}
 	s.World = gatewaytest.New(t, "repositories:\n"+
-		"  - url: https://git.example.test/payments/api\n    credential: {basic_file: "+s.secret+"}\n"+
+		"  - url: https://git.example.test/payments/api\n    credential: {basic_file: "+s.secret+"}\n"+keys+
 		"  - url: https://git.example.test/payments/large\n    credential: {basic_file: "+s.secret+"}\n")
 	server, err := gitserver.New(gitserver.Config{
 		Root: s.root, Hooks: filepath.Join(dir, "hooks"), LogFile: s.log,

@@ -28,6 +28,8 @@ type Leases struct {
 	Ended []Lease `json:"ended"`
 	// More is how many open ones were left out: the newest are listed.
 	More int `json:"more,omitempty"`
+	// Alarms are the break-glass grants that hold now.
+	Alarms []Grant `json:"alarms,omitempty"`
 }
 
 // What may be revoked.
@@ -35,12 +37,13 @@ const (
 	RevokeUser    = "user"
 	RevokeSession = "session"
 	RevokeLease   = "lease"
+	RevokeGrant   = "grant"
 )
 
-// Revoke asks to end a user's sign-ins, what hangs below a session, or one lease.
+// Revoke asks to end a user's sign-ins, what hangs below a session, one lease, or a grant.
 type Revoke struct {
-	Kind string `json:"kind" enum:"user,session,lease"`
-	ID   string `json:"id" doc:"u-…, s-… or l-…; a user also by user principal name"`
+	Kind string `json:"kind" enum:"user,session,lease,grant"`
+	ID   string `json:"id" doc:"u-…, s-…, l-… or g-…; a user also by user principal name"`
 }
 
 // Revoked says what ended.
@@ -51,6 +54,8 @@ type Revoked struct {
 	Leases int `json:"leases"`
 	// Sessions is how many sign-ins or sessions ended.
 	Sessions int `json:"sessions"`
+	// Grants is how many grants ended.
+	Grants int `json:"grants,omitempty"`
 	// Recorded is false when it is closed here but could not be written yet.
 	Recorded bool   `json:"recorded"`
 	Message  string `json:"message"`

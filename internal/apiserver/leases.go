@@ -80,7 +80,7 @@ func (s *server) listed(r *http.Request) (api.Leases, error) {
 		return api.Leases{}, err
 	}
 	f := s.c.Access.Facts()
-	list := api.Leases{Open: []api.Lease{}, Ended: []api.Lease{}}
+	list := api.Leases{Open: []api.Lease{}, Ended: []api.Lease{}, Alarms: s.alarms(user)}
 	var open []*access.Lease
 	if user.IsZero() {
 		for l := range s.c.Access.Leases {

@@ -8,6 +8,7 @@ import (
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -29,6 +30,7 @@ func (s *server) revoke(w http.ResponseWriter, r *http.Request) error {
 // ending is what a revocation would end.
 type ending struct {
 	owner identity.UserID // whose it is: this decides who may
+	grant *grant.Grant    // where it is one; the right to end it is another
 	end   func(ctx context.Context, why string, by audit.Event) api.Revoked
 }
 
@@ -46,7 +48,14 @@ func (s *server) revoked(w http.ResponseWriter, r *http.Request, what api.Revoke
 		on = identity.Own(e.owner)
 	}
 	// Not by s.open: the lease of who ends their own sign-ins is cut too, and they shall get the answer all the same.
-	ctx, lease, err := s.c.Access.Open(r.Context(), s.request(r, identity.LeaseRevoke, on), nil)
+	action := identity.LeaseRevoke
+	if e.grant != nil {
+		action, on = identity.GrantRevoke, grantResource(e.grant.ID, e.owner, e.grant.Project)
+		if me := web.PrincipalFrom(r.Context()).User; !me.IsZero() && e.grant.By == me { // what one gave one may take back
+			on = identity.Own(me)
+		}
+	}
+	ctx, lease, err := s.c.Access.Open(r.Context(), s.request(r, action, on), nil)
 	notHere := problem.New(problem.NotFound, "There is no %s %s that you may end.", what.Kind, what.ID)
 	switch {
 	case problem.KindOf(err) == problem.Denied && err != nil:
@@ -58,7 +67,7 @@ func (s *server) revoked(w http.ResponseWriter, r *http.Request, what api.Revoke
 	if !found {
 		return notHere
 	}
-	by := s.event(r, string(identity.LeaseRevoke), on)
+	by := s.event(r, string(action), on)
 	by.Detail = map[string]any{"kind": what.Kind, "id": what.ID}
 	done := e.end(ctx, s.ender(r), by)
 	done.Kind, done.ID = what.Kind, what.ID
@@ -70,7 +79,7 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 	switch what.Kind {
 	case api.RevokeUser:
 		user, ok := s.userNamed(what.ID)
-		return ending{user, func(ctx context.Context, why string, by audit.Event) api.Revoked {
+		return ending{user, nil, func(ctx context.Context, why string, by audit.Event) api.Revoked {
 			before := s.c.Access.LeasesOf(user)
 			d := s.c.Sessions.EndUser(ctx, user, why, by)
 			return s.ended(ctx, d, before, by)
@@ -81,7 +90,7 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 		if !ok {
 			return e, false, nil
 		}
-		return ending{row.User, func(ctx context.Context, why string, by audit.Event) api.Revoked {
+		return ending{row.User, nil, func(ctx context.Context, why string, by audit.Event) api.Revoked {
 			before := s.c.Access.LeasesOf(row.User)
 			d := s.c.Sessions.EndSession(ctx, id, why, by)
 			return s.ended(ctx, d, before, by)
@@ -92,14 +101,24 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 			if l.ID != id {
 				continue
 			}
-			return ending{l.Request.Principal.User, func(ctx context.Context, why string, by audit.Event) api.Revoked {
+			return ending{l.Request.Principal.User, nil, func(ctx context.Context, why string, by audit.Event) api.Revoked {
 				s.c.Access.Revoke(id, access.Reason{Code: access.Revoked, Text: why})
 				return api.Revoked{Leases: cut([]*access.Lease{l}), Recorded: s.record(ctx, by)}
 			}}, true, nil
 		}
 		return e, false, nil
+	case api.RevokeGrant:
+		g, ok := s.c.Grants.Set().Grant(identity.GrantID(what.ID))
+		if !ok || !g.Live(s.c.Now()) {
+			return e, false, nil
+		}
+		return ending{g.User, g, func(ctx context.Context, why string, by audit.Event) api.Revoked {
+			before := s.c.Access.LeasesOf(g.User)
+			d := s.c.Grants.Revoke(ctx, g.ID, why, by)
+			return api.Revoked{Grants: d.Grants, Leases: cut(before), Recorded: !d.Unrecorded}
+		}}, true, nil
 	default:
-		return e, false, problem.New(problem.Invalid, "kind must be user, session or lease, not %q.", what.Kind)
+		return e, false, problem.New(problem.Invalid, "kind must be user, session, lease or grant, not %q.", what.Kind)
 	}
 }
 
@@ -156,7 +175,11 @@ func (s *server) userNamed(name string) (identity.UserID, bool) {
 
 func summary(d api.Revoked) string {
 	text := plural(d.Leases, "open access was", "open accesses were") + " closed."
-	if d.Kind != api.RevokeLease {
+	switch d.Kind {
+	case api.RevokeLease:
+	case api.RevokeGrant:
+		text = plural(d.Grants, "grant", "grants") + " ended; " + text
+	default:
 		text = plural(d.Sessions, "sign-in or session", "sign-ins or sessions") + " ended; " + text
 	}
 	if !d.Recorded {

@@ -21,6 +21,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -78,6 +79,7 @@ type world struct {
 	t          *testing.T
 	engine     *access.Engine
 	sessions   *session.Manager
+	grants     *grant.Manager
 	rows       *rows
 	audit      *memoryLog
 	workspaces *memoryWorkspaces
@@ -108,6 +110,7 @@ func newWorld(t *testing.T) *world {
 	if err := w.sessions.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	w.startGrants()
 	w.serve()
 	return w
 }
@@ -154,7 +157,7 @@ func projects(t *testing.T) *project.Set {
 // serve puts the API on a site that takes who asks from a header: identifying is another package's affair.
 func (w *world) serve() {
 	routes := Routes(Config{
-		Access: w.engine, Workspaces: w.workspaces, Sessions: w.sessions, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
+		Access: w.engine, Workspaces: w.workspaces, Sessions: w.sessions, Grants: w.grants, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
 		VerifyAudit: func(context.Context) (api.Verification, error) {
 			return api.Verification{OK: true, Text: "consistent"}, nil
 		},

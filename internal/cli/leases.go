@@ -43,6 +43,11 @@ with the reason.`,
 
 func (a *app) showLeases(l api.Leases) {
 	now := a.c.Now()
+	if len(l.Alarms) > 0 {
+		a.out.line("%s", "ALARM: the glass is broken. Roles given without approval hold now:")
+		a.showGrants(l.Alarms)
+		a.out.line("")
+	}
 	if len(l.Open) == 0 {
 		a.out.line("Nothing is open.")
 	} else {
@@ -88,11 +93,15 @@ func roleThrough(l api.Lease) string {
 
 func (a *app) revoke() *cobra.Command {
 	one := func(kind, use, short, example string) *cobra.Command {
+		var user string
 		var asJSON bool
 		cmd := &cobra.Command{
 			Use: kind + " " + use, Short: short, Example: example, Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				r := a.operator()
+				r, err := a.connect(cmd.Context(), user)
+				if err != nil {
+					return err
+				}
 				defer r.Close()
 				return a.revokeOne(cmd, r, kind, args[0], asJSON)
 			},
@@ -100,13 +109,15 @@ func (a *app) revoke() *cobra.Command {
 		if kind == api.RevokeUser {
 			cmd.ValidArgsFunction = a.completeUsers
 		}
+		a.signInFlag(cmd, &user)
 		cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's object")
 		return cmd
 	}
-	cmd := family("revoke", "End a user's sign-ins, a session, or one open access",
+	cmd := family("revoke", "End a user's sign-ins, a session, one open access, or a grant",
 		one(api.RevokeUser, "USER", "End all sign-ins of a user; who is still enabled may sign in again", "  lanyard revoke user ada@contoso.example"),
 		one(api.RevokeSession, "SESSION", "End a session and what hangs below it", "  lanyard revoke session s-abcdefghij234567"),
 		one(api.RevokeLease, "LEASE", "End one open access", "  lanyard revoke lease l-abcdefghij234567"),
+		one(api.RevokeGrant, "GRANT", "End a grant, and what is open because of it", "  lanyard revoke grant g-abcdefghij234567"),
 	)
 	cmd.Long = `Ends access now, without asking the tenant: it works also when the tenant or the database is down. What was closed
 here but could not be recorded yet is said.`
@@ -116,7 +127,7 @@ here but could not be recorded yet is said.`
 }
 
 func (a *app) revokeOne(cmd *cobra.Command, r *remote.Remote, kind, id string, asJSON bool) error {
-	if prefix, needs := map[string]string{api.RevokeSession: "s-", api.RevokeLease: "l-"}[kind]; needs && !strings.HasPrefix(id, prefix) {
+	if prefix, needs := map[string]string{api.RevokeSession: "s-", api.RevokeLease: "l-", api.RevokeGrant: "g-"}[kind]; needs && !strings.HasPrefix(id, prefix) {
 		return usage("%q is no %s: its ID begins with %s", id, kind, prefix)
 	}
 	done, err := r.Revoke(cmd.Context(), api.Revoke{Kind: kind, ID: id})

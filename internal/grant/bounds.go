@@ -16,7 +16,7 @@ const (
 	MaxApproval   = 24 * time.Hour // an approved access, and a delegation
 	MaxBreakGlass = time.Hour
 	PendingFor    = 24 * time.Hour // what nobody has decided by then is over
-	minFor        = time.Minute
+	minFor        = time.Second
 )
 
 const (

@@ -21,9 +21,9 @@ func given(t *testing.T, m *replica) identity.GrantID {
 	return q.ID
 }
 
-// TestRevokeWithTheDatabaseDown ends the grant here at once, gives nothing meanwhile, and writes the end later. What is
+// TestAttack18RevokeWithTheDatabaseDown ends the grant here at once, gives nothing meanwhile, and writes the end later. What is
 // read in between does not revive it.
-func TestRevokeWithTheDatabaseDown(t *testing.T) {
+func TestAttack18RevokeWithTheDatabaseDown(t *testing.T) {
 	onBoth(t, func(t *testing.T, db storetest.Database) {
 		m := newReplica(t, db, "one")
 		id := given(t, m)

@@ -56,8 +56,8 @@ type stamp struct {
 
 // decide answers as judge does, from the cache where it can. The entry is nil for what is not remembered.
 func (e *Engine) decide(f *Facts, r Request, now time.Time, check alive) (d *Decision, known *entry, cached bool) {
-	row, _, ok := f.Sessions.Session(r.Principal.Session)
-	if !ok {
+	row := f.Sessions.Row(r.Principal.Session)
+	if row == nil {
 		d := judge(f, r, now, check, nil)
 		return &d, nil, false
 	}
@@ -146,7 +146,7 @@ func (c *cache) begin(row *session.Session) *table {
 func (c *cache) prune(f *Facts) {
 	c.tables.Range(func(key, _ any) bool {
 		row := key.(*session.Session)
-		if now, _, ok := f.Sessions.Session(row.ID); !ok || now != row || !row.Ended.IsZero() {
+		if f.Sessions.Row(row.ID) != row || !row.Ended.IsZero() {
 			c.tables.Delete(key)
 		}
 		return true

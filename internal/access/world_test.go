@@ -11,6 +11,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/directory"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/project"
@@ -116,7 +117,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.engine = New(Config{
 		Facts: Facts{
-			Directory: snapshot, Projects: w.projects(payments), Policies: policies, Sessions: w.sessions(),
+			Directory: snapshot, Projects: w.projects(payments), Policies: policies, Sessions: w.sessions(), Grants: grant.NewSet(nil),
 			Bounds: Bounds{Stale: 5 * time.Minute, Close: 15 * time.Minute},
 		},
 		Audit: w.audit, Log: slog.New(slog.DiscardHandler), Now: w.now,
@@ -151,6 +152,7 @@ func (w *world) projects(text string) *project.Set {
 }
 
 func sessionOf(u identity.UserID) identity.SessionID { return identity.SessionID("s-" + u.Object) }
+func siteOf(u identity.UserID) identity.SessionID    { return identity.SessionID("s-site-" + u.Object) }
 func signInOf(u identity.UserID) identity.SignInID   { return identity.SignInID("i-" + u.Object) }
 
 func (w *world) sessions() *session.Set {
@@ -159,6 +161,7 @@ func (w *world) sessions() *session.Set {
 	for _, u := range []identity.UserID{ada, barbara, linus, mallory} {
 		signIns = append(signIns, session.SignIn{ID: signInOf(u), User: u, At: w.clock, Expires: w.clock.Add(12 * time.Hour)})
 		sessions = append(sessions, session.Session{ID: sessionOf(u), SignIn: signInOf(u), User: u, Kind: session.Browser, Created: w.clock})
+		sessions = append(sessions, session.Session{ID: siteOf(u), SignIn: signInOf(u), Parent: sessionOf(u), User: u, Kind: session.Site, Created: w.clock})
 	}
 	return session.NewSet(signIns, sessions)
 }

@@ -1,0 +1,33 @@
+package directory
+
+import (
+	"iter"
+	"maps"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// FindGroup finds the one group that a person at a command line means: by object ID, or by a display name that no other
+// group has. It is for asking about it, never for deciding.
+func (s *Snapshot) FindGroup(name string) (*Group, bool) {
+	var found *Group
+	twice := false
+	for g := range s.AllGroups() {
+		switch {
+		case g.ID.Object == name:
+			return g, true
+		case name != "" && strings.EqualFold(g.Name, name):
+			twice = twice || found != nil
+			found = g
+		}
+	}
+	return found, found != nil && !twice
+}
+
+// Below yields everyone who is in a group, directly or through other groups.
+func (s *Snapshot) Below(g identity.GroupID) iter.Seq[identity.UserID] {
+	users := map[identity.UserID]struct{}{}
+	s.below(map[identity.GroupID]struct{}{g: {}}, users)
+	return maps.Keys(users)
+}

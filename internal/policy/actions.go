@@ -8,4 +8,4 @@ import (
 )
 
 // Actions are all actions that the schema knows, in alphabetical order.
-func (s *Set) Actions() []identity.Action { return slices.Sorted(maps.Keys(s.actions)) }
+func (s *Set) Actions() []identity.Action { return slices.Sorted(maps.Keys(s.slices)) }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/cedar-policy/cedar-go/types"
@@ -76,14 +77,36 @@ func TestSlicesLoseNothing(t *testing.T) {
 }
 
 func TestTheShippedPoliciesAreCompiled(t *testing.T) {
-	for key, sl := range mustParse(t).slices {
-		for _, r := range sl.rules {
-			if !r.compiled {
-				t.Errorf("%s is not, for %v", r.id, key)
+	for action, table := range mustParse(t).slices {
+		for _, row := range table {
+			for _, sl := range row {
+				if sl == nil {
+					continue
+				}
+				for _, r := range sl.rules {
+					if !r.compiled {
+						t.Errorf("%s is not, for %s", r.id, action)
+					}
+				}
 			}
-			if key.principal != typeUser && key.principal != typeOperator && r.test.is(true) && !r.forbid {
-				t.Errorf("%s is always true for a %s", r.id, types.EntityType(key.principal))
+		}
+	}
+}
+
+// Every type of the schema that asks or is asked for has a place of its own.
+func TestPlaces(t *testing.T) {
+	known, err := readSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := map[int]types.EntityType{}
+	for _, action := range known.Actions {
+		for _, one := range append(slices.Clone(action.AppliesTo.Principals), action.AppliesTo.Resources...) {
+			at := place(one)
+			if other, ok := taken[at]; at == 0 || at >= places || ok && other != one {
+				t.Errorf("%s has the place %d of %q", one, at, other)
 			}
+			taken[at] = one
 		}
 	}
 }

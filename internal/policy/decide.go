@@ -37,7 +37,7 @@ func (s *Set) view(in Input, facts Facts) (*view, Verdict) {
 	}
 	slice := s.Slice(in.Action, in.Resource, in.Principal.Kind)
 	if slice == nil { // the policies were checked for what the schema knows, and for nothing else
-		if !s.actions[in.Action] {
+		if s.slices[in.Action] == nil {
 			return nil, Verdict{Errors: []string{fmt.Sprintf("no policy knows the action %q", in.Action)}}
 		}
 		return nil, Verdict{Errors: []string{fmt.Sprintf("%s cannot be asked for a resource of kind %q", in.Action, in.Resource.Kind)}}

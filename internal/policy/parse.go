@@ -50,20 +50,22 @@ type Source struct {
 
 // Set is a set of policies, checked. It is immutable.
 type Set struct {
-	tenant  identity.TenantID
-	slices  map[sliceKey]*Slice
-	actions map[identity.Action]bool
-	rules   []Rule
-	all     []*rule // as the rules
+	tenant identity.TenantID
+	slices map[identity.Action]*sliceTable
+	rules  []Rule
+	all    []*rule // as the rules
 }
 
 // Rule is one policy as it was written.
 type Rule struct {
-	ID     string
-	File   string
-	Line   int
-	Forbid bool
-	Text   string
+	ID      string
+	File    string
+	Line    int
+	Forbid  bool
+	Text    string
+	Comment string // the comment lines right above it, as they stand there; empty when there are none
+	// StepUp and Approval are what @step_up and @approval say; empty without.
+	StepUp, Approval string
 }
 
 // Rules are all policies, in the order of their files.
@@ -190,7 +192,22 @@ func (p *parser) policy(f File, words []token, policy *cedar.Policy) {
 	p.policies = append(p.policies, &rule{id: id, alone: []string{id}[:1:1], number: len(p.policies), file: f.Name, line: line,
 		forbid: policy.Effect() == cedar.Forbid, lift: lifted, policy: policy, body: body, names: names, reads: contextReads(body)})
 	last := words[len(words)-1]
-	p.rules = append(p.rules, Rule{ID: id, File: f.Name, Line: line, Forbid: policy.Effect() == cedar.Forbid, Text: f.Text[start : last.offset+len(last.text)]})
+	stepUp := lifted.stepUp
+	if lifted.sensitive {
+		stepUp = ofResource
+	}
+	p.rules = append(p.rules, Rule{ID: id, File: f.Name, Line: line, Forbid: policy.Effect() == cedar.Forbid, Text: f.Text[start : last.offset+len(last.text)],
+		Comment: commentAbove(f.Text[:start]), StepUp: stepUp, Approval: lifted.approval})
+}
+
+// commentAbove is the comment that a text ends with.
+func commentAbove(text string) string {
+	lines := strings.Split(text, "\n")
+	first := len(lines) - 1 // the line on which the policy begins
+	for first > 0 && strings.HasPrefix(strings.TrimSpace(lines[first-1]), "//") {
+		first--
+	}
+	return strings.Join(lines[first:len(lines)-1], "\n")
 }
 
 // flatten lists the errors that errors.Join joined, each message once.
@@ -213,13 +230,13 @@ func flatten(err error) []error {
 }
 
 func (p *parser) set() *Set {
-	s := &Set{tenant: p.tenant, slices: map[sliceKey]*Slice{}, actions: map[identity.Action]bool{}, rules: p.rules, all: p.policies}
+	s := &Set{tenant: p.tenant, slices: map[identity.Action]*sliceTable{}, rules: p.rules, all: p.policies}
 	for uid, action := range p.schema.Actions {
-		s.actions[identity.Action(uid.ID)] = true
+		table := &sliceTable{}
+		s.slices[identity.Action(uid.ID)] = table
 		for _, resource := range action.AppliesTo.Resources {
 			for _, principal := range action.AppliesTo.Principals {
-				key := sliceKey{identity.Action(uid.ID), resource, principal}
-				s.slices[key] = newSlice(key, p.policies)
+				table[place(resource)][place(principal)] = newSlice(sliceKey{identity.Action(uid.ID), resource, principal}, p.policies)
 			}
 		}
 	}

@@ -184,6 +184,9 @@ func TestRules(t *testing.T) {
 		if r.File != ShippedFile || r.Line == 0 || !strings.HasPrefix(r.Text, `@id("`+r.ID+`")`) || !strings.HasSuffix(r.Text, ";") {
 			t.Errorf("%+v", r)
 		}
+		if r.ID == "sensitive-repositories" && (r.StepUp != "resource.sensitive" || !strings.HasPrefix(r.Comment, "// What a project's file")) {
+			t.Errorf("%+v", r)
+		}
 	}
 }
 

@@ -58,7 +58,11 @@ type Rests struct {
 // such a resource; Decide denies there. Who remembers a verdict remembers it for the slice, the principal's user, the
 // resource, what Reads leaves of the circumstances, and the facts that Rests names; until Verdict.Until.
 func (s *Set) Slice(action identity.Action, r identity.Resource, p identity.PrincipalKind) *Slice {
-	return s.slices[sliceKey{action, resourceType(r.Kind), principalType(p)}]
+	of := s.slices[action]
+	if of == nil {
+		return nil
+	}
+	return of[place(resourceType(r.Kind))][place(principalType(p))]
 }
 
 // Reads is c without what no policy of the slice reads. Circumstances that it makes equal get the same verdict.
@@ -71,6 +75,38 @@ type sliceKey struct {
 	action    identity.Action
 	resource  types.EntityType
 	principal types.EntityType
+}
+
+// sliceTable holds the slices of one action, by the places of resource and principal.
+type sliceTable [places][places]*Slice
+
+const places = 12
+
+// place is the row or column of an entity type; 0 for what is neither asked for nor asks.
+func place(t types.EntityType) int {
+	switch t {
+	case typeUser:
+		return 1
+	case typeOperator:
+		return 2
+	case typeAnonymous:
+		return 3
+	case typeService:
+		return 4
+	case typeRepo:
+		return 5
+	case typeApp:
+		return 6
+	case typeWorkspace:
+		return 7
+	case typeProject:
+		return 8
+	case typeInstallation:
+		return 9
+	case typeGrant:
+		return 10
+	}
+	return 0
 }
 
 func newSlice(key sliceKey, rules []*rule) *Slice {

@@ -45,7 +45,8 @@ func (d Decision) missing(f *Facts, in policy.Input, v *view) string {
 	where := "project " + projectName(f, in.Resource.Project)
 	for _, role := range policy.ProjectRoles() {
 		verdict := f.Policies.Decide(in, as{v, role})
-		if !verdict.Allow || d.Role.Includes(role) {
+		enough := verdict.Allow || verdict.StepUp != "" || !verdict.Approval.IsZero() // with what else can be done about it
+		if !enough || d.Role.Includes(role) {
 			continue
 		}
 		held := "has no role"

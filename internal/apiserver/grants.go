@@ -196,7 +196,7 @@ func (s *server) breakGlass(w http.ResponseWriter, r *http.Request) error {
 		})
 	}
 	on := grantResource("", user.ID, p.ID)
-	return s.open(w, r, identity.GrantBreakGlass, on, false, func(w http.ResponseWriter, r *http.Request) error {
+	err = s.open(w, r, identity.GrantBreakGlass, on, false, func(w http.ResponseWriter, r *http.Request) error {
 		if !user.Enabled {
 			return problem.New(problem.Conflict, "%s is disabled in the directory; breaking the glass does not change that.", user.Name)
 		}
@@ -210,6 +210,7 @@ func (s *server) breakGlass(w http.ResponseWriter, r *http.Request) error {
 		}
 		return answer(w, http.StatusCreated, grantOf(f, &g))
 	})
+	return forThemselves(r, user.ID, err, "Nobody breaks the glass for themselves: another administrator or the operator has to.")
 }
 
 // short prints a length of time without its zeroes: 1h, 90m.

@@ -138,7 +138,7 @@ func (s *server) showRequest(w http.ResponseWriter, r *http.Request) error {
 }
 
 // deciding serves an approver's answer to a request.
-func (s *server) deciding(decide func(context.Context, identity.GrantID, grant.Answer) (grant.Request, error)) web.Handler {
+func (s *server) deciding(decide func(Grants, context.Context, identity.GrantID, grant.Answer) (grant.Request, error)) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		q, err := s.oneRequest(r)
 		if err != nil {
@@ -153,10 +153,10 @@ func (s *server) deciding(decide func(context.Context, identity.GrantID, grant.A
 			return err
 		}
 		on := grantResource(q.ID, q.User, q.Resource.Project)
-		return s.open(w, r, identity.GrantApprove, on, false, func(w http.ResponseWriter, r *http.Request) error {
+		err = s.open(w, r, identity.GrantApprove, on, false, func(w http.ResponseWriter, r *http.Request) error {
 			who := web.PrincipalFrom(r.Context())
 			by := s.event(r, string(identity.GrantApprove), on)
-			q, err := decide(r.Context(), q.ID, grant.Answer{
+			q, err := decide(s.c.Grants, r.Context(), q.ID, grant.Answer{
 				By: who.User, Words: a.Why, For: shorter, Event: by,
 				Check: func(q grant.Request) error { return s.c.Access.Facts().Approver(who, q) },
 			})
@@ -169,7 +169,16 @@ func (s *server) deciding(decide func(context.Context, identity.GrantID, grant.A
 			}
 			return answer(w, http.StatusOK, s.requestOf(r, q))
 		})
+		return forThemselves(r, q.User, err, "Nobody approves for themselves: another member of %s has to decide.", groupName(s.c.Access.Facts(), q.Approvers))
 	}
+}
+
+// forThemselves says why somebody was denied who wanted to give themselves something.
+func forThemselves(r *http.Request, whom identity.UserID, err error, format string, args ...any) error {
+	if err == nil || problem.KindOf(err) != problem.Denied || web.PrincipalFrom(r.Context()).User != whom {
+		return err
+	}
+	return problem.Wrap(err, problem.Denied, format, args...)
 }
 
 // withdraw takes one's own request back.

@@ -86,6 +86,9 @@ above the list of leases as long as it holds.`,
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if why == "" {
+				return noReason(cmd)
+			}
 			r, err := a.connect(cmd.Context(), user)
 			if err != nil {
 				return err
@@ -108,7 +111,6 @@ above the list of leases as long as it holds.`,
 	cmd.Flags().StringVar(&why, "why", "", "the `reason`")
 	cmd.Flags().StringVar(&wanted, "for", "", "how `long` (default 30m, at most 1h)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's object")
-	_ = cmd.MarkFlagRequired("why")
 	return cmd
 }
 

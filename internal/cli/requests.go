@@ -22,6 +22,9 @@ RESOURCE is a repository's URL, PROJECT/NAME, or a workspace's ID.`,
 		Example: `  lanyard request repo:write https://git.example.test/payments/api --why "hotfix for ticket 4711" --for 2h --user ada`,
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: completeActions,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if why == "" {
+				return noReason(cmd)
+			}
 			r, err := a.connect(cmd.Context(), user)
 			if err != nil {
 				return err
@@ -43,7 +46,6 @@ RESOURCE is a repository's URL, PROJECT/NAME, or a workspace's ID.`,
 	cmd.Flags().StringVar(&why, "why", "", "the `reason`, for who decides and for the audit log")
 	cmd.Flags().StringVar(&wanted, "for", "", "how `long`, such as 30m or 2h (default 1h, at most 24h)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's object")
-	_ = cmd.MarkFlagRequired("why")
 	return cmd
 }
 
@@ -98,6 +100,9 @@ them for auditors, administrators and the operator.`,
 	return cmd
 }
 
+// noReason refuses what others decide or judge by, without words to decide by.
+func noReason(cmd *cobra.Command) error { return usage("`%s` needs --why \"the reason\"", cmd.CommandPath()) }
+
 // became is why somebody asks, and who said what to it.
 func (a *app) became(q api.Request) string {
 	if q.ByName == "" || q.State == "withdrawn" {
@@ -135,6 +140,9 @@ func (a *app) decision(use, short, long, example string, approve bool) *cobra.Co
 			if !strings.HasPrefix(args[0], "g-") {
 				return usage("%q is no request: its ID begins with g-", args[0])
 			}
+			if !approve && why == "" {
+				return noReason(cmd)
+			}
 			r, err := a.connect(cmd.Context(), user)
 			if err != nil {
 				return err
@@ -156,8 +164,6 @@ func (a *app) decision(use, short, long, example string, approve bool) *cobra.Co
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's object")
 	if approve {
 		cmd.Flags().StringVar(&shorter, "for", "", "less `time` than was asked for")
-	} else {
-		_ = cmd.MarkFlagRequired("why")
 	}
 	return cmd
 }

@@ -35,10 +35,10 @@ func TestAskApproveCut(t *testing.T) {
 	if list := run[api.Page[api.Request]](w, "requests", "--user", "linus"); len(list.Items) != 0 {
 		t.Errorf("a stranger sees %+v", list)
 	}
-	refused(w, 3, "", "approve", asked.ID, "--user", "ada")             // who asked
-	refused(w, 1, "no request", "approve", asked.ID, "--user", "linus") // a stranger
-	refused(w, 3, "", "approve", asked.ID)                              // the operator
-	refused(w, 3, "", "approve", asked.ID, "--user", "margaret")        // an administrator
+	refused(w, 3, "Nobody approves for themselves", "approve", asked.ID, "--user", "ada") // who asked
+	refused(w, 1, "no request", "approve", asked.ID, "--user", "linus")                   // a stranger
+	refused(w, 3, "", "approve", asked.ID)                                                // the operator
+	refused(w, 3, "", "approve", asked.ID, "--user", "margaret")                          // an administrator
 
 	approved := run[api.Request](w, "approve", asked.ID, "--for", "1h", "--why", "go", "--user", "grace")
 	if approved.State != "approved" || approved.ByName == "" {
@@ -86,7 +86,7 @@ func TestBreakGlass(t *testing.T) {
 	}
 	refused(w, 2, "", "break-glass", "linus@contoso.example", "payments", "developer")
 	refused(w, 2, "between", "break-glass", "linus@contoso.example", "payments", "developer", "--why", "outage", "--for", "2h")
-	refused(w, 3, "nobody-approves-for-themselves", "break-glass", "margaret@contoso.example", "payments", "developer", "--why", "outage", "--as", "margaret")
+	refused(w, 3, "Nobody breaks the glass for themselves", "break-glass", "margaret@contoso.example", "payments", "developer", "--why", "outage", "--as", "margaret")
 	refused(w, 3, "", "break-glass", "linus@contoso.example", "payments", "developer", "--why", "outage", "--as", "grace")
 	g := run[api.Grant](w, "break-glass", "linus@contoso.example", "payments", "developer", "--why", "outage", "--for", "30m")
 	if g.Role != "developer" || g.ByName != "operator" || !may() {

@@ -25,6 +25,7 @@ const (
 	DecisionExplain Action = "decision:explain"  // ask why, for oneself or others
 	SelfView        Action = "self:view"         // who am I, through which groups
 	SelfSignOut     Action = "self:signout"      // end one's own sign-in
+	SelfConnect     Action = "self:connect"      // make or drop one's own connection to a Git host
 	GrantList       Action = "grant:list"        // see requests and grants
 	GrantRequest    Action = "grant:request"     // ask a person for approval
 	GrantApprove    Action = "grant:approve"     // approve or refuse what another asked for

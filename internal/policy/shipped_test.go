@@ -140,7 +140,7 @@ func TestShippedMeaning(t *testing.T) {
 		{}:                      {},
 		{Kind: identity.Person}: {}, // a person without an ID is nobody
 	}
-	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.LeaseList, identity.LeaseRevoke,
+	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.LeaseList, identity.LeaseRevoke,
 		identity.DecisionExplain, identity.AuditRead, identity.GrantList, identity.GrantRequest, identity.GrantDelegate, identity.GrantRevoke}
 	grants := map[identity.Principal]row{
 		person(vera): {veras: {identity.GrantRevoke}, adams: {identity.GrantApprove}},
@@ -200,7 +200,7 @@ var actions = []identity.Action{
 	identity.RepoMaintain, identity.AppCall, identity.WorkspaceCreate,
 	identity.WorkspaceList, identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
 	identity.WorkspaceDelete, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead,
-	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.GrantList, identity.GrantRequest,
+	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.GrantList, identity.GrantRequest,
 	identity.GrantApprove, identity.GrantRevoke, identity.GrantDelegate, identity.GrantBreakGlass,
 }
 

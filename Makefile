@@ -10,7 +10,7 @@ ESBUILD := $(GO) tool esbuild
 UI := $(shell find ui/src -type f 2>/dev/null) ui/package.json ui/tsconfig.json
 DIST := internal/dashboard/dist
 
-.PHONY: help run build check test test-all bench needs-run needs-test ui clean FORCE
+.PHONY: help run build check test test-all bench needs-run needs-test needs-bench ui clean FORCE
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -56,7 +56,10 @@ test: needs-test build ## every test but the slow ones, with the race detector
 test-all: needs-test build ## the slow ones too
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 LANYARD_SLOW=1 $(GO) test -race -count=1 -timeout 60m ./...
 
-bench: needs-test build ## benchmarks, a line each (ONLY=name for one)
+needs-bench: needs-test
+	@scripts/need nginx:nginx apache2-bin:apache2 libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so caddy:caddy
+
+bench: needs-bench build ## benchmarks, a line each (ONLY=name for one)
 	$(GO) run ./bench $(ONLY)
 
 clean: ## remove what was built

@@ -36,11 +36,17 @@ type gatewayOrder struct {
 	People int
 	App    string // address; empty: none
 	Git    string // address; empty: none
+	// Redirects are where the tenant may send people back to besides, for peers that are its clients too.
+	Redirects []string
 }
+
+// tenantAnswer is what a client of the sample tenant is configured with.
+type tenantAnswer struct{ Issuer, ClientID, Secret string }
 
 type gatewayAnswer struct {
 	URL     string
 	Sockets string // folder of the workspaces' socket folders
+	Tenant  tenantAnswer
 }
 
 // The hosts in the benchmark's project, which exist in this program only.
@@ -50,7 +56,10 @@ const (
 )
 
 // team is the group, itself in payments-engineers, that the benchmark's people are in.
-const team = "bench-team"
+const (
+	team   = "bench-team"
+	teamID = "9d0f6f5e-0000-4000-8000-ffffffffffff"
+)
 
 func personName(i int) string { return "bench-" + strconv.Itoa(i) }
 
@@ -100,7 +109,7 @@ func (g *gatewayRole) start(ctx context.Context, o gatewayOrder) (a gatewayAnswe
 	const secret = "only-the-benchmark-knows-this-too"
 	if g.tenant, err = entrasim.New(entrasim.Config{
 		URL: on("tenant"), Dial: server.Dial, Log: log, Organisation: organisation(o.People, entrasim.Sample{
-			RedirectURIs: []string{url + signin.RedirectPath, url + signin.LogoutPath}, Secret: secret,
+			RedirectURIs: append(o.Redirects, url+signin.RedirectPath, url+signin.LogoutPath), Secret: secret,
 		}),
 	}); err != nil {
 		return a, err
@@ -141,7 +150,9 @@ func (g *gatewayRole) start(ctx context.Context, o gatewayOrder) (a gatewayAnswe
 	case err := <-g.ended:
 		return a, err
 	}
-	return gatewayAnswer{URL: url, Sockets: filepath.Join(data, "s")}, nil
+	return gatewayAnswer{URL: url, Sockets: filepath.Join(data, "s"), Tenant: tenantAnswer{
+		Issuer: g.tenant.Issuer(), ClientID: entrasim.LanyardAppID, Secret: secret,
+	}}, nil
 }
 
 func (g *gatewayRole) close() {
@@ -157,7 +168,7 @@ func (g *gatewayRole) close() {
 // organisation is the sample organisation with so many more people, all of them in one group of developers.
 func organisation(people int, s entrasim.Sample) entrasim.Organisation {
 	org := entrasim.Contoso(s)
-	group := entrasim.Group{ID: "9d0f6f5e-0000-4000-8000-ffffffffffff", DisplayName: team}
+	group := entrasim.Group{ID: teamID, DisplayName: team}
 	for i := range people {
 		name := personName(i)
 		u := entrasim.User{

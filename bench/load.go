@@ -50,6 +50,22 @@ type target struct {
 	Tunnel  int
 	Address string // when not empty
 	Path    string
+	visitor
+}
+
+// visitor is how a person who is signed in at a peer asks it; the zero visitor asks as anybody.
+type visitor struct {
+	Host   string // the name of the peer's site, which the session belongs to
+	Cookie string
+}
+
+func (v visitor) introduce(r *http.Request) {
+	if v.Host != "" {
+		r.Host = v.Host
+	}
+	if v.Cookie != "" {
+		r.Header.Set("Cookie", v.Cookie)
+	}
 }
 
 func (l *loadRole) client(t target) (http.RoundTripper, string) {
@@ -80,7 +96,7 @@ func (l *loadRole) requests(ctx context.Context, o requestOrder) (requestCount, 
 	for range o.Connections {
 		all.Go(func() {
 			for time.Now().Before(end) && failed.Load() == nil {
-				n, err := get(ctx, transport, url)
+				n, err := get(ctx, transport, url, o.visitor)
 				if err != nil {
 					failed.Store(&err)
 					return
@@ -97,11 +113,12 @@ func (l *loadRole) requests(ctx context.Context, o requestOrder) (requestCount, 
 	return requestCount{done.Load(), bytes.Load()}, nil
 }
 
-func get(ctx context.Context, t http.RoundTripper, url string) (int64, error) {
+func get(ctx context.Context, t http.RoundTripper, url string, v visitor) (int64, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, err
 	}
+	v.introduce(r)
 	resp, err := t.RoundTrip(r)
 	if err != nil {
 		return 0, err

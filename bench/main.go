@@ -27,11 +27,13 @@ type benchmark struct {
 func benchmarks() []benchmark {
 	return []benchmark{
 		{"decide", []string{"decide.uncached", "decide.cached"}, benchDecide},
-		{"audit", []string{"audit.durable"}, benchAudit},
+		{"decide-peers", []string{"decide.uncached", "decide.cached"}, benchDecidePeers},
+		{"audit", []string{"audit.durable", "audit.search.p50", "audit.search.p99"}, benchAudit},
 		{"directory", []string{"directory.effect.p50", "directory.effect.p99"}, benchDirectory},
 		{"http", []string{"http.cpu"}, benchHTTP},
 		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
 		{"start", []string{"start.sandbox.p50"}, benchStart},
+		{"cut-peers", []string{"cut.peers"}, benchCutPeers},
 		{"cut", []string{"cut.one.p50", "cut.one.p99", "cut.all"}, benchCut},
 	}
 }
@@ -85,7 +87,8 @@ func main() {
 	}
 }
 
-// choose finds the benchmarks that names mean: a benchmark's name, or a figure's with or without its size.
+// choose finds the benchmarks that names mean: a benchmark's name, or a figure's with or without its size. A figure may
+// be of several, each beside peers of its own.
 func choose(names []string) ([]benchmark, error) {
 	if len(names) == 0 {
 		return benchmarks(), nil
@@ -93,14 +96,18 @@ func choose(names []string) ([]benchmark, error) {
 	var chosen []benchmark
 	for _, name := range names {
 		figure, _, _ := strings.Cut(name, "@")
-		i := slices.IndexFunc(benchmarks(), func(b benchmark) bool {
-			return b.name == strings.TrimSuffix(name, ".go") || slices.Contains(b.figures, figure)
-		})
-		if i < 0 {
-			return nil, fmt.Errorf("no figure and no benchmark is called %q", name)
+		known := false
+		for _, found := range benchmarks() {
+			if found.name != strings.TrimSuffix(name, ".go") && !slices.Contains(found.figures, figure) {
+				continue
+			}
+			known = true
+			if !slices.ContainsFunc(chosen, func(b benchmark) bool { return b.name == found.name }) {
+				chosen = append(chosen, found)
+			}
 		}
-		if found := benchmarks()[i]; !slices.ContainsFunc(chosen, func(b benchmark) bool { return b.name == found.name }) {
-			chosen = append(chosen, found)
+		if !known {
+			return nil, fmt.Errorf("no figure and no benchmark is called %q", name)
 		}
 	}
 	return chosen, nil

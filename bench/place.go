@@ -20,12 +20,14 @@ type place struct {
 	gateway, upstream, load *part
 	app, git                string // addresses of the upstream
 	folder                  string
+	tenant                  tenantAnswer
 	people                  int
 }
 
 type placeOrder struct {
 	people    int
 	megabytes int // of the repository; 0: none
+	redirects []string
 }
 
 // newPlace starts the parts, signs the people in by the real code flow, and makes their workspaces.
@@ -55,10 +57,11 @@ func newPlace(ctx context.Context, o placeOrder) (_ *place, err error) {
 			return nil, err
 		}
 	}
-	about, err := ask[gatewayAnswer](ctx, p.gateway, "start", gatewayOrder{Folder: p.folder, People: o.people, App: p.app, Git: p.git})
+	about, err := ask[gatewayAnswer](ctx, p.gateway, "start", gatewayOrder{Folder: p.folder, People: o.people, App: p.app, Git: p.git, Redirects: o.redirects})
 	if err != nil {
 		return nil, err
 	}
+	p.tenant = about.Tenant
 	for i := range o.people {
 		if err := p.workspace(ctx, about, i); err != nil {
 			return nil, fmt.Errorf("the workspace of %s: %w", personName(i), err)
@@ -120,8 +123,27 @@ func (p *place) close() {
 	}
 }
 
+// spender is a process, or a group of them, whose CPU time is counted.
+type spender interface {
+	cpu(context.Context) (time.Duration, error)
+}
+
+// together are several whose CPU time is added up.
+type together []spender
+
+func (t together) cpu(ctx context.Context) (sum time.Duration, err error) {
+	for _, one := range t {
+		d, err := one.cpu(ctx)
+		if err != nil {
+			return 0, err
+		}
+		sum += d
+	}
+	return sum, nil
+}
+
 // cost runs something and returns the CPU time that a part took meanwhile.
-func (b *bench) cost(ctx context.Context, p *part, do func() error) (time.Duration, error) {
+func (b *bench) cost(ctx context.Context, p spender, do func() error) (time.Duration, error) {
 	before, err := p.cpu(ctx)
 	if err != nil {
 		return 0, err

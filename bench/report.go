@@ -20,6 +20,11 @@ func compare(name string, value float64, unit, peer string, other float64) {
 	fmt.Printf("BENCH %s %s %s vs %s %s %s\n", name, number(value), unit, peer, number(other), number(value/other))
 }
 
+// stillOpen says that something was not ended within a time.
+func stillOpen(name string, after time.Duration) {
+	fmt.Printf("OPEN %s after %s s\n", name, number(after.Seconds()))
+}
+
 // skip says that a figure cannot be measured here.
 func skip(name, reason string) { fmt.Printf("SKIP %s %s\n", name, reason) }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/lanyardhq/lanyard/internal/dev/gitserver"
 )
 
@@ -46,6 +48,9 @@ func (u *upstreamRole) methods() map[string]method {
 	}
 }
 
+// beat is how often the streams say a line whose end is waited for.
+const beat = time.Second
+
 // heartbeat is how often a stream says a line: most of what is open is idle most of the time.
 const heartbeat = 10 * time.Second
 
@@ -56,21 +61,47 @@ func app() http.Handler {
 	mux.HandleFunc("GET /small", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, small) // who asked is gone if this fails
 	})
-	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
-		tick := time.NewTicker(heartbeat)
-		defer tick.Stop()
-		for {
-			if _, err := io.WriteString(w, "still open\n"); err != nil || http.NewResponseController(w).Flush() != nil {
-				return
-			}
-			select {
-			case <-r.Context().Done():
-				return
-			case <-tick.C:
-			}
-		}
+	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) { stream(w, r, heartbeat) })
+	mux.HandleFunc("GET /beat", func(w http.ResponseWriter, r *http.Request) { stream(w, r, beat) })
+	mux.HandleFunc("GET /ws", socket)
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) { // where a sign-in at a peer leads back to
+		_, _ = io.WriteString(w, "signed in")
 	})
 	return mux
+}
+
+func stream(w http.ResponseWriter, r *http.Request, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if _, err := io.WriteString(w, "still open\n"); err != nil || http.NewResponseController(w).Flush() != nil {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// socket is a WebSocket that says a line at each beat.
+func socket(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // behind the gateway its host is another
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	ctx := c.CloseRead(r.Context())
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for c.Write(ctx, websocket.MessageText, []byte("still open")) == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 type gitOrder struct {

@@ -101,7 +101,9 @@ them for auditors, administrators and the operator.`,
 }
 
 // noReason refuses what others decide or judge by, without words to decide by.
-func noReason(cmd *cobra.Command) error { return usage("`%s` needs --why \"the reason\"", cmd.CommandPath()) }
+func noReason(cmd *cobra.Command) error {
+	return usage("`%s` needs --why \"the reason\"", cmd.CommandPath())
+}
 
 // became is why somebody asks, and who said what to it.
 func (a *app) became(q api.Request) string {

@@ -60,6 +60,13 @@ func (d *Dashboard) Routes() []web.Route {
 // TerminalAssets are the routes that a terminal's site needs beside its page.
 func (d *Dashboard) TerminalAssets() []web.Route { return []web.Route{d.assetRoute()} }
 
+// AssetsBelow are the routes that pages which FailBelow shows need, below a path that is Lanyard's own.
+func (d *Dashboard) AssetsBelow(prefix string) []web.Route {
+	route := d.assetRoute()
+	route.Path = strings.TrimSuffix(prefix, "/") + route.Path
+	return []web.Route{route}
+}
+
 func (d *Dashboard) assetRoute() web.Route {
 	return web.Route{Method: http.MethodGet, Path: "/assets/{version}/{name}",
 		Access: web.Public("scripts and styles are the same for everybody"), Serve: d.assets.serve}
@@ -89,16 +96,25 @@ func (d *Dashboard) shell(w http.ResponseWriter, _ *http.Request) error {
 
 // Fail shows an error: as a problem document to programs and to the API, as a page to people.
 func (d *Dashboard) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	if strings.HasPrefix(r.URL.Path, "/api/") || !wantsPage(r) {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		problem.Write(w, err)
+		return
+	}
+	d.FailBelow("/", w, r, err)
+}
+
+// FailBelow is Fail on a site where only what is below prefix is Lanyard's.
+func (d *Dashboard) FailBelow(prefix string, w http.ResponseWriter, r *http.Request, err error) {
+	if !wantsPage(r) {
 		problem.Write(w, err)
 		return
 	}
 	doc := problem.DocumentOf(err)
 	page := struct {
 		problem.Document
-		URL    string
-		SignIn bool
-	}{doc, d.c.URL, doc.Status == http.StatusUnauthorized}
+		URL, Below string
+		SignIn     bool
+	}{doc, d.c.URL, strings.TrimSuffix(prefix, "/"), doc.Status == http.StatusUnauthorized}
 	d.render(w, doc.Status, "error.html", page, policy{})
 }
 

@@ -36,3 +36,41 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// bodyPace is how many bytes a second a request to an app has to bring at least, over its whole time: apps are sent more
+// than forms, and who sends slowly is not who sends to hold a connection.
+const bodyPace = 4 << 10
+
+// inPace bounds how slowly the request's body may come: it has the time that inTime gives, and more as it comes.
+func inPace(w http.ResponseWriter, r *http.Request, within time.Duration) {
+	if r.ContentLength == 0 || r.Body == nil {
+		return
+	}
+	body := &pacedBody{ReadCloser: r.Body, limits: http.NewResponseController(w), until: time.Now().Add(within)}
+	if body.limits.SetReadDeadline(body.until) != nil {
+		return // a recorder in a test has no deadlines
+	}
+	r.Body = body
+}
+
+// pacedBody moves the bound as bytes come.
+type pacedBody struct {
+	io.ReadCloser
+	limits *http.ResponseController
+	until  time.Time
+	since  int // bytes since the bound was moved
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.since += n
+	switch {
+	case err == io.EOF:
+		_ = b.limits.SetReadDeadline(time.Time{}) // it was set, so it can be
+	case err == nil && b.since >= bodyPace:
+		b.until = b.until.Add(time.Duration(b.since/bodyPace) * time.Second)
+		b.since %= bodyPace
+		_ = b.limits.SetReadDeadline(b.until)
+	}
+	return n, err
+}

@@ -37,14 +37,21 @@ type hosts struct {
 	machine   http.Handler
 	terminal  http.Handler
 	terminals terminalHosts
+	app       http.Handler
+	apps      appHosts
 	others    map[string]http.Handler // by host without port: the sample tenant under dev
 	// bodyWithin is how long the body of a request may take to come.
 	bodyWithin time.Duration
 }
 
 func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	inTime(w, r, h.bodyWithin)
 	host := strings.ToLower(r.Host)
+	if _, app := h.apps.app(host); app {
+		inPace(w, r, h.bodyWithin)
+		h.app.ServeHTTP(w, r)
+		return
+	}
+	inTime(w, r, h.bodyWithin)
 	name := host
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		name = host[:i]
@@ -105,7 +112,11 @@ func (s *Server) workspaceOf(id identity.WorkspaceID) identity.Resource {
 
 // siteOf says what a session is handed over for.
 func (s *Server) siteOf(host string) (access.Request, identity.WorkspaceID, bool) {
-	id, ok := s.terminals.workspace(strings.ToLower(host))
+	host = strings.ToLower(host)
+	if app, ok := s.apps.app(host); ok {
+		return s.appOf(app), "", true
+	}
+	id, ok := s.terminals.workspace(host)
 	if !ok {
 		return access.Request{}, "", false
 	}

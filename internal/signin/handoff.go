@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -23,7 +24,7 @@ import (
 //  2. there the person's session is known; if they may open what the host stands for, they are led back to
 //     /_lanyard/enter?code=<one-use code>;
 //  3. the other site takes the code only together with its own cookie, so a code is of no use in another browser,
-//     and sets its session cookie.
+//     sets its session cookie, and leads to where the person wanted to go, which it kept in that first cookie.
 const (
 	handOffKind   = "handoff"
 	handOffCookie = "__Host-lanyard-handoff"
@@ -50,7 +51,8 @@ func (s *Service) handOff(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, "/login?"+url.Values{"return": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		return nil
 	}
-	if on := request.Resource; on.Kind == identity.KindWorkspace && on.Owner.IsZero() { // not there: said as if hidden
+	on := request.Resource
+	if on.Kind == identity.KindWorkspace && on.Owner.IsZero() || on.Kind == identity.KindApp && on.Project == "" { // not there: said as if hidden
 		return problem.New(problem.NotFound, "%s", access.NotHere(on.Kind, on.Name))
 	}
 	request.Principal = who
@@ -107,13 +109,30 @@ func (s *Service) enter(w http.ResponseWriter, r *http.Request) error {
 	web.SetCookie(w, handOffCookie, "", -1)
 	web.SetCookie(w, session.CookieName, cookie, 0)
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, wanted(bound[0].Value), http.StatusSeeOther)
 	return nil
+}
+
+// wanted is the path that a hand-off's cookie keeps.
+func wanted(cookie string) string {
+	_, kept, _ := strings.Cut(cookie, ".")
+	path, err := base64.RawURLEncoding.DecodeString(kept)
+	if err != nil || len(path) == 0 {
+		return "/"
+	}
+	local, err := web.LocalPath(string(path))
+	if err != nil || strings.HasPrefix(local, enterPath) {
+		return "/"
+	}
+	return local
 }
 
 // Lead is step 1: for a site that finds no session on a page that a person opens.
 func (s *Service) Lead(w http.ResponseWriter, r *http.Request) {
-	value := random()
+	value := random() + "." + base64.RawURLEncoding.EncodeToString([]byte(r.URL.RequestURI()))
+	if len(value) > 3<<10 { // browsers keep cookies up to 4 KiB
+		value = random()
+	}
 	web.SetCookie(w, handOffCookie, value, int(10*time.Minute/time.Second))
 	http.Redirect(w, r, s.c.URL+"/open?"+url.Values{"to": {r.Host}, "bind": {hashOf(value)}}.Encode(), http.StatusSeeOther)
 }

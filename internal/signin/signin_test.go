@@ -270,6 +270,11 @@ func TestHandOff(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 	host := strings.TrimPrefix(site, "http://")
+	delete(b.cookies, host)
+	_, _, enter = b.get(site+"/lead?of=books&to=//evil.example", until("/_lanyard/enter"))
+	if _, _, last := b.send(http.MethodGet, enter.String(), nil); last.String() != site+"/lead?of=books&to=//evil.example" {
+		t.Errorf("led to %v, not to where it began", last)
+	}
 	elsewhere := newBrowser(t)
 	elsewhere.cookies[strings.TrimPrefix(w.url, "http://")] = b.cookies[host]
 	if elsewhere.whoami(w) != "" {

@@ -148,6 +148,9 @@ func newWorld(t *testing.T) *world {
 		Routes: append(w.signin.Routes(), w.signin.Enter(),
 			web.Route{Method: "GET", Path: "/{$}", Access: web.Public("test"), Serve: whoami},
 			web.Route{Method: "GET", Path: "/lead", Access: web.Public("test"), Serve: func(rw http.ResponseWriter, r *http.Request) error {
+				if web.PrincipalFrom(r.Context()).Session != "" {
+					return whoami(rw, r)
+				}
 				w.signin.Lead(rw, r)
 				return nil
 			}}),

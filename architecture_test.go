@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"internal/directory", "internal/session", "internal/project", "internal/grant", "internal/policy/cases"},
 	{"internal/access"},
 	{"internal/web"},
-	{"internal/workspace", "internal/issuer", "internal/signin", "internal/gateway"},
+	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway"},
 	{"internal/gateway/upstream"}, // what the protocols dial through
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",

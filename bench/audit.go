@@ -3,9 +3,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
+	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,94 +12,171 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
-	_ "modernc.org/sqlite" // the bare part beside it
 
-	"github.com/lanyardhq/lanyard/bench/world"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 )
 
 const (
 	auditCallers = 64
-	auditRounds  = 7
-	auditRound   = time.Second
+	auditRounds  = 5
+	auditRound   = 2 * time.Second
+	auditTenant  = identity.TenantID("8c2f1a40-6a53-4a57-9a59-3a5a4f6e2b01")
 )
 
-// benchAudit measures how many events a second are on disk when Durable returns, with 64 callers at a time and with
-// one, while the log's leader makes leaves of them; beside one insert a transaction into a SQLite table with the same
-// synchronisation, on the same disk.
-func benchAudit(ctx context.Context, _ *bench) error {
+// benchAudit measures how many events a second are on disk when Durable returns, while the log's leader makes leaves
+// of them; and how many when the index follows as well, until it has them all. Beside it is what the disk does: the
+// same callers with the same bytes, gathered in the same way, appended to a file and synced.
+func benchAudit(ctx context.Context, b *bench) error {
 	folder, err := os.MkdirTemp("", "lyb-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	rows, err := store.Open(ctx, store.Config{SQLite: filepath.Join(folder, "lanyard.db"), Origin: "bench"})
-	if err != nil {
+	sqlite := func(name string) store.Config { return store.Config{SQLite: filepath.Join(folder, name)} }
+	if err := auditOn(ctx, b, "", folder, sqlite("bare.db"), sqlite("indexed.db")); err != nil {
 		return err
 	}
-	defer rows.Close()
-	private, _, err := note.GenerateKey(rand.Reader, "bench/audit")
-	if err != nil {
+	if err := benchSearch(ctx, "", sqlite("search.db")); err != nil {
 		return err
 	}
-	signer, err := note.NewSigner(private)
-	if err != nil {
+	var on [3]store.Config
+	for i := range on {
+		if on[i], err = storetest.Durable(); err != nil {
+			skip("audit.durable@postgres", err.Error())
+			return nil
+		}
+	}
+	if err := auditOn(ctx, b, "@postgres", folder, on[0], on[1]); err != nil {
 		return err
 	}
-	log := audit.New(audit.Config{Rows: rows, Signer: signer, Holder: "bench"})
-	running, stop := context.WithCancel(ctx)
-	var leader sync.WaitGroup
-	leader.Go(func() { _ = log.Run(running) })
-	defer leader.Wait()
-	defer stop()
-	bare, err := bareInserts(ctx, filepath.Join(folder, "bare.db"))
+	return benchSearch(ctx, "@postgres", on[2])
+}
+
+// unindexed is a store whose index has always all there is, so that nobody files anything.
+type unindexed struct{ *store.Store }
+
+func (u unindexed) Sizes(ctx context.Context) (audit.Sizes, error) {
+	z, err := u.Store.Sizes(ctx)
+	z.Indexed = z.Given
+	return z, err
+}
+
+// auditOn measures one kind of database, every way in turn in each round.
+func auditOn(ctx context.Context, b *bench, on, folder string, plain, filed store.Config) error {
+	plain.Origin, filed.Origin = "bench", "bench"
+	bare, err := store.Open(ctx, plain)
 	if err != nil {
 		return err
 	}
 	defer bare.Close()
-
-	var many, one, inserts []float64
-	durable := func() error { return log.Durable(ctx, sampleEvent()) }
-	body, err := audit.Encode(sampleEvent())
+	indexed, err := store.Open(ctx, filed)
 	if err != nil {
 		return err
 	}
-	insert := func() error {
-		_, err := bare.ExecContext(ctx, `INSERT INTO events (body) VALUES ($1)`, body)
+	defer indexed.Close()
+	disk, err := openGroupFile(filepath.Join(folder, "bare"+on))
+	if err != nil {
 		return err
 	}
+	defer disk.file.Close()
+	record, err := audit.Encode(sampleEvent())
+	if err != nil {
+		return err
+	}
+	line := append(append([]byte{}, record.Leaf...), record.Clear...)
+	appendLine := func() error { return disk.append(line) }
+
+	if b.profiles != "" {
+		if _, err := profile(ctx, filepath.Join(b.profiles, "audit"+on+".pprof")); err != nil {
+			return err
+		}
+		defer func() { _, _ = profile(ctx, "") }()
+	}
+	var many, all, one, fsync, fsyncOne []float64
 	for range auditRounds {
 		for _, way := range []struct {
-			to      *[]float64
-			callers int
-			do      func() error
-		}{{&many, auditCallers, durable}, {&inserts, 1, insert}, {&one, 1, durable}} {
-			rate, err := perSecond(way.callers, way.do)
+			to  *[]float64
+			run func() (float64, error)
+		}{
+			{&fsync, func() (float64, error) { return perSecond(auditCallers, appendLine, nil) }},
+			{&many, func() (float64, error) { return eventsPerSecond(ctx, auditCallers, unindexed{bare}, nil) }},
+			{&all, func() (float64, error) {
+				return eventsPerSecond(ctx, auditCallers, indexed, func() error { return allFiled(ctx, indexed) })
+			}},
+			{&fsyncOne, func() (float64, error) { return perSecond(1, appendLine, nil) }},
+			{&one, func() (float64, error) { return eventsPerSecond(ctx, 1, unindexed{bare}, nil) }},
+		} {
+			rate, err := way.run()
 			if err != nil {
 				return err
 			}
 			*way.to = append(*way.to, rate)
 		}
 	}
-	compare("audit.durable", median(many), "events/s", "sqlite", median(inserts))
-	compare("audit.durable@1", median(one), "events/s", "sqlite", median(inserts))
+	compare("audit.durable"+on, median(many), "events/s", "fsync", median(fsync))
+	compare("audit.durable@indexed"+on, median(all), "events/s", "fsync", median(fsync))
+	compare("audit.durable@1"+on, median(one), "events/s", "fsync", median(fsyncOne))
 	return nil
+}
+
+// eventsPerSecond measures Durable while the log runs. after, if any, counts as part of the time.
+func eventsPerSecond(ctx context.Context, callers int, rows audit.Rows, after func() error) (float64, error) {
+	log, err := benchLog(rows)
+	if err != nil {
+		return 0, err
+	}
+	running, stop := context.WithCancel(ctx)
+	var run sync.WaitGroup
+	run.Go(func() { _ = log.Run(running) })
+	defer run.Wait()
+	defer stop()
+	return perSecond(callers, func() error { return log.Durable(ctx, sampleEvent()) }, after)
+}
+
+// benchLog is a log with a key of its own. Its signatures over another one's tree are as good as any here.
+func benchLog(rows audit.Rows) (*audit.Log, error) {
+	private, _, err := note.GenerateKey(rand.Reader, "bench/audit")
+	if err != nil {
+		return nil, err
+	}
+	signer, err := note.NewSigner(private)
+	if err != nil {
+		return nil, err
+	}
+	return audit.New(audit.Config{Rows: rows, Signer: signer, Holder: "bench"}), nil
+}
+
+// allFiled waits until the index has every event.
+func allFiled(ctx context.Context, rows *store.Store) error {
+	for {
+		z, err := rows.Sizes(ctx)
+		if err != nil || z.Indexed == z.Given && z.Signed == z.Given {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // sampleEvent is as large as most are.
 func sampleEvent() audit.Event {
 	return audit.Event{
 		Time: time.Now(), Action: string(identity.RepoWrite), Outcome: audit.Opened,
-		User:    audit.PersonOf(identity.UserID{Tenant: world.Tenant, Object: "67224801-dc28-4774-a21b-13838a428c41"}, "Ada Lovelace"),
+		User:    audit.PersonOf(identity.UserID{Tenant: auditTenant, Object: "67224801-dc28-4774-a21b-13838a428c41"}, "Ada Lovelace"),
 		Session: identity.NewSessionID(), Workspace: identity.NewWorkspaceID(), Project: "payments",
-		Resource: "repository https://git.example.test/payments/api", Reasons: []string{"developer through payments-engineers"},
+		Resource: "repo https://git.example.test/payments/api", Reasons: []string{"developer through payments-engineers"},
 		IP: "127.0.0.1", Detail: map[string]any{"refs": []string{"refs/heads/main"}},
 	}
 }
 
-func perSecond(callers int, do func() error) (float64, error) {
+// perSecond lets callers do something again and again for a round. What after does is part of the time.
+func perSecond(callers int, do func() error, after func() error) (float64, error) {
 	var done atomic.Int64
 	var failed atomic.Pointer[error]
 	start := time.Now()
@@ -120,19 +196,58 @@ func perSecond(callers int, do func() error) (float64, error) {
 	if err := failed.Load(); err != nil {
 		return 0, *err
 	}
+	if after != nil {
+		if err := after(); err != nil {
+			return 0, err
+		}
+	}
 	return float64(done.Load()) / time.Since(start).Seconds(), nil
 }
 
-func bareInserts(ctx context.Context, path string) (*sql.DB, error) {
-	options := url.Values{"_pragma": {"busy_timeout(10000)", "synchronous(FULL)", "journal_mode(WAL)"}}
-	db, err := sql.Open("sqlite", "file:"+path+"?"+options.Encode())
+// groupFile appends lines to a file; those of callers at the same time share a write and a sync.
+type groupFile struct {
+	file    *os.File
+	mu      sync.Mutex
+	waiting []chan error
+	bytes   []byte
+	busy    bool
+}
+
+func openGroupFile(path string) (*groupFile, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make the bare file: %w", err)
 	}
-	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, `CREATE TABLE events (num INTEGER PRIMARY KEY, body BLOB NOT NULL)`); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("make the bare table: %w", err)
+	return &groupFile{file: f}, nil
+}
+
+func (g *groupFile) append(line []byte) error {
+	done := make(chan error, 1)
+	g.mu.Lock()
+	g.waiting, g.bytes = append(g.waiting, done), append(append(g.bytes, line...), '\n')
+	if !g.busy {
+		g.busy = true
+		go g.drain()
 	}
-	return db, nil
+	g.mu.Unlock()
+	return <-done
+}
+
+func (g *groupFile) drain() {
+	for {
+		g.mu.Lock()
+		waiting, bytes := g.waiting, g.bytes
+		g.waiting, g.bytes = nil, nil
+		if len(waiting) == 0 {
+			g.busy = false
+			g.mu.Unlock()
+			return
+		}
+		g.mu.Unlock()
+		_, err := g.file.Write(bytes)
+		err = errors.Join(err, g.file.Sync())
+		for _, done := range waiting {
+			done <- err
+		}
+	}
 }

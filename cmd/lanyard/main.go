@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/cli"
 	"github.com/lanyardhq/lanyard/internal/dev"
 	"github.com/lanyardhq/lanyard/internal/server"
+	"github.com/lanyardhq/lanyard/internal/store"
 )
 
 var version string // stamped by the build
@@ -30,6 +32,13 @@ func main() {
 				Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, Metrics: o.Metrics, JSON: o.JSON, Version: version, Out: os.Stdout, Log: log,
 			})
 		},
+		Backup: func(ctx context.Context, config string, to io.Writer) (store.Summary, error) {
+			return server.Backup(ctx, config, to, log)
+		},
+		Restore: func(ctx context.Context, config string, from io.Reader) (store.Summary, error) {
+			return server.Restore(ctx, config, from, log)
+		},
+		RotateKeys: server.RotateKeys,
 		Serve:        func(ctx context.Context, config string) error { return serve(ctx, config, log) },
 		DatabaseFile: server.DatabaseFile, VerifyAudit: server.VerifyAudit,
 		Version: version, Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

@@ -135,12 +135,12 @@ func TestRevoke(t *testing.T) {
 	}
 	// Every order is recorded before its answer, also one that ends nothing.
 	recorded := func() int {
-		found, err := w.audit.Search(t.Context(), audit.Filter{Action: string(identity.LeaseRevoke), After: -1, Limit: 1000})
+		found, err := w.audit.Search(t.Context(), audit.Filter{Action: string(identity.LeaseRevoke), Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := 0
-		for _, e := range found {
+		for _, e := range found.Events {
 			if e.Outcome == audit.Done {
 				n++
 			}
@@ -267,5 +267,29 @@ func TestAuditIsOnesOwnOrAll(t *testing.T) {
 	}
 	if err := w.as(ada).ExportAudit(t.Context(), &export); status(err) != http.StatusForbidden {
 		t.Error("a developer exports the log:", err)
+	}
+	if _, err := w.as(edith).ProveAudit(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.as(edith).ProveAuditConsistency(t.Context(), 1, 2); err != nil {
+		t.Error(err)
+	}
+	if k, err := w.as(edith).AuditPublicKey(t.Context()); err != nil || k.Key != "a key" {
+		t.Error(k, err)
+	}
+	if _, err := w.as(ada).ProveAudit(t.Context(), 0); status(err) != http.StatusForbidden {
+		t.Error("a developer has the log proven:", err)
+	}
+	// Whoever may read the log may not make it forget.
+	if _, err := w.as(edith).ForgetInAudit(t.Context(), "ada"); status(err) != http.StatusForbidden {
+		t.Error("an auditor makes the log forget:", err)
+	}
+	if done, err := w.as(operator).ForgetInAudit(t.Context(), ada.Object); err != nil || done.Events != 3 {
+		t.Error(done, err)
+	}
+	for _, q := range []api.AuditQuery{{Cursor: "%"}, {Limit: 501}} {
+		if _, err := w.as(edith).Audit(t.Context(), q); q.Limit > 0 && status(err) != http.StatusBadRequest {
+			t.Errorf("%+v: %v", q, err)
+		}
 	}
 }

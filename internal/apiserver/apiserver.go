@@ -4,12 +4,10 @@ package apiserver
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -22,7 +20,9 @@ import (
 type Access interface {
 	access.Authorizer
 	Facts() *access.Facts
+	May(access.Request) bool
 	Standing(access.Request) access.Explanation
+	WhatIf(func(access.Facts) (access.Facts, access.Touched)) access.Difference
 	Leases(yield func(*access.Lease) bool)
 	LeasesOf(identity.UserID) []*access.Lease
 	Ended() []access.Ending
@@ -48,27 +48,22 @@ type Sessions interface {
 	EndSession(ctx context.Context, id identity.SessionID, why string, events ...audit.Event) session.Ended
 }
 
-// AuditLog is what the API reads of the audit log, and how it writes down what nothing else does.
-type AuditLog interface {
-	Search(context.Context, audit.Filter) ([]audit.Event, error)
-	Durable(context.Context, ...audit.Event) error
-	Later(audit.Event)
-}
-
 // Config is what the API needs. All fields are required but Now.
 type Config struct {
 	Access     Access
 	Workspaces Workspaces
 	Sessions   Sessions
+	Grants     Grants
 	Audit      AuditLog
-	// VerifyAudit checks the log's tree; ExportAudit writes the exact bytes of every event, one a line.
-	VerifyAudit func(context.Context) (api.Verification, error)
-	ExportAudit func(context.Context, io.Writer) error
+	Proofs     AuditProofs
+	Preview    Preview
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
 	// can say goodbye in the protocol.
 	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error
 	// Terminal is the address of a workspace's terminal.
 	Terminal func(identity.WorkspaceID) string
+	// App is where browsers open an app; empty where they do not.
+	App func(name string) string
 	Log      *slog.Logger
 	Now      func() time.Time // nil: time.Now
 }

@@ -269,8 +269,8 @@ func TestAttackHabitApproveOwnRequest(t *testing.T) {
 		t.Error("it was given")
 	}
 	denied, err := w.audit.Search(ctx, audit.Filter{Action: "grant:approve", Limit: 100})
-	if err != nil || len(denied) == 0 {
-		t.Errorf("the log has %d entries of it, %v", len(denied), err)
+	if err != nil || len(denied.Events) == 0 {
+		t.Errorf("the log has %d entries of it, %v", len(denied.Events), err)
 	}
 }
 

@@ -23,7 +23,7 @@ var userParam = param{"user", "Whose: u-…, a user principal name, or * for eve
 // endpoints is the whole API.
 func (s *server) endpoints() []endpoint {
 	get, post, del := http.MethodGet, http.MethodPost, http.MethodDelete
-	return []endpoint{
+	return append([]endpoint{
 		{method: get, path: "/me", access: web.Asks(selfOrOperator), serve: s.under(s.self, s.me),
 			says: "Who asks, and through which groups", out: api.Me{}},
 		{method: get, path: "/sessions", access: web.Asks(ownOrAll), serve: s.under(s.whose(identity.LeaseList), s.sessions),
@@ -67,14 +67,5 @@ func (s *server) endpoints() []endpoint {
 			says: "A decision with its facts and policies; nothing is opened",
 			query: []param{{"action", "kind:verb"}, {"resource", "A repository's URL, PROJECT/NAME, a project's name, a workspace's ID, self or installation"},
 				{"user", "About whom; absent, about oneself"}}},
-
-		{method: get, path: "/audit", access: web.Asks(ownOrAll), serve: s.under(s.whoseEvents, s.events), out: api.Page[api.Event]{},
-			says: "The newest entries, newest first; with after, the entries from there on, oldest first",
-			query: []param{{"after", "A seq: what comes after it"}, {"limit", pageParams[0].says}, {"action", "Only this action"},
-				{"user", "Only about this user"}, {"workspace", "Only about this workspace"}}},
-		{method: get, path: "/audit/verify", access: web.Needs(identity.AuditRead), serve: s.verify,
-			says: "Checks that no entry was changed or removed", out: api.Verification{}},
-		{method: get, path: "/audit/export", access: web.Needs(identity.AuditRead), serve: s.export,
-			says: "Every entry, the exact bytes of each on a line", media: "application/x-ndjson", out: api.Event{}},
-	}
+	}, append(s.auditEndpoints(), append(s.grantEndpoints(), s.whatIfEndpoints()...)...)...)
 }

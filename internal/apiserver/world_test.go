@@ -158,14 +158,12 @@ func projects(t *testing.T) *project.Set {
 func (w *world) serve() {
 	routes := Routes(Config{
 		Access: w.engine, Workspaces: w.workspaces, Sessions: w.sessions, Grants: w.grants, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
-		VerifyAudit: func(context.Context) (api.Verification, error) {
-			return api.Verification{OK: true, Text: "consistent"}, nil
-		},
-		ExportAudit: func(_ context.Context, to io.Writer) error { _, err := io.WriteString(to, "{\"seq\":0}\n"); return err },
+		Proofs: memoryProofs{},
 		Exec: func(_ http.ResponseWriter, _ *http.Request, id identity.WorkspaceID) error {
 			w.executed = id
 			return nil
 		},
+		App:      func(name string) string { return "https://" + name + ".apps.example.test/" },
 		Terminal: func(id identity.WorkspaceID) string { return "https://t-" + id.Label() + ".example.test/" },
 	})
 	site := web.Site{Name: "test", Routes: routes, Identify: func(r *http.Request) (identity.Principal, error) {
@@ -288,20 +286,57 @@ func (l *memoryLog) Later(e audit.Event) {
 	l.events = append(l.events, e)
 }
 
-func (l *memoryLog) Search(_ context.Context, f audit.Filter) ([]audit.Event, error) {
+func (l *memoryLog) fitting(after int64, f audit.Filter) []audit.Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var found []audit.Event
 	for _, e := range l.events {
-		if e.Seq > f.After && (f.Person == "" || e.User != nil && e.User.Object == f.Person) && (f.Action == "" || e.Action == f.Action) {
+		if e.Seq > after && (f.Person == "" || e.User != nil && e.User.Object == f.Person) && (f.Action == "" || e.Action == f.Action) {
 			found = append(found, e)
 		}
 	}
-	if f.Newest {
+	return found
+}
+
+func (l *memoryLog) Search(_ context.Context, f audit.Filter) (audit.Page, error) {
+	found := l.fitting(-1, f)
+	if !f.Oldest {
 		slices.Reverse(found)
 	}
-	return found[:min(len(found), f.Limit)], nil
+	return audit.Page{Events: found[:min(len(found), f.Limit)]}, nil
 }
+
+func (l *memoryLog) After(_ context.Context, after int64, f audit.Filter) ([]audit.Event, int64, error) {
+	found := l.fitting(after, f)
+	if found = found[:min(len(found), f.Limit)]; len(found) > 0 {
+		after = found[len(found)-1].Seq
+	}
+	return found, after, nil
+}
+
+// memoryProofs answer the least that there is.
+type memoryProofs struct{}
+
+func (memoryProofs) Verify(context.Context) (api.Verification, error) {
+	return api.Verification{OK: true, Text: "consistent"}, nil
+}
+
+func (memoryProofs) Export(_ context.Context, from int64, to io.Writer) error {
+	_, err := fmt.Fprintf(to, "{\"seq\":%d}\n", from)
+	return err
+}
+
+func (memoryProofs) ProveInclusion(_ context.Context, seq int64) (audit.Inclusion, error) {
+	return audit.Inclusion{Seq: seq}, nil
+}
+
+func (memoryProofs) ProveConsistency(_ context.Context, old, new int64) (audit.Consistency, error) {
+	return audit.Consistency{Old: old, New: new}, nil
+}
+
+func (memoryProofs) Key(context.Context) (string, error) { return "a key", nil }
+
+func (memoryProofs) Forget(context.Context, string, audit.Event) (int64, error) { return 3, nil }
 
 // memoryWorkspaces are records and lines alone.
 type memoryWorkspaces struct {

@@ -8,51 +8,95 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"sync/atomic"
+	"sync"
 )
 
-// copies appends signed checkpoints to files that are kept apart from the database. A file that cannot be written
+// copies writes signed checkpoints to places that are kept apart from the database. A place that cannot be written
 // does not hold up the log: it is reported, and tried again with the newest checkpoint.
 type copies struct {
-	paths   []string
-	last    []byte // newest checkpoint
-	written []bool // by path: it holds the newest checkpoint
-	failing atomic.Pointer[string]
+	rows    Rows
 	log     *slog.Logger
+	remotes []*remote
+
+	mu      sync.Mutex
+	files   []*file
+	last    StoredCheckpoint // newest
+	differs string           // a copy knows of a longer or another log: what was found when leading began
 }
 
-func newCopies(paths []string, log *slog.Logger) *copies {
-	return &copies{paths: paths, written: make([]bool, len(paths)), log: log}
+// file is a file that checkpoints are appended to.
+type file struct {
+	path    string
+	written int64  // size of the checkpoint that it is known to hold
+	failing string // why it could not be written
 }
 
+func newCopies(c Config) *copies {
+	all := &copies{rows: c.Rows, log: c.Log}
+	for _, path := range c.Copies {
+		all.files = append(all.files, &file{path: path})
+	}
+	for _, r := range c.Remotes {
+		all.remotes = append(all.remotes, &remote{Remote: r})
+	}
+	return all
+}
+
+// problem is what is wrong with the copies; empty when all hold the newest checkpoint, or soon will.
 func (c *copies) problem() string {
-	if p := c.failing.Load(); p != nil {
-		return *p
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.differs != "" {
+		return c.differs
+	}
+	for _, f := range c.files {
+		if f.failing != "" {
+			return f.failing
+		}
+	}
+	for _, r := range c.remotes {
+		if r.failing != "" {
+			return r.failing
+		}
 	}
 	return ""
 }
 
 // begin catches up with the checkpoint that was signed last, and says so when a copy knows of a longer or another log.
-func (c *copies) begin(ctx context.Context, last []byte, rows Reader, size int64) {
-	for i, path := range c.paths {
-		end, err := readEnd(path)
+func (c *copies) begin(ctx context.Context, last StoredCheckpoint, rows Reader) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.differs = last, ""
+	for _, f := range c.files {
+		end, err := readEnd(f.path)
 		if err != nil {
-			c.log.Error("read an audit checkpoint copy", "file", path, "err", err)
+			c.log.Error("read an audit checkpoint copy", "file", f.path, "err", err)
 			continue
 		}
-		c.written[i] = len(last) > 0 && bytes.HasSuffix(bytes.TrimRight(end, "\n"), bytes.TrimRight(last, "\n"))
-		if err := contradiction(ctx, end, last, rows, size); err != nil {
-			c.log.Error("the audit log is not the one that its copied checkpoint signs; was the database restored or changed?",
-				"file", path, "err", err)
+		f.written = 0
+		if last.Size > 0 && bytes.HasSuffix(bytes.TrimRight(end, "\n"), bytes.TrimRight(last.Note, "\n")) {
+			f.written = last.Size
 		}
+		c.compare(ctx, f.path, end, rows)
 	}
-	c.last = last
+	for _, r := range c.remotes {
+		r.written, r.compared = 0, false
+	}
 	c.settle()
 }
 
+// compare looks for what a copy signs and the log is not. Held by mu.
+func (c *copies) compare(ctx context.Context, place string, end []byte, rows Reader) {
+	if err := contradiction(ctx, end, c.last, rows); err != nil {
+		c.log.Error("the audit log is not the one that its copied checkpoint signs; was the database restored or changed?",
+			"copy", place, "err", err)
+		c.differs = fmt.Sprintf("the audit log is not the one that its copied checkpoint in %s signs: %v; run `lanyard audit verify` with that copy", place, err)
+	}
+}
+
 // contradiction compares the newest whole checkpoint at a copy's end with the log.
-func contradiction(ctx context.Context, end, last []byte, rows Reader, size int64) error {
-	origin, _, ok := bytes.Cut(last, []byte("\n"))
+func contradiction(ctx context.Context, end []byte, last StoredCheckpoint, rows Reader) error {
+	origin, _, ok := bytes.Cut(last.Note, []byte("\n"))
 	if !ok {
 		if len(bytes.TrimSpace(end)) > 0 {
 			return errors.New("the copy has checkpoints and the log is empty")
@@ -65,8 +109,8 @@ func contradiction(ctx context.Context, end, last []byte, rows Reader, size int6
 		if err != nil {
 			continue // cut off by a crash
 		}
-		if copied.Size > size {
-			return fmt.Errorf("the copy knows of %d events, the log has %d", copied.Size, size)
+		if copied.Size > last.Size {
+			return fmt.Errorf("the copy knows of %d events, the log has %d", copied.Size, last.Size)
 		}
 		stored, err := rows.TreeHashesAt(ctx, edgeIndexes(copied.Size))
 		if err != nil {
@@ -80,37 +124,43 @@ func contradiction(ctx context.Context, end, last []byte, rows Reader, size int6
 	return nil
 }
 
-// append writes a new checkpoint to every file.
-func (c *copies) append(signed []byte) {
+// grown takes note of a new checkpoint, which settle then writes.
+func (c *copies) grown(signed StoredCheckpoint) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.last = signed
-	clear(c.written)
+}
+
+// write writes the newest checkpoint to every file where it is missing.
+func (c *copies) write() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.settle()
 }
 
-// settle writes the newest checkpoint where it is missing.
 func (c *copies) settle() {
-	if len(c.last) == 0 {
-		return
-	}
-	var failed error
-	for i, path := range c.paths {
-		if c.written[i] {
+	for _, f := range c.files {
+		if c.last.Size == 0 || f.written == c.last.Size {
 			continue
 		}
-		if err := appendNote(path, c.last); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("copy an audit checkpoint: %w", err))
-			continue
+		err := appendNote(f.path, c.last.Note)
+		if err == nil {
+			f.written = c.last.Size
 		}
-		c.written[i] = true
+		c.said(&f.failing, err)
 	}
-	if failed == nil {
-		c.failing.Store(nil)
-		return
+}
+
+// said keeps why a copy fails, and logs it when it begins or changes. Held by mu.
+func (c *copies) said(failing *string, err error) {
+	text := ""
+	if err != nil {
+		text = "copy an audit checkpoint: " + err.Error()
+		if text != *failing {
+			c.log.Error("an audit checkpoint is not copied", "err", err)
+		}
 	}
-	text := failed.Error()
-	if old := c.failing.Swap(&text); old == nil || *old != text {
-		c.log.Error("audit log", "err", failed)
-	}
+	*failing = text
 }
 
 // appendNote writes a note and an empty line. A line that an interrupted write left open is ended first.

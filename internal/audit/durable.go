@@ -2,9 +2,7 @@ package audit
 
 import (
 	"context"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
@@ -14,35 +12,27 @@ import (
 // caller must not do what it wanted recorded; the events may be in the log all the same when the database failed
 // after taking them, or when ctx ended first.
 func (l *Log) Durable(ctx context.Context, events ...Event) error {
-	for i := range events {
-		if events[i].Time.IsZero() {
-			events = slices.Clone(events)
-			events[i].Time = time.Now()
-		}
-		if _, err := Encode(events[i]); err != nil {
-			return err // alone, not together with others' events
-		}
+	records, err := EncodeAll(events) // here, where callers do it beside each other, and one that fails does alone
+	if err != nil || len(records) == 0 {
+		return err
 	}
-	if len(events) == 0 {
-		return nil
-	}
-	return l.group.add(ctx, events)
+	return l.group.add(ctx, records)
 }
 
 // group is group commit: while one transaction is under way, the next one's events gather.
 type group struct {
-	insert  func(context.Context, []Event) error
+	insert  func(context.Context, []Record) error
 	mu      sync.Mutex
 	waiting []*request
 	busy    bool
 }
 
 type request struct {
-	events []Event
+	events []Record
 	done   chan error // buffered, so that nobody waits for a caller that left
 }
 
-func (g *group) add(ctx context.Context, events []Event) error {
+func (g *group) add(ctx context.Context, events []Record) error {
 	r := &request{events: events, done: make(chan error, 1)}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, r)
@@ -72,7 +62,7 @@ func (g *group) drain(ctx context.Context) {
 			return
 		}
 		g.mu.Unlock()
-		var events []Event
+		var events []Record
 		for _, r := range together {
 			events = append(events, r.events...)
 		}

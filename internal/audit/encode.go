@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -17,25 +16,66 @@ const maxEvent = 1 << 20
 // unnumbered is how every encoded event begins before it has its number.
 var unnumbered = []byte(`{"seq":0,`)
 
-// Encode makes the bytes of an event that has no number yet. Times are cut to microseconds in UTC; an event without
+// Record is an event as it is stored: the leaf, and beside it the personal values that the leaf commits to.
+type Record struct {
+	Leaf  []byte // without its number
+	Clear []byte // nil where there are none
+}
+
+// Encode makes the record of an event that has no number yet. Times are cut to microseconds in UTC; an event without
 // time gets the present one.
-func Encode(e Event) ([]byte, error) {
+func Encode(e Event) (Record, error) {
 	e.Seq = 0
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)
-	body, err := json.Marshal(e)
+	sealed, clear, err := seal(e)
 	if err != nil {
-		return nil, problem.Wrap(err, problem.Internal, "An audit event cannot be written as JSON.")
+		return Record{}, problem.Wrap(err, problem.Internal, "An audit event cannot be written as JSON.")
 	}
-	if len(body) > maxEvent {
-		return nil, problem.New(problem.TooLarge, "An audit event of %d bytes is over the bound of %d.", len(body), maxEvent)
+	body, err := json.Marshal(sealed)
+	if err != nil {
+		return Record{}, problem.Wrap(err, problem.Internal, "An audit event cannot be written as JSON.")
 	}
-	return body, nil
+	if len(body)+len(clear) > maxEvent {
+		return Record{}, problem.New(problem.TooLarge, "An audit event of %d bytes is over the bound of %d.", len(body)+len(clear), maxEvent)
+	}
+	return Record{Leaf: body, Clear: clear}, nil
 }
 
-// Decode reads an event's bytes. Numbers in its detail stay exact (json.Number).
+// EncodeAll makes the records of several events, or none.
+func EncodeAll(events []Event) ([]Record, error) {
+	records := make([]Record, 0, len(events))
+	for _, e := range events {
+		r, err := Encode(e)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// Numbered gives the leaf its position. All other bytes stay as they are.
+func (r Record) Numbered(seq int64) ([]byte, error) {
+	rest, ok := bytes.CutPrefix(r.Leaf, unnumbered)
+	if !ok {
+		return nil, fmt.Errorf("an audit event does not begin with %s", unnumbered)
+	}
+	body := make([]byte, 0, len(r.Leaf)+20)
+	body = strconv.AppendInt(append(body, `{"seq":`...), seq, 10)
+	return append(append(body, ','), rest...), nil
+}
+
+// saysNumber reports whether a leaf's bytes begin with this position.
+func saysNumber(body []byte, seq int64) bool {
+	var head [32]byte
+	b := strconv.AppendInt(append(head[:0], `{"seq":`...), seq, 10)
+	return bytes.HasPrefix(body, append(b, ','))
+}
+
+// Decode reads an event's bytes. Numbers in its detail stay exact (json.Number), personal values commitments.
 func Decode(body []byte) (e Event, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -45,36 +85,13 @@ func Decode(body []byte) (e Event, err error) {
 	return e, nil
 }
 
-// leafOf gives encoded bytes their number. All other bytes stay as they are.
-func leafOf(pending []byte, seq int64) (Leaf, error) {
-	rest, ok := bytes.CutPrefix(pending, unnumbered)
-	if !ok {
-		return Leaf{}, fmt.Errorf("a pending audit event does not begin with %s", unnumbered)
-	}
-	body := make([]byte, 0, len(pending)+20)
-	body = strconv.AppendInt(append(body, `{"seq":`...), seq, 10)
-	body = append(append(body, ','), rest...)
-	e, err := Decode(body)
+// Event reads a leaf with the personal values that stand beside it.
+func (l Leaf) Event() (Event, error) {
+	e, err := Decode(l.Body)
 	if err != nil {
-		return Leaf{}, err
+		return Event{}, err
 	}
-	return indexed(e, body), nil
-}
-
-// indexed is an event's leaf with the columns that its bytes call for.
-func indexed(e Event, body []byte) Leaf {
-	l := Leaf{Seq: e.Seq, At: e.Time.UTC(), Action: searchable(e.Action), Workspace: searchable(string(e.Workspace)), Body: body}
-	if e.User != nil {
-		l.Person = searchable(e.User.Object)
-	}
-	return l
-}
-
-// searchable leaves out what a database's text may not hold.
-func searchable(s string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
-}
-
-func sameIndex(a, b Leaf) bool {
-	return a.Seq == b.Seq && a.At.Equal(b.At) && a.Action == b.Action && a.Person == b.Person && a.Workspace == b.Workspace
+	openEvent(&e, l.Clear)
+	e.Seq = l.Seq
+	return e, nil
 }

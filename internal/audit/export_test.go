@@ -1,9 +1,28 @@
 package audit
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Lead does now what Run does at its next tick.
-func (l *Log) Lead(ctx context.Context) { l.lead(ctx) }
+func (l *Log) Lead(ctx context.Context) {
+	l.lead(ctx)
+	l.index(ctx)
+}
+
+// Prune does now what Run does every few minutes.
+func (l *Log) Prune(ctx context.Context, now time.Time) { l.prune(ctx, now) }
+
+// Of what parses what comes from outside.
+var (
+	ParseCursor      = parseCursor
+	OpenCheckpoint   = openCheckpoint
+	SplitCheckpoints = splitCheckpoints
+	OpenPruning      = openPruning
+	LeafOfLine       = leafOfLine
+	ExportLine       = exportLine
+)
 
 // Flush inserts now what Later was given.
 func (l *Log) Flush(ctx context.Context) { l.flush(ctx) }

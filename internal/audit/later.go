@@ -66,28 +66,31 @@ func (q *later) giveBack(events []Event, missing int64) {
 // flush inserts what Later was given.
 func (l *Log) flush(ctx context.Context) {
 	given, missing := l.later.take()
-	events := make([]Event, 0, len(given)+1)
+	kept, records := make([]Event, 0, len(given)), make([]Record, 0, len(given)+1)
 	for _, e := range given {
-		if _, err := Encode(e); err != nil {
+		r, err := Encode(e)
+		if err != nil {
 			l.log.Error("an audit event cannot be written", "action", e.Action, "err", err)
 			missing++
 			l.later.dropped.Add(1)
 			continue
 		}
-		events = append(events, e)
+		kept, records = append(kept, e), append(records, r)
 	}
-	kept := len(events)
 	if missing > 0 {
-		events = append(events, Event{Time: time.Now(), Action: "audit:dropped", Outcome: Failed, Actor: "service:audit",
-			Detail: map[string]any{"events": missing}})
+		r, err := Encode(Event{Action: "audit:dropped", Outcome: Failed, Actor: "service:audit", Detail: map[string]any{"events": missing}})
+		if err != nil {
+			l.report("write down that audit events were dropped", err)
+			return
+		}
+		records = append(records, r)
 	}
-	if len(events) == 0 {
+	if len(records) == 0 {
 		return
 	}
 	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	if err := l.rows.InsertEvents(attempt, events); err != nil {
-		l.later.giveBack(events[:kept], missing)
-		l.report("insert audit events", err)
+	if err := l.rows.InsertRecords(attempt, records); !l.report("insert audit events", err) {
+		l.later.giveBack(kept, missing)
 	}
 }

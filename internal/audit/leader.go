@@ -12,10 +12,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// leader turns pending events into leaves. Only the goroutine that calls step and resign touches its plain fields.
+// leader makes leaves of a tree of events. Only the goroutine that calls step and resign touches its plain fields.
 //
-// There is no heartbeat: a process that does not lead watches the oldest pending event, and takes over when it stays
-// there for takeOverAfter. Two leaders cannot both write, because the transaction checks the term.
+// There is no heartbeat: a process that does not lead watches how much is signed, and takes over when events wait
+// for takeOverAfter and nothing more is. Two leaders cannot both write, because the transaction checks the term.
 type leader struct {
 	rows   Rows
 	signer note.Signer
@@ -24,34 +24,31 @@ type leader struct {
 	log    *slog.Logger
 
 	leading atomic.Bool
+	number  atomic.Int64 // the term's, for others
 	known   atomic.Int64 // the tree's size, for Status
 	term    Term
 	tree    tree
 
-	stuck      int64 // the oldest pending event when last looked at
-	stuckSince time.Time
+	stuck      int64     // how much was signed when last looked at
+	stuckSince time.Time // since when more waits; zero: nothing does
 }
 
 // step moves up to maxBatch events and returns how many it moved.
 func (l *leader) step(ctx context.Context) (int, error) {
-	pending, err := l.rows.PendingEvents(ctx, maxBatch)
-	if err != nil {
-		return 0, err
-	}
 	if !l.leading.Load() {
-		if ok, err := l.takeOver(ctx, pending); err != nil || !ok {
+		if ok, err := l.takeOver(ctx); err != nil || !ok {
 			return 0, err
 		}
 	}
-	if len(pending) == 0 {
-		l.copies.settle()
-		return 0, nil
+	leaves, err := l.rows.Leaves(ctx, l.tree.size-1, maxBatch)
+	if err != nil || len(leaves) == 0 {
+		return 0, err
 	}
-	batch, grown, err := l.batch(pending)
+	batch, grown, err := l.batch(leaves)
 	if err != nil {
 		return 0, err
 	}
-	if err := l.rows.AppendLeaves(ctx, batch); err != nil {
+	if err := l.rows.AppendTree(ctx, batch); err != nil {
 		// Whether it was committed may be unknown. Leading again begins by reading what is there.
 		l.leading.Store(false)
 		if errors.Is(err, ErrFenced) {
@@ -64,20 +61,18 @@ func (l *leader) step(ctx context.Context) (int, error) {
 	// next leader catches up.
 	l.tree = grown
 	l.known.Store(grown.size)
-	l.copies.append(batch.Checkpoint.Note)
-	return len(pending), nil
+	l.copies.grown(batch.Checkpoint)
+	return len(leaves), nil
 }
 
-// batch numbers and hashes events, and signs the tree that they make.
-func (l *leader) batch(pending []Pending) (Batch, tree, error) {
-	b := Batch{Term: l.term.Number, FirstPending: pending[0].Num, LastPending: pending[len(pending)-1].Num}
+// batch hashes events, and signs the tree that they make.
+func (l *leader) batch(leaves []Leaf) (Batch, tree, error) {
+	b := Batch{Term: l.term.Number, Hashes: make([]StoredHash, 0, 2*len(leaves)+64)}
 	grown := l.tree.clone()
-	for _, p := range pending {
-		leaf, err := leafOf(p.Body, grown.size)
-		if err != nil {
-			return Batch{}, tree{}, fmt.Errorf("pending event %d: %w", p.Num, err)
+	for _, leaf := range leaves {
+		if leaf.Seq != grown.size || !saysNumber(leaf.Body, leaf.Seq) {
+			return Batch{}, tree{}, fmt.Errorf("the audit log was changed from outside: event %d, which no checkpoint covers yet, is missing or renumbered", grown.size)
 		}
-		b.Leaves = append(b.Leaves, leaf)
 		b.Hashes = append(b.Hashes, grown.append(tlog.RecordHash(leaf.Body))...)
 	}
 	signed, err := Checkpoint{Origin: l.signer.Name(), Size: grown.size, Root: grown.root()}.sign(l.signer)
@@ -89,12 +84,16 @@ func (l *leader) batch(pending []Pending) (Batch, tree, error) {
 }
 
 // takeOver begins a term if nobody else is leading.
-func (l *leader) takeOver(ctx context.Context, pending []Pending) (bool, error) {
+func (l *leader) takeOver(ctx context.Context) (bool, error) {
+	sizes, err := l.rows.Sizes(ctx)
+	if err != nil {
+		return false, err
+	}
 	now, err := l.rows.AuditTerm(ctx)
 	if err != nil {
 		return false, err
 	}
-	if now.Holder != "" && now.Holder != l.holder && !l.idle(pending) {
+	if now.Holder != "" && now.Holder != l.holder && !l.idle(sizes) {
 		return false, nil
 	}
 	term, ok, err := l.rows.TakeAuditTerm(ctx, now.Number, l.holder)
@@ -107,23 +106,24 @@ func (l *leader) takeOver(ctx context.Context, pending []Pending) (bool, error) 
 		return false, err
 	}
 	l.term, l.tree = term, t
+	l.number.Store(term.Number)
 	l.known.Store(t.size)
 	l.leading.Store(true)
 	l.log.Info("leading the audit log", "term", term.Number, "size", t.size)
-	l.copies.begin(ctx, last.Note, l.rows, t.size)
+	l.copies.begin(ctx, last, l.rows)
 	return true, nil
 }
 
-// idle reports whether the same event has been the oldest for long enough to say that nobody takes events in.
-func (l *leader) idle(pending []Pending) bool {
-	oldest := int64(0)
-	if len(pending) > 0 {
-		oldest = pending[0].Num
+// idle reports whether events wait for the same checkpoint for long enough to say that nobody takes them in.
+func (l *leader) idle(s Sizes) bool {
+	if waits := s.Given > s.Signed; !waits || s.Signed != l.stuck || l.stuckSince.IsZero() {
+		l.stuck, l.stuckSince = s.Signed, time.Time{}
+		if waits {
+			l.stuckSince = time.Now()
+		}
+		return false
 	}
-	if oldest != l.stuck {
-		l.stuck, l.stuckSince = oldest, time.Now()
-	}
-	return oldest != 0 && time.Since(l.stuckSince) >= takeOverAfter
+	return time.Since(l.stuckSince) >= takeOverAfter
 }
 
 // storedTree reads the end of the log. It refuses a tree that is not the one that was signed last, so that a new

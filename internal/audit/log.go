@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -14,10 +15,12 @@ import (
 const (
 	leadEvery     = 200 * time.Millisecond // how often pending events become leaves
 	flushEvery    = 200 * time.Millisecond // how often what Later was given is inserted
+	indexEvery    = 200 * time.Millisecond // how often the index catches up
+	pruneEvery    = 10 * time.Minute       // how often old events are looked for
 	takeOverAfter = time.Second            // how long an event stays pending before another process takes the lead
 	writeTimeout  = 10 * time.Second       // after which a database that does not answer counts as failed
 	shutdownTime  = 5 * time.Second        // for the last flush
-	maxBatch      = 1000                   // events in one transaction
+	maxBatch      = 4000                   // events that one transaction makes leaves of
 	maxLater      = 8192                   // events that wait in memory
 )
 
@@ -28,22 +31,29 @@ type Config struct {
 	Signer note.Signer
 	// Holder names this process as leader; random per process.
 	Holder string
-	// Copies are files to which every signed checkpoint is appended: where those who can write the database cannot.
-	Copies []string
-	Log    *slog.Logger
+	// Copies are files to which signed checkpoints are appended, Remotes addresses that they are sent to: where those
+	// who can write the database cannot.
+	Copies  []string
+	Remotes []Remote
+	// Retention is the age at which events' bodies are removed; 0 keeps them.
+	Retention time.Duration
+	// Receivers get every event, at least once. Their names are kept in the database and must not change.
+	Receivers []Receiver
+	Log       *slog.Logger
 }
 
 // Log is the server's side of the audit log. Its methods may be called concurrently.
 type Log struct {
-	rows   Rows
-	log    *slog.Logger
-	group  group
-	later  later
-	leader leader
+	rows      Rows
+	log       *slog.Logger
+	group     group
+	later     later
+	leader    leader
+	retention time.Duration
+	exports   []*export
 
-	mu      sync.Mutex
-	grown   chan struct{} // closed, and replaced, when this process has appended
-	failing atomic.Pointer[string]
+	failing sync.Map              // what was being done to why it failed
+	sizes   atomic.Pointer[Sizes] // when last looked at
 }
 
 // New makes a log. Nothing happens before Run.
@@ -51,47 +61,49 @@ func New(c Config) *Log {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &Log{rows: c.Rows, log: c.Log, grown: make(chan struct{})}
-	l.group.insert = c.Rows.InsertEvents
-	l.leader = leader{rows: c.Rows, signer: c.Signer, holder: c.Holder, copies: newCopies(c.Copies, c.Log), log: c.Log}
+	l := &Log{rows: c.Rows, log: c.Log, retention: c.Retention}
+	l.group.insert = c.Rows.InsertRecords
+	l.leader = leader{rows: c.Rows, signer: c.Signer, holder: c.Holder, copies: newCopies(c), log: c.Log}
+	for _, r := range c.Receivers {
+		l.exports = append(l.exports, &export{Receiver: r, log: l})
+	}
 	return l
-}
-
-// Status is how the log is doing, for the operations site.
-type Status struct {
-	Leading bool
-	Size    int64  // of the tree, as far as this process knows
-	Dropped int64  // events given to Later that could not be kept
-	Problem string // why the log is not written, or a copy is not; empty when all is well
-}
-
-// Status reports how the log is doing.
-func (l *Log) Status() Status {
-	s := Status{Leading: l.leader.leading.Load(), Size: l.leader.known.Load(), Dropped: l.later.dropped.Load()}
-	if p := l.failing.Load(); p != nil {
-		s.Problem = *p
-	}
-	if p := l.leader.copies.problem(); s.Problem == "" && p != "" {
-		s.Problem = p
-	}
-	return s
 }
 
 // Run moves events into the log until ctx ends, and once more then. It returns nil.
 func (l *Log) Run(ctx context.Context) error {
-	var both sync.WaitGroup
-	both.Go(func() {
+	var all sync.WaitGroup
+	all.Go(func() {
 		every(ctx, flushEvery, func() { l.flush(ctx) })
 	})
-	both.Go(func() {
+	all.Go(func() {
 		every(ctx, leadEvery, func() { l.lead(ctx) })
 	})
-	both.Wait()
+	all.Go(func() {
+		every(ctx, indexEvery, func() { l.index(ctx) })
+	})
+	all.Go(func() {
+		every(ctx, remoteEvery, func() {
+			if l.leader.leading.Load() {
+				l.leader.copies.sendAll(ctx)
+			}
+		})
+	})
+	if l.retention > 0 {
+		all.Go(func() {
+			every(ctx, pruneEvery, func() { l.prune(ctx, time.Now()) })
+		})
+	}
+	for _, e := range l.exports {
+		all.Go(func() { e.run(ctx) })
+	}
+	all.Wait()
 	// The context has ended; what is still in memory has not.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	l.flush(last)
 	l.lead(last)
+	l.index(last)
 	l.leader.resign(last)
 	return nil
 }
@@ -109,31 +121,30 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 	}
 }
 
-// lead takes in what is pending, if this process leads.
+// lead makes leaves of what was given, if this process leads.
 func (l *Log) lead(ctx context.Context) {
+	defer l.leader.copies.write()
 	for ctx.Err() == nil {
 		n, err := l.leader.step(ctx)
-		if err != nil {
-			l.report("move events into the audit log", err)
-			return
-		}
-		l.failing.Store(nil)
-		if n > 0 {
-			l.mu.Lock()
-			close(l.grown)
-			l.grown = make(chan struct{})
-			l.mu.Unlock()
-		}
-		if n < maxBatch {
+		if !l.report("move events into the audit log", err) || n < maxBatch {
 			return
 		}
 	}
 }
 
-// report logs a failure when it begins, not at every attempt.
-func (l *Log) report(doing string, err error) {
+// report keeps why something fails until it does not, and logs it when it begins, not at every attempt. It returns
+// whether all is well.
+func (l *Log) report(doing string, err error) bool {
+	switch {
+	case err == nil:
+		l.failing.Delete(doing)
+		return true
+	case errors.Is(err, ErrFenced): // another process does it
+		return false
+	}
 	text := doing + ": " + err.Error()
-	if old := l.failing.Swap(&text); old == nil || *old != text {
+	if old, _ := l.failing.Swap(doing, text); old != text {
 		l.log.Error("audit log", "doing", doing, "err", err)
 	}
+	return false
 }

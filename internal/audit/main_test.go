@@ -83,7 +83,7 @@ func fill(t testing.TB, l *audit.Log, batches ...int) {
 
 func verify(t testing.TB, rows audit.Reader, k key, copied []byte) audit.Report {
 	t.Helper()
-	r, err := audit.Verify(context.Background(), rows, k.verifier, copied)
+	r, err := audit.Verify(context.Background(), rows, k.verifier, audit.KeyGiven, copied)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,8 @@ const (
 	BadSign    FindingKind = "checkpoint" // a stored checkpoint's signature or content is bad
 	BadCopy    FindingKind = "copy"       // the copy cannot be used, or signs another log
 	Unsigned   FindingKind = "unsigned"   // events that no checkpoint covers
+	ClearWrong FindingKind = "personal"   // personal values beside an event are not those that it commits to, or are gone unrecorded
+	BadPruning FindingKind = "pruning"    // a statement about removed events is not signed by this log, or of another tree
 )
 
 // Finding is one thing that is wrong. From and To are positions of events, both included; for a checkpoint, both are
@@ -43,7 +46,12 @@ type Report struct {
 	Copied      int       `json:"copied"`        // of the copy, with good signatures
 	Complete    int64     `json:"complete"`      // the first so many events are proven to be all; 0 without a copy
 	Incomplete  int       `json:"cut_in_copy"`   // notes in the copy that an interrupted write left behind
-	Pending     int       `json:"pending"`       // durable events that are not in the log yet and that nothing protects; counted up to a bound
+	Pending     int64     `json:"pending"`       // durable events that no checkpoint covers yet and that nothing protects
+	Pruned      int64     `json:"pruned"`        // of the first events: removed because of their age, by signed statements; their hashes fit the tree
+	Erased      int64     `json:"erased"`        // events whose personal values were erased, as the log itself records
+	Skipped     int64     `json:"skipped"`       // of the first events: not in the export; only its tree hashes vouch for them
+	KeyFrom     string    `json:"key_from"`      // where the public key comes from that signatures were checked with
+	Key         string    `json:"key"`           // that key's name and hash
 	Findings    []Finding `json:"findings"`      // empty when nothing is wrong
 	More        int       `json:"more,omitzero"` // findings beyond those
 }
@@ -66,6 +74,20 @@ func (r Report) Conclusion() string {
 	}
 }
 
+// Where the public key may come from.
+const (
+	KeyFromDatabase = "database" // the one that is verified
+	KeyGiven        = "given"
+)
+
+// KeyNote says where the key comes from.
+func (r Report) KeyNote() string {
+	if r.KeyFrom == KeyFromDatabase {
+		return "taken from the same database, where who changes the log can put another; give the one that you keep with --key"
+	}
+	return r.KeyFrom
+}
+
 // String is the report for a person.
 func (r Report) String() string {
 	var b strings.Builder
@@ -75,6 +97,18 @@ func (r Report) String() string {
 		fmt.Fprintf(&b, ", and %d not in the log yet", r.Pending)
 	}
 	fmt.Fprintf(&b, "\nroot        %s\n", r.Root)
+	if r.Key != "" {
+		fmt.Fprintf(&b, "key         %s (%s)\n", r.Key, r.KeyNote())
+	}
+	if r.Skipped > 0 {
+		fmt.Fprintf(&b, "begins      at event %d; what was before is taken from the export's tree hashes\n", r.Skipped)
+	}
+	if r.Pruned > 0 {
+		fmt.Fprintf(&b, "removed     %s because of their age, by signed statement; their hashes fit\n", events(0, r.Pruned-1))
+	}
+	if r.Erased > 0 {
+		fmt.Fprintf(&b, "erased      personal values of %s, as the log records\n", count(int(r.Erased), "event"))
+	}
 	fmt.Fprintf(&b, "checkpoints %d, copied ones %d", r.Checkpoints, r.Copied)
 	if r.Incomplete > 0 {
 		fmt.Fprintf(&b, ", and %d cut short by an interrupted write", r.Incomplete)
@@ -103,12 +137,24 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	}{r.OK(), r.Conclusion(), fields(r)})
 }
 
+func (r *Report) has(kind FindingKind) bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == kind })
+}
+
 func (r *Report) add(kind FindingKind, from, to int64, format string, args ...any) {
 	if len(r.Findings) >= maxFindings {
 		r.More++
 		return
 	}
 	r.Findings = append(r.Findings, Finding{kind, from, to, fmt.Sprintf(format, args...)})
+}
+
+// them is "it" or "them", for the same positions as events names.
+func them(from, to int64) string {
+	if from == to {
+		return "it"
+	}
+	return "them"
 }
 
 // events names positions: "event 3", "events 3 to 5".

@@ -3,32 +3,45 @@ package audit
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Verify checks the whole log: every event's bytes against the tree, every stored hash, every signed checkpoint of
-// the database, and those of a copy that was kept elsewhere: one checkpoint, or a file to which they were appended.
-// It needs the database alone, and may run beside a server that goes on appending. An error means that the database
-// could not be read; what is wrong with the log is in the report.
-func Verify(ctx context.Context, rows Reader, key note.Verifier, copied []byte) (Report, error) {
-	r := Report{Origin: key.Name()}
+// the database, what stands beside the events and what they are filed under, and the checkpoints of a copy that was
+// kept elsewhere: one, or a file to which they were appended. It needs the database alone, and may run beside a server
+// that goes on appending. An error means that the database could not be read; what is wrong with the log is in the
+// report. keyFrom is KeyFromDatabase or KeyGiven.
+func Verify(ctx context.Context, rows Reader, key note.Verifier, keyFrom string, copied []byte) (Report, error) {
+	r := newReport(key, keyFrom)
+	before, err := rows.Sizes(ctx)
+	if err != nil {
+		return r, err
+	}
 	signed, err := r.storedCheckpoints(ctx, rows, key, -1<<62)
 	if err != nil {
 		return r, err
 	}
-	w := walk{Reader: rows, report: &r, targets: merge(signed, r.copiedCheckpoints(copied, key))}
+	w := walk{Reader: rows, report: &r, key: key, sizes: before, targets: merge(signed, r.copiedCheckpoints(copied, key)), erased: map[int64]int64{}}
 	if err := w.run(ctx); err != nil {
 		return r, err
 	}
-	if err := r.unsigned(ctx, rows, key, w.size()); err != nil {
+	if err := r.unsigned(ctx, rows, key, w.size(), before); err != nil {
 		return r, err
 	}
+	r.sort()
+	return r, nil
+}
+
+func newReport(key note.Verifier, keyFrom string) Report {
+	return Report{Origin: key.Name(), Key: fmt.Sprintf("%s+%08x", key.Name(), key.KeyHash()), KeyFrom: keyFrom}
+}
+
+func (r *Report) sort() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To)) })
-	pending, err := rows.PendingEvents(ctx, maxBatch)
-	r.Pending = len(pending)
-	return r, err
 }
 
 // target is a checkpoint whose signature is good, and which the log has to fit.
@@ -105,11 +118,11 @@ func (r *Report) copiedCheckpoints(copied []byte, key note.Verifier) (all []targ
 	return all
 }
 
-// unsigned looks for events that no checkpoint covers. The newest event is read first: a server that is appending
-// writes both at once, so its checkpoint is there by then.
-func (r *Report) unsigned(ctx context.Context, rows Reader, key note.Verifier, checked int64) error {
-	newest, err := rows.SearchLeaves(ctx, Filter{After: checked - 1, Limit: 1, Newest: true})
-	if err != nil || len(newest) == 0 {
+// unsigned looks at what comes after the last checkpoint that was checked: events that wait for theirs, which is
+// normal; events that have hashes and none, whose checkpoint was removed; and events that nobody numbered.
+func (r *Report) unsigned(ctx context.Context, rows Reader, key note.Verifier, checked int64, before Sizes) error {
+	hashed, err := rows.TreeHashes(ctx, tlog.StoredHashIndex(0, checked), 1)
+	if err != nil {
 		return err
 	}
 	var aside Report // bad ones are in the report already
@@ -117,12 +130,28 @@ func (r *Report) unsigned(ctx context.Context, rows Reader, key note.Verifier, c
 	if err != nil {
 		return err
 	}
-	from, to := checked, newest[0].Seq
-	for _, c := range since {
-		from = max(from, c.Size)
+	after, err := rows.Sizes(ctx)
+	if err != nil {
+		return err
 	}
-	if from <= to {
-		r.add(Unsigned, from, to, "%s: no checkpoint covers them; checkpoints were removed, or events added", events(from, to))
+	last := after.Last
+	covered := checked
+	for _, c := range since {
+		covered = max(covered, c.Size)
+	}
+	if last >= after.Given {
+		from := max(after.Given, covered)
+		r.add(Unsigned, from, last, "%s: no checkpoint covers %s, and the log never gave out the number; added from outside", events(from, last), them(from, last))
+		last = after.Given - 1
+	}
+	switch {
+	case len(hashed) > 0 && covered == checked && last >= checked:
+		r.add(Unsigned, checked, last, "%s: no checkpoint covers %s; checkpoints were removed", events(checked, last), them(checked, last))
+	case last >= covered:
+		r.Pending = last - covered + 1
+	}
+	if end := max(last+1, covered); end < before.Given && len(hashed) == 0 && !r.has(Truncated) {
+		r.add(Truncated, end, before.Given-1, "%s: cut off the end; the log gave out %s", events(end, before.Given-1), count(int(before.Given), "number"))
 	}
 	return nil
 }

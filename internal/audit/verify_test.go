@@ -40,7 +40,7 @@ func (t tampering) exec(query string, args ...any) {
 func (t tampering) body(seq int64) []byte {
 	t.Helper()
 	var body []byte
-	if err := t.db.QueryRow(`SELECT body FROM audit_events WHERE seq = $1`, seq).Scan(&body); err != nil {
+	if err := t.db.QueryRow(`SELECT leaf FROM audit_entries WHERE seq = $1`, seq).Scan(&body); err != nil {
 		t.Fatal(err)
 	}
 	return body
@@ -53,7 +53,51 @@ func (t tampering) change(seq int64, old, new string) {
 	if !strings.Contains(body, old) {
 		t.Fatalf("event %d is %s", seq, body)
 	}
-	t.exec(`UPDATE audit_events SET body = $1 WHERE seq = $2`, []byte(strings.Replace(body, old, new, 1)), seq)
+	t.exec(`UPDATE audit_entries SET leaf = $1 WHERE seq = $2`, []byte(strings.Replace(body, old, new, 1)), seq)
+}
+
+// changeClear replaces text of what stands beside an event.
+func (t tampering) changeClear(seq int64, old, new string) {
+	t.Helper()
+	var clear []byte
+	if err := t.db.QueryRow(`SELECT clear FROM audit_entries WHERE seq = $1`, seq).Scan(&clear); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(clear), old) {
+		t.Fatalf("beside event %d is %s", seq, clear)
+	}
+	t.exec(`UPDATE audit_entries SET clear = $1 WHERE seq = $2`, []byte(strings.Replace(string(clear), old, new, 1)), seq)
+}
+
+// setHash changes one of the hashes that a row holds.
+func (t tampering) setHash(index int64, hash []byte) {
+	t.Helper()
+	var first int64
+	var joined []byte
+	if err := t.db.QueryRow(`SELECT idx, hash FROM audit_hashes WHERE idx <= $1 ORDER BY idx DESC LIMIT 1`, index).Scan(&first, &joined); err != nil {
+		t.Fatal(err)
+	}
+	copy(joined[(index-first)*tlog.HashSize:], hash)
+	t.exec(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, joined, first)
+}
+
+// cutHashes drops the hashes from an index on.
+func (t tampering) cutHashes(index int64) {
+	t.Helper()
+	var first int64
+	var joined []byte
+	if err := t.db.QueryRow(`SELECT idx, hash FROM audit_hashes WHERE idx <= $1 ORDER BY idx DESC LIMIT 1`, index).Scan(&first, &joined); err != nil {
+		t.Fatal(err)
+	}
+	if first == index {
+		t.exec(`DELETE FROM audit_hashes WHERE idx >= $1`, index)
+		return
+	}
+	t.exec(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, joined[:(index-first)*tlog.HashSize], first)
+	_, err := t.db.Exec(`DELETE FROM audit_hashes WHERE idx > $1`, first)
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // rehash makes all stored hashes fit the events that are there now.
@@ -61,6 +105,7 @@ func (t tampering) rehash() []tlog.Hash {
 	t.Helper()
 	t.exec(`DELETE FROM audit_hashes`)
 	var stored []tlog.Hash
+	var joined []byte
 	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		hashes := make([]tlog.Hash, len(indexes))
 		for i, index := range indexes {
@@ -78,10 +123,11 @@ func (t tampering) rehash() []tlog.Hash {
 			t.Fatal(err)
 		}
 		for _, h := range hashes {
-			t.exec(`INSERT INTO audit_hashes (idx, hash) VALUES ($1, $2)`, len(stored), h[:])
 			stored = append(stored, h)
+			joined = append(joined, h[:]...)
 		}
 	}
+	t.exec(`INSERT INTO audit_hashes (idx, hash) VALUES (0, $1)`, joined)
 	return stored
 }
 
@@ -129,13 +175,12 @@ var tamperings = []struct {
 	{name: "nothing", do: func(tampering) {}},
 	{name: "a byte of an event", do: func(t tampering) { t.change(5, `"done"`, `"Done"`) }, without: []string{"changed 5"}},
 	{name: "an event's person", do: func(t tampering) {
-		t.change(5, `"ada"`, `"bob"`)
-		t.exec(`UPDATE audit_events SET person = 'bob' WHERE seq = 5`)
+		t.change(5, `"object":"sha256:`, `"object":"sha256:A`)
 	}, without: []string{"changed 5"}},
 	{name: "an event and its hash", do: func(t tampering) {
 		t.change(6, `"n":6`, `"n":7`)
 		hash := tlog.RecordHash(t.body(6))
-		t.exec(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, hash[:], tlog.StoredHashIndex(0, 6))
+		t.setHash(tlog.StoredHashIndex(0, 6), hash[:])
 	}, without: []string{"rewritten 4-8", "hash 7-15"}},
 	{name: "an event and all hashes", do: func(t tampering) { t.change(6, `"n":6`, `"n":7`); t.rehash() }, without: []string{"rewritten 4-8"}},
 	{name: "an event of the last batch and all hashes", do: func(t tampering) { t.change(20, `"n":20`, `"n":21`); t.rehash() }, without: []string{"rewritten 16-22"}},
@@ -148,51 +193,62 @@ var tamperings = []struct {
 		t.change(6, `"n":6`, `"n":7`)
 		t.resign(t.rehash(), t.key)
 	}, with: []string{"rewritten 4-8"}},
-	{name: "an event dropped", do: func(t tampering) { t.exec(`DELETE FROM audit_events WHERE seq = 5`) }, without: []string{"dropped 5"}},
+	{name: "an event dropped", do: func(t tampering) { t.exec(`DELETE FROM audit_entries WHERE seq = 5`) }, without: []string{"dropped 5"}},
 	{name: "events dropped with their hashes", do: func(t tampering) {
-		t.exec(`DELETE FROM audit_events WHERE seq IN (5, 6)`)
-		t.exec(`DELETE FROM audit_hashes WHERE idx IN ($1, $2)`, tlog.StoredHashIndex(0, 5), tlog.StoredHashIndex(0, 6))
+		t.exec(`DELETE FROM audit_entries WHERE seq IN (5, 6)`)
+		t.setHash(tlog.StoredHashIndex(0, 5), make([]byte, 32))
+		t.setHash(tlog.StoredHashIndex(0, 6), make([]byte, 32))
 	}, without: []string{"rewritten 4-8", "dropped 5-6", "hash 5-15"}},
 	{name: "an event dropped and the rest moved up", do: func(t tampering) {
-		t.exec(`DELETE FROM audit_events WHERE seq = 5`)
+		t.exec(`DELETE FROM audit_entries WHERE seq = 5`)
 		for seq := 6; seq < 23; seq++ {
-			t.exec(`UPDATE audit_events SET seq = $1 WHERE seq = $2`, seq-1, seq)
+			t.exec(`UPDATE audit_entries SET seq = $1 WHERE seq = $2`, seq-1, seq)
 		}
 	}, without: []string{"swapped 5-8", "swapped 9-15", "swapped 16-21", "truncated 22"}},
 	{name: "two events swapped", do: func(t tampering) {
 		a, b := t.body(3), t.body(18)
-		t.exec(`UPDATE audit_events SET body = $1 WHERE seq = 3`, b)
-		t.exec(`UPDATE audit_events SET body = $1 WHERE seq = 18`, a)
+		t.exec(`UPDATE audit_entries SET leaf = $1 WHERE seq = 3`, b)
+		t.exec(`UPDATE audit_entries SET leaf = $1 WHERE seq = 18`, a)
 	}, without: []string{"swapped 3", "swapped 18"}},
 	{name: "two neighbours swapped", do: func(t tampering) {
 		a, b := t.body(5), t.body(6)
-		t.exec(`UPDATE audit_events SET body = $1 WHERE seq = 5`, b)
-		t.exec(`UPDATE audit_events SET body = $1 WHERE seq = 6`, a)
+		t.exec(`UPDATE audit_entries SET leaf = $1 WHERE seq = 5`, b)
+		t.exec(`UPDATE audit_entries SET leaf = $1 WHERE seq = 6`, a)
 	}, without: []string{"swapped 5", "swapped 6"}},
 	{name: "two events swapped and renumbered", do: func(t tampering) {
 		a, b := string(t.body(3)), string(t.body(18))
-		t.exec(`UPDATE audit_events SET body = $1 WHERE seq = 3`, []byte(strings.Replace(b, `"seq":18`, `"seq":3`, 1)))
-		t.exec(`UPDATE audit_events SET body = $1 WHERE seq = 18`, []byte(strings.Replace(a, `"seq":3`, `"seq":18`, 1)))
+		t.exec(`UPDATE audit_entries SET leaf = $1 WHERE seq = 3`, []byte(strings.Replace(b, `"seq":18`, `"seq":3`, 1)))
+		t.exec(`UPDATE audit_entries SET leaf = $1 WHERE seq = 18`, []byte(strings.Replace(a, `"seq":3`, `"seq":18`, 1)))
 	}, without: []string{"changed 3", "changed 18"}},
-	{name: "the last events cut off", do: func(t tampering) { t.exec(`DELETE FROM audit_events WHERE seq >= 20`) }, without: []string{"truncated 20-22"}},
+	{name: "the last events cut off", do: func(t tampering) { t.exec(`DELETE FROM audit_entries WHERE seq >= 20`) }, without: []string{"truncated 20-22"}},
 	{name: "the last events and hashes cut off", do: func(t tampering) {
-		t.exec(`DELETE FROM audit_events WHERE seq >= 20`)
-		t.exec(`DELETE FROM audit_hashes WHERE idx >= $1`, tlog.StoredHashCount(20))
+		t.exec(`DELETE FROM audit_entries WHERE seq >= 20`)
+		t.cutHashes(tlog.StoredHashCount(20))
 	}, without: []string{"truncated 20-22"}},
-	{name: "the end cut off with its checkpoint", do: func(t tampering) {
-		t.exec(`DELETE FROM audit_events WHERE seq >= 16`)
-		t.exec(`DELETE FROM audit_hashes WHERE idx >= $1`, tlog.StoredHashCount(16))
+	{name: "the end cut off with its checkpoint and its numbers", do: func(t tampering) {
+		t.exec(`UPDATE audit_pending_head SET num = 16`)
+		t.exec(`DELETE FROM audit_index WHERE seq >= 16`)
+		t.exec(`UPDATE audit_positions SET position = 16`)
+		t.exec(`DELETE FROM audit_entries WHERE seq >= 16`)
+		t.cutHashes(tlog.StoredHashCount(16))
 		t.exec(`DELETE FROM audit_checkpoints WHERE size > 16`)
 	}, with: []string{"truncated 16-22"}},
+	{name: "the end cut off with its checkpoint", do: func(t tampering) {
+		t.exec(`DELETE FROM audit_entries WHERE seq >= 16`)
+		t.cutHashes(tlog.StoredHashCount(16))
+		t.exec(`DELETE FROM audit_checkpoints WHERE size > 16`)
+	}, without: []string{"truncated 16-22"}},
 	{name: "everything gone", do: func(t tampering) {
-		for _, table := range []string{"audit_events", "audit_hashes", "audit_checkpoints"} {
+		for _, table := range []string{"audit_entries", "audit_hashes", "audit_checkpoints", "audit_index"} {
 			t.exec(`DELETE FROM ` + table)
 		}
+		t.exec(`UPDATE audit_pending_head SET num = 0`)
+		t.exec(`UPDATE audit_positions SET position = 0`)
 	}, with: []string{"truncated 0-22"}},
 	{name: "all checkpoints gone", do: func(t tampering) { t.exec(`DELETE FROM audit_checkpoints`) }, without: []string{"unsigned 0-22"}, with: []string{}},
 	{name: "the last checkpoint gone", do: func(t tampering) { t.exec(`DELETE FROM audit_checkpoints WHERE size = 23`) }, without: []string{"unsigned 16-22"}, with: []string{}},
 	{name: "an event added", do: func(t tampering) {
-		t.exec(`INSERT INTO audit_events (seq, at, action, person, workspace, body) VALUES (23, 0, '', '', '', $1)`, []byte(`{"seq":23}`))
+		t.exec(`INSERT INTO audit_entries (seq, leaf) VALUES (23, $1)`, []byte(`{"seq":23}`))
 	}, without: []string{"unsigned 23"}},
 	{name: "a checkpoint forged for a longer log", do: func(t tampering) {
 		signed, err := note.Sign(&note.Note{Text: fmt.Sprintf("%s\n99\n%s\n", origin, tlog.Hash{})}, newKey(t).signer)
@@ -214,14 +270,51 @@ var tamperings = []struct {
 		t.exec(`UPDATE audit_checkpoints SET size = 9 WHERE size = 4`)
 	}, without: []string{"checkpoint 9"}},
 	{name: "a leaf's hash", do: func(t tampering) {
-		t.exec(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, make([]byte, 32), tlog.StoredHashIndex(0, 6))
+		t.setHash(tlog.StoredHashIndex(0, 6), make([]byte, 32))
 	}, without: []string{"hash 6"}},
-	{name: "a node's hash, cut short", do: func(t tampering) {
-		t.exec(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, []byte{1}, tlog.StoredHashIndex(2, 1))
-	}, without: []string{"hash 7"}},
+	{name: "a node's hash", do: func(t tampering) { t.setHash(tlog.StoredHashIndex(2, 1), []byte{1, 2, 3}) }, without: []string{"hash 7"}},
+	{name: "a row of hashes, cut short", do: func(t tampering) {
+		t.exec(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, []byte{1}, tlog.StoredHashCount(16))
+	}, without: []string{"hash 16", "hash 17-21", "hash 17-22"}},
 	{name: "all hashes gone", do: func(t tampering) { t.exec(`DELETE FROM audit_hashes`) },
 		without: []string{"hash 0-3", "hash 1-3", "hash 4-8", "hash 5-7", "hash 9-15", "hash 9-15", "hash 16-22", "hash 17-21"}},
-	{name: "filed under another person", do: func(t tampering) { t.exec(`UPDATE audit_events SET person = 'bob' WHERE seq = 5`) }, without: []string{"index 5"}},
+	{name: "filed under another person", do: func(t tampering) { t.exec(`UPDATE audit_index SET person = person + 1 WHERE seq = 5`) }, without: []string{"index 5"}},
+	{name: "filed under another time", do: func(t tampering) { t.exec(`UPDATE audit_index SET at = at + 1 WHERE seq = 5`) }, without: []string{"index 5"}},
+	{name: "not filed", do: func(t tampering) { t.exec(`DELETE FROM audit_index WHERE seq = 5`) }, without: []string{"index 5"}},
+	{name: "a salt", do: func(t tampering) { t.changeClear(5, `"name":["`, `"name":["A`) }, without: []string{"personal 5"}},
+	{name: "a name beside an event", do: func(t tampering) { t.changeClear(5, `"Ada"`, `"Bob"`) }, without: []string{"personal 5"}},
+	{name: "who it was, with the index", do: func(t tampering) {
+		t.changeClear(5, `"ada"`, `"bob"`)
+		t.exec(`UPDATE audit_index SET person = 0 WHERE seq = 5`)
+	}, without: []string{"personal 5"}},
+	{name: "personal values exchanged", do: func(t tampering) {
+		t.exec(`UPDATE audit_entries SET clear = (SELECT o.clear FROM audit_entries o WHERE o.seq = 6) WHERE seq = 5`)
+	}, without: []string{"personal 5"}},
+	{name: "a value added beside an event", do: func(t tampering) {
+		t.changeClear(5, `{`, `{"mail":["AAAAAAAAAAAAAAAAAAAAAA","x"],`)
+	}, without: []string{"personal 5"}},
+	{name: "personal values gone", do: func(t tampering) { t.exec(`UPDATE audit_entries SET clear = NULL WHERE seq = 5`) }, without: []string{"personal 5"}},
+	{name: "personal values gone, as if by an event", do: func(t tampering) {
+		t.exec(`UPDATE audit_entries SET clear = NULL, erased = 9 WHERE seq IN (5, 6)`)
+		t.exec(`UPDATE audit_index SET person = 0 WHERE seq IN (5, 6)`)
+	}, without: []string{"personal 9"}},
+	{name: "personal values gone, as if by a later event", do: func(t tampering) {
+		t.exec(`UPDATE audit_entries SET clear = NULL, erased = 77 WHERE seq = 5`)
+		t.exec(`UPDATE audit_index SET person = 0 WHERE seq = 5`)
+	}, without: []string{"personal 77"}},
+	{name: "events gone, as if by retention", do: func(t tampering) {
+		t.exec(`DELETE FROM audit_entries WHERE seq < 3`)
+		t.exec(`DELETE FROM audit_index WHERE seq < 3`)
+		signed, err := note.Sign(&note.Note{Text: fmt.Sprintf("%s/pruned\n3\n%s\n2026-01-01T00:00:00Z\n", origin, tlog.Hash{})}, newKey(t).signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.exec(`INSERT INTO audit_prunings (size, note) VALUES (3, $1)`, signed)
+	}, without: []string{"pruning 0-2", "dropped 0-2"}},
+	{name: "a checkpoint as statement about retention", do: func(t tampering) {
+		t.exec(`DELETE FROM audit_entries WHERE seq < 4`)
+		t.exec(`INSERT INTO audit_prunings SELECT size, note FROM audit_checkpoints WHERE size = 4`)
+	}, without: []string{"pruning 0-3", "dropped 0-3"}},
 }
 
 // TestTampering has each change found, or said to be beyond proof.
@@ -349,7 +442,7 @@ func TestLeaderRefusesChangedTree(t *testing.T) {
 	db, k := storetest.SQLite(t), newKey(t)
 	s := db.Open(t, "one")
 	fill(t, newLog(s, k, "one"), 4)
-	tampering{t, db.Raw(t), s, k}.exec(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, make([]byte, 32), tlog.StoredHashIndex(2, 0))
+	tampering{t, db.Raw(t), s, k}.setHash(tlog.StoredHashIndex(2, 0), make([]byte, 32))
 	l := newLog(s, k, "one")
 	if err := l.Durable(t.Context(), event(9)); err != nil {
 		t.Fatal(err)

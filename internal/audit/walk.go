@@ -3,17 +3,26 @@ package audit
 import (
 	"context"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
+
+// hashRows is how many rows of hashes are read at once.
+const hashRows = 64
 
 // walk goes through the log once, building two trees side by side: one from the events, one from the stored leaf
 // hashes. Where they differ, the signed checkpoints tell which of the two is what was signed.
 type walk struct {
 	Reader
-	report  *Report
-	targets []target // by size
+	report   *Report
+	key      note.Verifier
+	sizes    Sizes           // when it began
+	targets  []target        // by size
+	prunings []Pruning       // by size, with good signatures
+	erased   map[int64]int64 // by the position of the event that records it: events whose personal values are gone
 
 	leaves stream[Leaf]
+	filed  stream[IndexRow]
 	hashes stream[StoredHash]
 	events tree // from the events' bytes; where one is missing, from its stored hash
 	stored tree // from the stored leaf hashes; where one is missing, from the event
@@ -29,7 +38,17 @@ type walk struct {
 func (w *walk) size() int64 { return w.events.size }
 
 func (w *walk) run(ctx context.Context) error {
-	after, from := int64(-1), int64(0)
+	if err := w.readPrunings(ctx, true); err != nil {
+		return err
+	}
+	after, filedAfter, from := int64(-1), int64(-1), int64(0)
+	w.filed = stream[IndexRow]{at: func(r IndexRow) int64 { return r.Seq }, next: func() ([]IndexRow, error) {
+		page, err := w.IndexRows(ctx, filedAfter, pageSize)
+		if len(page) > 0 {
+			filedAfter = page[len(page)-1].Seq
+		}
+		return page, err
+	}}
 	w.leaves = stream[Leaf]{at: func(l Leaf) int64 { return l.Seq }, next: func() ([]Leaf, error) {
 		page, err := w.Leaves(ctx, after, pageSize)
 		if len(page) > 0 {
@@ -38,7 +57,7 @@ func (w *walk) run(ctx context.Context) error {
 		return page, err
 	}}
 	w.hashes = stream[StoredHash]{at: func(h StoredHash) int64 { return h.Index }, next: func() ([]StoredHash, error) {
-		page, err := w.TreeHashes(ctx, from, 2*pageSize)
+		page, err := w.TreeHashes(ctx, from, hashRows)
 		if len(page) > 0 {
 			from = page[len(page)-1].Index + 1
 		}
@@ -62,6 +81,7 @@ func (w *walk) run(ctx context.Context) error {
 	}
 	w.truncated(targets)
 	w.settle(false)
+	w.unrecorded()
 	root := w.events.root()
 	w.report.Size, w.report.Root = w.size(), root.String()
 	return nil
@@ -74,8 +94,17 @@ func (w *walk) step(ctx context.Context) (bool, error) {
 	}
 	seq := w.size()
 	leaf, here, more, err := w.leaves.get(seq)
-	if err != nil || !more {
+	if err != nil {
 		return false, err
+	}
+	if !here && seq >= w.pruned() {
+		if err := w.readPrunings(ctx, false); err != nil { // it may have been removed since
+			return false, err
+		}
+	}
+	removed := !here && seq < w.pruned()
+	if !more && !removed {
+		return false, nil
 	}
 	kept, hashed, _, err := w.hashes.get(tlog.StoredHashIndex(0, seq))
 	if err != nil {
@@ -89,7 +118,9 @@ func (w *walk) step(ctx context.Context) (bool, error) {
 	if !hashed {
 		other = one
 	}
-	if err := w.compare(ctx, leaf, here, hashed, one == kept.Hash); err != nil {
+	if removed && hashed {
+		w.report.Pruned = seq + 1
+	} else if err := w.compare(ctx, leaf, here, hashed, one == kept.Hash); err != nil {
 		return false, err
 	}
 	byEvents, byHashes := w.events.append(one), w.stored.append(other)
@@ -102,10 +133,15 @@ func (w *walk) step(ctx context.Context) (bool, error) {
 			w.nodes = append(w.nodes, seq)
 		}
 	}
+	for _, p := range w.prunings {
+		if p.Size == w.size() && p.Root != w.stored.root() && p.Root != w.events.root() {
+			w.report.add(BadPruning, 0, p.Size-1, "the statement that %s were removed is of another tree", events(0, p.Size-1))
+		}
+	}
 	return true, nil
 }
 
-// compare notes what is odd about one position: of an event whose hash is the stored one, whether it is filed as it says.
+// compare notes what is odd about one position: of an event whose hash is the stored one, what stands beside it.
 func (w *walk) compare(ctx context.Context, leaf Leaf, here, hashed, same bool) error {
 	m := mismatch{seq: w.size()}
 	e, unreadable := Decode(leaf.Body)
@@ -127,11 +163,11 @@ func (w *walk) compare(ctx context.Context, leaf Leaf, here, hashed, same bool) 
 		if len(there) == 1 && there[0].Hash == tlog.RecordHash(leaf.Body) {
 			m.kind, m.signedAs = Swapped, e.Seq
 		}
-	case unreadable != nil || !sameIndex(indexed(e, leaf.Body), leaf):
-		w.report.add(IndexWrong, m.seq, m.seq, "event %d is filed under another position, time, action, person or workspace than it says", m.seq)
+	case unreadable != nil:
+		w.report.add(IndexWrong, m.seq, m.seq, "event %d cannot be read", m.seq)
 		return nil
 	default:
-		return nil
+		return w.beside(ctx, e, leaf)
 	}
 	w.suspects = append(w.suspects, m)
 	return nil

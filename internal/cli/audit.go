@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,29 +18,36 @@ import (
 
 func (a *app) audit() *cobra.Command {
 	cmd := family("audit", "Read the audit log, and check that nothing was removed or changed",
-		a.auditTail(), a.auditSearch(), a.auditExport(), a.auditVerify())
+		a.auditTail(), a.auditSearch(), a.auditExport(), a.auditVerify(), a.auditProve(), a.auditConsistency(), a.auditKey(), a.auditForget())
 	cmd.Example = `  lanyard audit tail --follow
-  lanyard audit search --user ada --action repo:write
-  lanyard audit verify --checkpoint /mnt/elsewhere/checkpoints`
+  lanyard audit search --user ada --action repo:write --since 24h
+  lanyard audit verify --checkpoint /mnt/elsewhere/checkpoints
+  lanyard audit prove 4711`
 	return cmd
 }
 
 // auditFilter is what tail and search restrict.
 type auditFilter struct {
-	user, action, workspace string
-	limit                   int
+	user, action, outcome, resource, project, session, workspace string
+	limit                                                        int
 }
 
 func (a *app) filterFlags(cmd *cobra.Command, f *auditFilter, limit int) {
 	a.aboutFlag(cmd, &f.user, "only about this `user`: a user name or u-…")
 	cmd.Flags().StringVar(&f.action, "action", "", "only this `action`, such as repo:write or signin")
+	cmd.Flags().StringVar(&f.outcome, "outcome", "", "only with this `outcome`: done, denied, failed, opened, closed, cut")
+	cmd.Flags().StringVar(&f.resource, "resource", "", "only about this `resource`: a repository's URL, PROJECT/NAME, a name or an ID")
+	cmd.Flags().StringVar(&f.project, "project", "", "only in this `project`")
+	cmd.Flags().StringVar(&f.session, "session", "", "only through this `session`, s-…")
 	cmd.Flags().StringVar(&f.workspace, "workspace", "", "only about this `workspace`")
 	cmd.Flags().IntVarP(&f.limit, "lines", "n", limit, "at most so many entries")
 	_ = cmd.RegisterFlagCompletionFunc("workspace", a.completeWorkspaces(true))
+	_ = cmd.RegisterFlagCompletionFunc("outcome", cobra.FixedCompletions([]string{"done", "denied", "failed", "opened", "closed", "cut", "refused", "alarm"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (f auditFilter) query() api.AuditQuery {
-	return api.AuditQuery{User: f.user, Action: f.action, Workspace: f.workspace, Limit: f.limit}
+	return api.AuditQuery{User: f.user, Action: f.action, Outcome: f.outcome, Resource: f.resource, Project: f.project,
+		Session: f.session, Workspace: f.workspace, Limit: f.limit}
 }
 
 func (f auditFilter) check() error {
@@ -69,7 +78,7 @@ func (a *app) auditTail() *cobra.Command {
 				return err
 			}
 			slices.Reverse(page.Items)
-			last := int64(-1)
+			last := page.Size - page.Lag - 1 // what comes up to there was found, if it fits
 			for _, e := range page.Items {
 				if err := a.showEvent(e, asJSON); err != nil {
 					return err
@@ -114,27 +123,45 @@ func (a *app) followAudit(ctx context.Context, r *remote.Remote, f auditFilter, 
 			if err := a.showEvent(e, asJSON); err != nil {
 				return err
 			}
-			after = max(after, e.Seq)
+		}
+		if page.Next != "" {
+			if after, err = strconv.ParseInt(page.Next, 10, 64); err != nil {
+				return fmt.Errorf("the server's answer has no position: %w", err)
+			}
 		}
 	}
 }
 
 func (a *app) auditSearch() *cobra.Command {
 	var f auditFilter
-	var asJSON bool
+	var asJSON, oldest bool
+	var since, until, cursor string
 	cmd := &cobra.Command{
 		Use:   "search",
-		Short: "Show entries about a user, an action or a workspace, newest first",
+		Short: "Find entries by user, resource, action, outcome and time, newest first",
+		Long: `Finds entries. Times are RFC 3339, a date, or how long ago: 30m, 24h, 7d. More than --lines are read on with the
+--cursor that is printed at the end, in both directions. Entries of the last fraction of a second may not be found yet;
+how many those are is said.`,
 		Example: `  lanyard audit search --user ada
-  lanyard audit search --action repo:write --json`,
+  lanyard audit search --resource payments/ledger --outcome denied --since 7d
+  lanyard audit search --action repo:write --since 2026-11-01 --until 2026-11-08 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
+			q := f.query()
+			q.Oldest, q.Cursor = oldest, cursor
+			var err error
+			if q.Since, err = a.moment("--since", since); err != nil {
+				return err
+			}
+			if q.Until, err = a.moment("--until", until); err != nil {
+				return err
+			}
 			r := a.operator()
 			defer r.Close()
-			page, err := r.Audit(cmd.Context(), f.query())
+			page, err := r.Audit(cmd.Context(), q)
 			if err != nil {
 				return err
 			}
@@ -143,36 +170,86 @@ func (a *app) auditSearch() *cobra.Command {
 					return err
 				}
 			}
+			if page.Lag > 0 {
+				a.err.line("Written lately and not in the index yet: %d.", page.Lag)
+			}
+			if page.Previous != "" {
+				a.err.line("Before these: --cursor %s", page.Previous)
+			}
+			if page.Next != "" {
+				a.err.line("After these: --cursor %s", page.Next)
+			}
 			return nil
 		},
 	}
 	a.filterFlags(cmd, &f, 100)
+	cmd.Flags().StringVar(&since, "since", "", "not before this `time`")
+	cmd.Flags().StringVar(&until, "until", "", "before this `time`")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "go on where a page said so")
+	cmd.Flags().BoolVar(&oldest, "oldest", false, "the oldest first")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's objects, one a line")
 	return cmd
 }
 
+// moment reads a time: RFC 3339, a date of this place, or how long ago.
+func (a *app) moment(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	if t, err := time.ParseInLocation(time.DateOnly, text, time.Local); err == nil {
+		return t, nil
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n > 0 && n < 36500 {
+			return a.c.Now().AddDate(0, 0, -n), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return a.c.Now().Add(-d), nil
+	}
+	return time.Time{}, usage("%s is a time such as 2026-11-23T08:00:00Z, a date such as 2026-11-23, or how long ago: 30m, 24h, 7d", flag)
+}
+
 func (a *app) auditExport() *cobra.Command {
-	var file string
+	var file, format string
+	var from int64
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write every entry, the exact bytes of each on a line",
-		Example: `  lanyard audit export > audit.ndjson
-  lanyard audit export --output audit.ndjson`,
+		Short: "Write every entry, one a line, so that it can be verified anywhere",
+		Long: `Writes the entries that a checkpoint covers as lines of JSON. Each gives back the exact bytes that the log's tree is
+made of, so that "lanyard audit verify --export" checks them without a server. Personal values stand in the lines with
+their salts; the entries of people who were forgotten have commitments instead.
+
+To check an export against copied checkpoints, copy those first and export then.`,
+		Example: `  lanyard audit export > audit.jsonl
+  lanyard audit export --from 100000 --output audit.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "jsonl" {
+				return usage("--format is jsonl; OpenTelemetry and syslog receivers are configured under audit.export")
+			}
+			if from < 0 {
+				return usage("--from is the seq of an entry")
+			}
 			r := a.operator()
 			defer r.Close()
 			if file == "" {
-				return r.ExportAudit(cmd.Context(), a.c.Stdout)
+				return r.ExportAuditFrom(cmd.Context(), from, a.c.Stdout)
 			}
 			f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 			if err != nil {
 				return err
 			}
-			return errors.Join(r.ExportAudit(cmd.Context(), f), f.Close())
+			return errors.Join(r.ExportAuditFrom(cmd.Context(), from, f), f.Close())
 		},
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write to this `file`, which only you may read")
+	cmd.Flags().StringVar(&format, "format", "jsonl", "the `format`: jsonl")
+	cmd.Flags().Int64Var(&from, "from", 0, "begin at this `seq`; the lines then begin with what the tree was up to there")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"jsonl"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

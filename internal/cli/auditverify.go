@@ -6,17 +6,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/note"
 
+	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/store"
 )
 
 // verifyOptions are the flags of `audit verify`.
 type verifyOptions struct {
-	data, database, checkpoint string
-	json                       bool
+	data, database, checkpoint, key, export string
+	json                                    bool
 }
 
 func (a *app) auditVerify() *cobra.Command {
@@ -28,8 +31,13 @@ func (a *app) auditVerify() *cobra.Command {
 --database the log is read from the database itself, which also works while no server runs.
 
 Only a checkpoint that was copied to where the server cannot write shows that nothing was cut off the end: give it with
---checkpoint. Without one the answer says that completeness is unproven. The exit status is 1 when something is wrong.`,
+--checkpoint. Without one the answer says that completeness is unproven. The exit status is 1 when something is wrong.
+
+With --export an export is checked instead, without a server or a database: it needs the checkpoints, and the public key
+that "lanyard audit key" prints. Elsewhere the key is taken from the database itself unless it is given, and the answer
+says so: who can write the database can put another key there.`,
 		Example: `  lanyard audit verify
+  lanyard audit verify --export audit.jsonl --checkpoint checkpoints --key lanyard.example.com/audit+d5a1…
   lanyard audit verify --checkpoint /mnt/elsewhere/checkpoints
   lanyard audit verify --data /var/lib/lanyard --checkpoint checkpoints --json`,
 		Args: cobra.NoArgs,
@@ -37,7 +45,13 @@ Only a checkpoint that was copied to where the server cannot write shows that no
 			if o.data != "" && o.database != "" {
 				return usage("give either --data or --database, not both")
 			}
-			if o.data == "" && o.database == "" && o.checkpoint == "" {
+			if o.export != "" {
+				if o.data != "" || o.database != "" {
+					return usage("--export is checked without a database")
+				}
+				return a.verifyExport(o)
+			}
+			if o.data == "" && o.database == "" && o.checkpoint == "" && o.key == "" {
 				return a.verifyByServer(cmd.Context(), o.json)
 			}
 			return a.verifyDatabase(cmd.Context(), o)
@@ -46,6 +60,8 @@ Only a checkpoint that was copied to where the server cannot write shows that no
 	cmd.Flags().StringVar(&o.data, "data", "", "read the database in this data `folder` (with --checkpoint alone: the default one)")
 	cmd.Flags().StringVar(&o.database, "database", "", "read this PostgreSQL database, a connection `URL`")
 	cmd.Flags().StringVar(&o.checkpoint, "checkpoint", "", "compare with a copied checkpoint: a `file` that the server's checkpoints were appended to")
+	cmd.Flags().StringVar(&o.key, "key", "", "check signatures with this public `key`, or the one in a file of this name")
+	cmd.Flags().StringVar(&o.export, "export", "", "check this `file` that `lanyard audit export` wrote; - for standard input")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the report as JSON")
 	return cmd
 }
@@ -64,6 +80,12 @@ func (a *app) verifyByServer(ctx context.Context, asJSON bool) error {
 		}
 	} else {
 		a.out.line("%d entries: %s", v.Size, v.Text)
+		if v.Pruned > 0 {
+			a.out.line("The first %d were removed because of their age; their hashes fit.", v.Pruned)
+		}
+		if v.Erased > 0 {
+			a.out.line("%d have lost personal values, as the log records.", v.Erased)
+		}
 		for _, p := range v.Problems {
 			a.out.line("WRONG  %s", p)
 		}
@@ -93,19 +115,73 @@ func (a *app) verifyDatabase(ctx context.Context, o verifyOptions) error {
 		return err
 	}
 	defer rows.Close()
-	report, err := a.c.VerifyAudit(ctx, rows, copies)
+	key := ""
+	if o.key != "" {
+		if key, err = readKey(o.key); err != nil {
+			return err
+		}
+	}
+	report, err := a.c.VerifyAudit(ctx, rows, copies, key)
 	if err != nil {
 		return err
 	}
-	if o.json {
-		err = a.out.json(report)
+	return a.showReport(report, o.json)
+}
+
+func (a *app) showReport(report audit.Report, asJSON bool) error {
+	if asJSON {
+		if err := a.out.json(report); err != nil {
+			return err
+		}
 	} else {
 		a.out.text(report.String())
 	}
+	return broken(report.OK())
+}
+
+// verifyExport needs neither server nor database.
+func (a *app) verifyExport(o verifyOptions) error {
+	if o.checkpoint == "" || o.key == "" {
+		return usage("an export is checked against copied checkpoints and their public key: give --checkpoint and --key (`lanyard audit key` prints it)")
+	}
+	text, err := readKey(o.key)
 	if err != nil {
 		return err
 	}
-	return broken(report.OK())
+	key, err := note.NewVerifier(text)
+	if err != nil {
+		return problem.Wrap(err, problem.Invalid, "The key is not a public key of checkpoints, as `lanyard audit key` prints it.")
+	}
+	copied, err := os.ReadFile(o.checkpoint)
+	if err != nil {
+		return fmt.Errorf("read the copied checkpoints: %w", err)
+	}
+	in := a.c.Stdin
+	if o.export != "-" {
+		f, err := os.Open(o.export)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	report, err := audit.VerifyExport(in, key, copied)
+	if err != nil {
+		return err
+	}
+	return a.showReport(report, o.json)
+}
+
+// readKey reads a public key, or the file that it is in.
+func readKey(key string) (string, error) {
+	if !exists(key) {
+		return strings.TrimSpace(key), nil
+	}
+	text, err := os.ReadFile(key)
+	if err != nil {
+		return "", fmt.Errorf("read the public key: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // databaseIn finds the database of a data folder: of `lanyard serve`, or of `lanyard dev`, which keeps its server's

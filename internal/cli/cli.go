@@ -28,10 +28,17 @@ type Config struct {
 	// Dev runs the sample world until ctx ends; Serve the server of a configuration file.
 	Dev   func(context.Context, DevOptions) error
 	Serve func(ctx context.Context, config string) error
-	// DatabaseFile is the SQLite database in a data folder. VerifyAudit checks the audit log of a database, and
-	// compares it with files of copied checkpoints.
+	// DatabaseFile is the SQLite database in a data folder. VerifyAudit checks the audit log of a database with a
+	// public key, its own where that is empty, and compares it with files of copied checkpoints.
 	DatabaseFile func(data string) string
-	VerifyAudit  func(ctx context.Context, rows *store.Store, copies []string) (audit.Report, error)
+	VerifyAudit  func(ctx context.Context, rows *store.Store, copies []string, key string) (audit.Report, error)
+
+	// Backup writes all data of a configuration; Restore fills an empty database from it. RotateKeys puts a new encryption
+	// key and new signing keys in the place of those in use, and says what it does; Revision is the stored revision of
+	// projects and policies, 0 when there is none.
+	Backup     func(ctx context.Context, config string, to io.Writer) (store.Summary, error)
+	Restore    func(ctx context.Context, config string, from io.Reader) (store.Summary, error)
+	RotateKeys func(ctx context.Context, config string, say func(string)) error
 
 	Version        string
 	Env            func(string) string
@@ -104,8 +111,8 @@ Lanyard failed and 126 when it was refused.`,
 			root.AddCommand(c)
 		}
 	}
-	add(groupServer, a.dev(), a.serve(), a.check(), a.policy(), a.version())
-	add(groupAccess, a.whoami(), a.why(), a.leases(), a.revoke(), a.audit())
+	add(groupServer, a.dev(), a.serve(), a.check(), a.policy(), a.backup(), a.restore(), a.keys(), a.version())
+	add(groupAccess, a.whoami(), a.why(), a.whatIf(), a.leases(), a.revoke(), a.audit())
 	add(groupAccess, a.request(), a.requests(), a.approve(), a.refuse(), a.withdraw(), a.grants(), a.breakGlass())
 	add(groupWorkspaces, a.start(), a.list(), a.open(), a.exec(), a.logs(), a.stop(), a.delete())
 	add(groupServer, a.tour())

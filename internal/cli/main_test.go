@@ -38,10 +38,14 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-func verify(ctx context.Context, rows *store.Store, copies []string) (audit.Report, error) {
+func verify(ctx context.Context, rows *store.Store, copies []string, given string) (audit.Report, error) {
 	key, err := os.ReadFile(verifierFile)
 	if err != nil {
 		return audit.Report{}, err
+	}
+	from := audit.KeyFromDatabase
+	if given != "" {
+		key, from = []byte(given), audit.KeyGiven
 	}
 	verifier, err := note.NewVerifier(string(key))
 	if err != nil {
@@ -53,7 +57,7 @@ func verify(ctx context.Context, rows *store.Store, copies []string) (audit.Repo
 			return audit.Report{}, err
 		}
 	}
-	return audit.Verify(ctx, rows, verifier, copied)
+	return audit.Verify(ctx, rows, verifier, from, copied)
 }
 
 // TestScripts plays testdata/script: what the command line says and how it ends, without a server.

@@ -25,16 +25,18 @@ type Config struct {
 	DatabaseFile      string // of a file that holds a PostgreSQL URL; empty where Database or SQLite is used
 	EncryptionKeyFile string // outside Data
 
-	Entra       Entra
-	Sessions    Sessions
-	Directory   Directory
-	Roles       map[project.Role][]source.Located // Admin and Auditor
-	Checkpoints string                            // file that signed checkpoints of the audit log are also written to; may be empty
-	Sandbox     bool                              // the sandbox runtime, for trusted users only
-	Apps        string                            // domain below which internal apps have their hosts; may be empty
-	Workspaces  string                            // domain below which terminals and ports have their hosts
-	Projects    string                            // folder; may be empty
-	Policies    string                            // folder; may be empty
+	Entra      Entra
+	Sessions   Sessions
+	Directory  Directory
+	Roles      map[project.Role][]source.Located // Admin and Auditor
+	Audit      Audit
+	Sandbox    bool   // the sandbox runtime, for trusted users only
+	Apps       string // domain below which internal apps have their hosts; may be empty
+	Workspaces string // domain below which terminals and ports have their hosts
+	Projects   string // folder; may be empty
+	Policies   string // folder; may be empty
+
+	AlarmFile string // of a file that holds the address that alarms are told to; may be empty
 
 	Operations Operations
 	Limits     Limits

@@ -45,7 +45,7 @@ func TestRead(t *testing.T) {
 			project.Admin:   {{Text: "5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7a11", File: "testdata/full.yaml", Line: 15, Column: 11}},
 			project.Auditor: {{Text: "auditors", File: "testdata/full.yaml", Line: 16, Column: 13}},
 		},
-		Checkpoints: "/mnt/elsewhere/checkpoints", Sandbox: true, Apps: "apps.contoso.example", Workspaces: "workspaces.invalid",
+		Audit: Audit{Checkpoints: []string{"/mnt/elsewhere/checkpoints"}}, Sandbox: true, Apps: "apps.contoso.example", Workspaces: "workspaces.invalid",
 		Operations: Operations{
 			Listen: "10.1.2.3:9464", Hosts: []string{"metrics.example.test"}, Requests: in("requests.jsonl"),
 			Traces: "https://otel.example.test:4318/v1/traces", Sample: 0.25,
@@ -194,12 +194,12 @@ func TestSecrets(t *testing.T) {
 		strings.Repeat("00", 31):                       false,
 		"hunter2":                                      false,
 	} {
-		key, err := ReadEncryptionKey(write("key", text, 0o600))
-		if (err == nil) != ok || ok && len(key) != keySize || err != nil && strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: %v %v", text, key, err)
+		key, err := ReadEncryptionKeys(write("key", text, 0o600))
+		if (err == nil) != ok || ok && (len(key.Keys) != 1 || len(key.Keys[0]) != keySize) || err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if _, err := ReadEncryptionKey(filepath.Join(dir, "absent")); err == nil || !strings.Contains(err.Error(), "openssl rand") {
+	if _, err := ReadEncryptionKeys(filepath.Join(dir, "absent")); err == nil || !strings.Contains(err.Error(), "openssl rand") {
 		t.Errorf("got %v", err)
 	}
 

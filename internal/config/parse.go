@@ -22,7 +22,7 @@ type parser struct {
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
 		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "sessions", "directory",
-		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "log", "traces", "limits",
+		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "log", "traces", "limits", "alarms",
 	}, map[string]string{
 		"tls":             "is not supported yet; remove it and let a proxy in front speak TLS",
 		"trusted_proxies": "", "oidc": "", "tokens": "", "step_up": "", "classes": "",
@@ -49,13 +49,11 @@ func (p *parser) root(m source.Mapping) {
 		p.roles(e.Value)
 	}
 	if e, ok := m.Find("audit"); ok {
-		if m, ok := e.Value.Mapping(); ok {
-			m.Keys([]string{"checkpoints"}, map[string]string{"retention": ""})
-			c.Checkpoints = p.path(m, "checkpoints")
-		}
+		p.auditLog(e.Value)
 	}
 	p.operations(m)
 	p.limits(m)
+	p.alarms(m)
 	p.runtimes(m)
 	p.domains(m)
 	c.Projects = p.folder(m, "projects")

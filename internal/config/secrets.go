@@ -3,7 +3,6 @@ package config
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,6 +24,22 @@ func readAll(r io.Reader, limit int64) (string, error) {
 
 // ReadSecret reads a file that holds one secret. The end of its line is not part of it. No error holds the secret.
 func ReadSecret(path string) (string, error) {
+	text, err := readSecret(path)
+	if err != nil {
+		return "", err
+	}
+	if strings.ContainsAny(text, "\r\n") {
+		return "", notASecret(path)
+	}
+	return text, nil
+}
+
+func notASecret(path string) error {
+	return fmt.Errorf("%s: a secret is one line of at most %d bytes", path, maxSecret)
+}
+
+// readSecret is the text of a file without the end of its last line.
+func readSecret(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("reading a secret: %w", err)
@@ -35,29 +50,19 @@ func ReadSecret(path string) (string, error) {
 		return "", fmt.Errorf("reading a secret: %w", err)
 	}
 	text = strings.TrimRight(text, "\r\n")
-	if text == "" || len(text) > maxSecret || strings.ContainsAny(text, "\r\n\x00") {
-		return "", fmt.Errorf("%s: a secret is one line of at most %d bytes", path, maxSecret)
+	if text == "" || len(text) > maxSecret || strings.ContainsRune(text, 0) {
+		return "", notASecret(path)
 	}
 	return text, nil
 }
 
-// ReadEncryptionKey reads the key under which everything that is encrypted at rest is encrypted: 32 bytes in base64
-// or hexadecimal.
-func ReadEncryptionKey(path string) ([]byte, error) {
-	text, err := ReadSecret(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w; make one with: (umask 077 && openssl rand -base64 32 > %s)", err, path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	text = strings.TrimSpace(text)
+func decodeKey(text string) ([]byte, bool) {
 	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.StdEncoding.DecodeString} {
 		if key, err := decode(text); err == nil && len(key) == keySize {
-			return key, nil
+			return key, true
 		}
 	}
-	return nil, fmt.Errorf("%s: the key is %d random bytes in base64 or hexadecimal; make one with: (umask 077 && openssl rand -base64 32 > %s)", path, keySize, path)
+	return nil, false
 }
 
 // LongLived lists the credentials of the configuration that outlive a session, with how to be rid of each. Those of
@@ -72,7 +77,7 @@ func (c *Config) CheckFiles() source.Findings {
 			out = append(out, source.Finding{File: c.File, Message: err.Error()})
 		}
 	}
-	_, err := ReadEncryptionKey(c.EncryptionKeyFile)
+	_, err := ReadEncryptionKeys(c.EncryptionKeyFile)
 	report(err)
 	for _, path := range []string{c.Entra.SecretFile, c.DatabaseFile} {
 		if path != "" {

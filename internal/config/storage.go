@@ -18,10 +18,15 @@ func (p *parser) path(m source.Mapping, key string) string {
 	if !ok {
 		return ""
 	}
-	if !filepath.IsAbs(s) {
-		s = filepath.Join(p.base, s)
+	return p.absolute(s)
+}
+
+// absolute starts relative paths from the configuration's folder.
+func (p *parser) absolute(path string) string {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(p.base, path)
 	}
-	return filepath.Clean(s)
+	return filepath.Clean(path)
 }
 
 func (p *parser) needPath(m source.Mapping, key string) (string, bool) {

@@ -20,7 +20,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		return Options{}, problem.New(problem.Invalid,
 			"No runtime is configured. The sandbox is for trusted people only; say `runtimes: {sandbox: {trusted_users_only: true}}` if yours are.")
 	}
-	key, err := config.ReadEncryptionKey(c.EncryptionKeyFile)
+	keys, err := config.ReadEncryptionKeys(c.EncryptionKeyFile)
 	if err != nil {
 		return Options{}, err
 	}
@@ -34,9 +34,11 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			return Options{}, err
 		}
 	}
-	var copies []string
-	if c.Checkpoints != "" {
-		copies = append(copies, c.Checkpoints)
+	var alarms string
+	if c.AlarmFile != "" {
+		if alarms, err = config.ReadSecret(c.AlarmFile); err != nil {
+			return Options{}, err
+		}
 	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", c.Listen)
@@ -55,9 +57,14 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			Listener: operations, Hosts: c.Operations.Hosts, Requests: c.Operations.Requests,
 			Traces: c.Operations.Traces, Sample: c.Operations.Sample,
 		},
+		Alarms:      alarms,
 		Connections: c.Limits.Connections, SignIns: c.Limits.SignIns,
 		URL: c.URL, Listener: listener, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
-		EncryptionKey: key, WorkspaceDomain: c.Workspaces,
+		EncryptionKeys: keys.Keys, ReadKeys: func() ([][]byte, error) {
+			keys, err := config.ReadEncryptionKeys(c.EncryptionKeyFile)
+			return keys.Keys, err
+		},
+		WorkspaceDomain: c.Workspaces, AppDomain: c.Apps,
 		Tenant: signin.Tenant{
 			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, ClientSecret: secret,
 		},
@@ -65,7 +72,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		Projects: c.Projects, Policies: c.Policies, Global: c.Roles,
 		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime,
 		Sweep: c.Directory.Sweep, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter,
-		CheckpointCopies: copies, KeepWorkspaces: true, Version: version, Log: log,
+		CheckpointCopies: c.Audit.Checkpoints, Audit: c.Audit, KeepWorkspaces: true, Version: version, Log: log,
 		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {
 			return sandbox.New(sandbox.Config{Data: c.Data, AgentPath: agentPath, Log: log})
 		},

@@ -19,12 +19,12 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/grant"
-	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/signin"
@@ -41,11 +41,13 @@ import (
 type Options struct {
 	URL             string // of the pages, without trailing slash
 	Listener        net.Listener
-	Socket          string // of the operator
-	Data            string // folder
-	PostgreSQL      string // URL; empty: SQLite in Data
-	EncryptionKey   []byte // token.SealingKeySize bytes
-	WorkspaceDomain string // below which terminals have their hosts
+	Socket          string                   // of the operator
+	Data            string                   // folder
+	PostgreSQL      string                   // URL; empty: SQLite in Data
+	EncryptionKeys  [][]byte                 // of token.SealingKeySize bytes each; the first one seals
+	ReadKeys        func() ([][]byte, error) // reads them again; nil: they do not change
+	WorkspaceDomain string                   // below which terminals have their hosts
+	AppDomain       string                   // below which apps have their sites; empty: they have none
 
 	Tenant        signin.Tenant
 	TokenURL      string // the tenant's v2.0 token endpoint
@@ -60,6 +62,7 @@ type Options struct {
 	Sweep            time.Duration
 	Stale, Close     time.Duration
 	CheckpointCopies []string
+	Audit            config.Audit // what else becomes of the audit log
 	AgentPath        string
 	Runtime          func(*slog.Logger) (workspace.Runtime, error)
 	KeepWorkspaces   bool // on shutdown
@@ -67,6 +70,7 @@ type Options struct {
 	Log              *slog.Logger
 	Learned          func(time.Time) // see entra.Config
 	Operations       Operations
+	Alarms           string // the address that alarms are told to; may hold a token, may be empty
 	// Connections and SignIns bound what one address that is not this machine's has open, and begins in a minute; 0: no
 	// bound.
 	Connections, SignIns int
@@ -88,9 +92,13 @@ type Server struct {
 	sealer     *token.Sealer
 	engine     *access.Engine
 	directory  *directory.Directory
-	graph      *entra.Source
+	graph      atomic.Pointer[entra.Source]
+	led        atomic.Bool // this process has led before
+	replica    replica
+	peers      peers
 	sessions   *session.Manager
 	grants     *grant.Manager
+	alarms     *alarms // nil: nobody outside is told
 	identifier session.Identifier
 	signin     *signin.Service
 	projects   *configuration
@@ -100,6 +108,7 @@ type Server struct {
 	workspaces *workspace.Manager
 	upstream   *upstream.Upstream
 	terminals  terminalHosts
+	apps       appHosts
 	left       *departures
 
 	sites    []web.Site
@@ -125,6 +134,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	if s.terminals, err = newTerminalHosts(o.URL, o.WorkspaceDomain); err != nil {
+		return nil, fmt.Errorf("url: %w", err)
+	}
+	if s.apps, err = newAppHosts(o.URL, o.AppDomain); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
 	if s.lock, err = Lock(o.Data); err != nil { // first, so that two never share the data
@@ -160,18 +172,19 @@ func (s *Server) openStore(ctx context.Context) (err error) {
 	if s.store, err = store.Open(ctx, c); err != nil {
 		return err
 	}
-	if s.sealer, err = token.NewSealer(o.EncryptionKey); err != nil {
+	if s.sealer, err = token.NewSealer(o.EncryptionKeys...); err != nil {
 		return fmt.Errorf("encryption key: %w", err)
 	}
-	if s.keys, err = token.Open(ctx, token.Config{Rows: s.store, Sealer: s.sealer, Kinds: []string{token.Assertion}}); err != nil {
+	if err := s.join(ctx); err != nil {
 		return err
 	}
-	signer, err := auditSigner(ctx, s.store, s.sealer, o.URL)
-	if err != nil {
+	if err := s.firstKeys(ctx); err != nil {
 		return err
 	}
-	s.audit = audit.New(audit.Config{Rows: s.store, Signer: signer, Holder: s.origin, Copies: o.CheckpointCopies, Log: s.log})
-	return nil
+	if s.keys, err = token.Open(ctx, token.Config{Rows: s.store, Sealer: s.sealer, Kinds: signingKinds()}); err != nil {
+		return err
+	}
+	return s.openAudit(ctx)
 }
 
 // DatabaseFile is where the SQLite database of a data folder is.
@@ -193,12 +206,16 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	run(base, s.engine.Run)
 	run(base, s.sessions.Run)
 	run(base, s.grants.Run)
+	if s.alarms != nil {
+		run(base, s.alarms.run)
+	}
 	run(base, s.left.run)
-	run(base, s.follow)
-	run(ctx, func(ctx context.Context) { _ = s.graph.Run(ctx) })
-	run(ctx, s.projects.watch)
+	run(base, s.keepUp)
+	run(base, s.live)
+	run(ctx, func(ctx context.Context) { s.replica.lead.Run(ctx, s.leadAll) })
+	run(ctx, s.projects.await)
 	workCtx, endWork := context.WithCancel(base)
-	run(workCtx, s.workspaces.Run)
+	run(workCtx, func(ctx context.Context) { s.replica.home.Run(ctx, s.workspaces.Run) })
 	run(ctx, s.housekeeping)
 
 	pages := newHTTPServer(s.front, s.log)
@@ -275,6 +292,11 @@ func (s *Server) shut() {
 	if s.socket != nil {
 		s.socket.Close()
 	}
+	for _, l := range []*feed.Lead{s.replica.lead, s.replica.home} {
+		if l != nil {
+			l.Resign(context.Background()) // for what did not come to Run
+		}
+	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
 			s.log.Error("the store could not be closed", "error", err)
@@ -283,32 +305,6 @@ func (s *Server) shut() {
 	if s.lock != nil {
 		s.lock.Close()
 	}
-}
-
-// follow applies what other replicas changed.
-func (s *Server) follow(ctx context.Context) {
-	follower := feed.NewFollower(feed.FollowerConfig{
-		Source: s.store, Origin: s.origin, Log: s.log,
-		Handle: func(ctx context.Context, e feed.Entry) error {
-			switch e.Topic {
-			case feed.Directory:
-				return s.directory.Follow(ctx, e)
-			case feed.Sessions:
-				return s.sessions.Follow(ctx, e)
-			case feed.Grants:
-				return s.grants.Follow(ctx, e)
-			case feed.Projects:
-				return s.projects.reload(ctx)
-			case feed.Leases:
-				for _, id := range e.Keys {
-					s.engine.Revoke(identity.LeaseID(id), access.Reason{Code: access.Revoked, Text: "it was revoked"})
-				}
-			}
-			return nil
-		},
-	})
-	s.follower.Store(follower)
-	_ = follower.Run(ctx, s.engine.Facts().Seq)
 }
 
 // housekeeping drops what is not needed any more.

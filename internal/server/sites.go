@@ -1,15 +1,11 @@
 package server
 
 import (
-	"context"
-	"io"
 	"net/http"
 	"net/url"
 
-	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/apiserver"
-	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/dashboard"
 	"github.com/lanyardhq/lanyard/internal/gateway"
 	"github.com/lanyardhq/lanyard/internal/gateway/gitproxy"
@@ -39,9 +35,8 @@ func (s *Server) makeSites() error {
 		Page: pages.TerminalPage(), Log: s.log,
 	})
 	rest := apiserver.Routes(apiserver.Config{
-		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Audit: s.audit, Log: s.log, Terminal: s.terminalURL,
-		VerifyAudit: s.verifyAudit,
-		ExportAudit: func(ctx context.Context, w io.Writer) error { return audit.Export(ctx, s.store, w) },
+		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
+		Proofs: auditProofs{s}, Preview: s.projects.preview,
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
 			if !ok {
@@ -52,7 +47,10 @@ func (s *Server) makeSites() error {
 	})
 	pagesOrigin := web.Origin(o.URL)
 	c := web.Config{Access: s.engine, Log: s.log, Meter: s.meter, Sink: s.sink()}
-	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, others: o.Hosts, bodyWithin: bodyWithin}
+	apps := httpproxy.New(httpproxy.Config{
+		Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Keys: s.keys, Issuer: o.URL, Log: s.log,
+	})
+	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, apps: s.apps, others: o.Hosts, bodyWithin: bodyWithin}
 	for _, site := range []struct {
 		web.Site
 		handler *http.Handler
@@ -66,9 +64,7 @@ func (s *Server) makeSites() error {
 		{web.Site{
 			Name: "machine", Routes: append(append(gateway.Routes(gateway.Protocols{
 				Git: gitproxy.New(gitproxy.Config{Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Log: s.log}).Serve,
-				App: httpproxy.New(httpproxy.Config{
-					Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Keys: s.keys, Issuer: o.URL, Log: s.log,
-				}).Serve,
+				App: apps.Serve,
 			}), issuer.Routes(o.URL, s.keys)...), s.notifications()),
 			Guard: gateway.Guard, Identify: s.fromTunnel, Headers: gateway.Headers,
 		}, &s.front.machine},
@@ -80,6 +76,7 @@ func (s *Server) makeSites() error {
 			},
 			Headers: dashboard.Headers, Fail: s.failTerminal(pages),
 		}, &s.front.terminal},
+		{s.appSite(pages, apps), &s.front.app},
 		{web.Site{Name: "operator", Routes: append(rest, o.Operator...), Identify: operator}, &s.operator},
 	} {
 		if *site.handler, err = site.Handler(c); err != nil {
@@ -107,10 +104,9 @@ func (s *Server) fromTunnel(r *http.Request) (identity.Principal, error) {
 }
 
 func (s *Server) notifications() web.Route {
-	h := s.graph.Notifications()
 	return web.Route{Path: NotificationPath, Access: web.Public("it only rings; what changed is read from Graph"),
 		Serve: func(w http.ResponseWriter, r *http.Request) error {
-			h.ServeHTTP(w, r)
+			s.graph.Load().Notifications().ServeHTTP(w, r)
 			return nil
 		}}
 }
@@ -122,15 +118,6 @@ func (s *Server) shownWorkspace(r *http.Request) dashboard.Workspace {
 		return dashboard.Workspace{Name: string(id)}
 	}
 	return dashboard.Workspace{Name: row.Name, Repository: row.Repository, Ref: row.Ref}
-}
-
-// verifyAudit checks the log with the key and against the copies that this server has.
-func (s *Server) verifyAudit(ctx context.Context) (api.Verification, error) {
-	report, err := VerifyAudit(ctx, s.store, s.options.CheckpointCopies)
-	if err != nil {
-		return api.Verification{}, err
-	}
-	return verification(report), nil
 }
 
 func (s *Server) scheme() string {

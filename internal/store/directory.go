@@ -41,7 +41,7 @@ func (s *Store) SaveDirectory(ctx context.Context, c directory.Change, e feed.En
 				return err
 			}
 		}
-		return insertEvents(ctx, tx, events)
+		return s.insertEvents(ctx, tx, events)
 	})
 	if err != nil {
 		return 0, err

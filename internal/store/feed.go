@@ -21,7 +21,7 @@ func (s *Store) change(ctx context.Context, doing string, e feed.Entry, events [
 		if err := rows(tx); err != nil {
 			return err
 		}
-		return insertEvents(ctx, tx, events)
+		return s.insertEvents(ctx, tx, events)
 	})
 	if err != nil {
 		return 0, err

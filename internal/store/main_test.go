@@ -79,7 +79,7 @@ func killedInTransaction(t *testing.T, db storetest.Database) {
 		t.Fatal(killed, err)
 	}
 	_ = child.Wait() // it says "killed"
-	if pending, err := s.PendingEvents(t.Context(), 9); err != nil || len(pending) != 0 {
+	if pending, err := s.Leaves(t.Context(), -1, 9); err != nil || len(pending) != 0 {
 		t.Errorf("events: %v, %v", pending, err)
 	}
 	if got, cursors, _, seq, err := s.LoadDirectory(t.Context()); err != nil || len(got.Users) != 0 || len(cursors) != 0 || seq != 0 {

@@ -33,6 +33,8 @@ type Store struct {
 	url    string             // of PostgreSQL; empty for SQLite
 	log    *slog.Logger
 	held   func() (feed.Term, bool) // set for a store that is fenced
+	// inserts are prepared statements by their head, on SQLite.
+	inserts map[string]*sql.Stmt
 }
 
 // Open connects to the database and brings its schema to this release's. It refuses the database of a later release.
@@ -57,6 +59,12 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		err = checkVersion(ctx, s.read)
 	} else {
 		err = migrate(ctx, s.write, c.PostgreSQL != "", s.log)
+		if err == nil {
+			err = s.adoptEvents(ctx)
+		}
+		if err == nil && c.SQLite != "" {
+			err = s.prepareInserts(ctx)
+		}
 	}
 	if err != nil {
 		s.Close()

@@ -35,7 +35,7 @@ func (e evidence) change(query string, args ...any) {
 
 func (e evidence) body(seq int64) (body []byte) {
 	e.Helper()
-	if err := e.QueryRow(`SELECT body FROM audit_events WHERE seq = $1`, seq).Scan(&body); err != nil {
+	if err := e.QueryRow(`SELECT leaf FROM audit_entries WHERE seq = $1`, seq).Scan(&body); err != nil {
 		e.Fatal(err)
 	}
 	return body
@@ -44,8 +44,16 @@ func (e evidence) body(seq int64) (body []byte) {
 // cut drops the events from a position on, and what the tree knows of them.
 func (e evidence) cut(from int64) {
 	e.Helper()
-	e.change(`DELETE FROM audit_events WHERE seq >= $1`, from)
+	e.change(`DELETE FROM audit_entries WHERE seq >= $1`, from)
 	e.change(`DELETE FROM audit_hashes WHERE idx >= $1`, tlog.StoredHashCount(from))
+}
+
+// renumber makes the log's own count fit what was cut off.
+func (e evidence) renumber(size int64) {
+	e.Helper()
+	e.change(`UPDATE audit_pending_head SET num = $1`, size)
+	e.change(`DELETE FROM audit_index WHERE seq >= $1`, size)
+	e.change(`UPDATE audit_positions SET position = $1 WHERE name = 'index'`, size)
 }
 
 // earlier is the size of the checkpoint n before the last.
@@ -73,37 +81,39 @@ var tamperings = []struct {
 	{name: "a byte of an event", do: func(e evidence) {
 		body := e.body(3)
 		body[len(body)/2] ^= 1
-		e.change(`UPDATE audit_events SET body = $1 WHERE seq = 3`, body)
+		e.change(`UPDATE audit_entries SET leaf = $1 WHERE seq = 3`, body)
 	}, without: broken, with: broken, finds: "changed"},
 	{name: "who did it", do: func(e evidence) {
-		e.change(`UPDATE audit_events SET body = CAST(replace(CAST(body AS TEXT), 'Ada Lovelace', 'Alan Turing!') AS BLOB) WHERE instr(CAST(body AS TEXT), 'Ada Lovelace') > 0`)
-	}, without: broken, with: broken, finds: "changed"},
-	{name: "an event dropped", do: func(e evidence) { e.change(`DELETE FROM audit_events WHERE seq = 4`) },
+		e.change(`UPDATE audit_entries SET clear = CAST(replace(CAST(clear AS TEXT), 'Ada Lovelace', 'Alan Turing!') AS BLOB) WHERE instr(CAST(clear AS TEXT), 'Ada Lovelace') > 0`)
+	}, without: broken, with: broken, finds: "not those that it commits to"},
+	{name: "an event dropped", do: func(e evidence) { e.change(`DELETE FROM audit_entries WHERE seq = 4`) },
 		without: broken, with: broken, finds: "missing"},
 	{name: "an event dropped and the others moved up", do: func(e evidence) {
-		e.change(`DELETE FROM audit_events WHERE seq = 4`)
-		e.change(`UPDATE audit_events SET seq = -seq WHERE seq > 4`)
-		e.change(`UPDATE audit_events SET seq = -seq - 1 WHERE seq < 0`)
+		e.change(`DELETE FROM audit_entries WHERE seq = 4`)
+		e.change(`UPDATE audit_entries SET seq = -seq WHERE seq > 4`)
+		e.change(`UPDATE audit_entries SET seq = -seq - 1 WHERE seq < 0`)
 	}, without: broken, with: broken, finds: "what was signed as event"},
 	{name: "two events swapped", do: func(e evidence) {
 		a, b := e.body(3), e.body(6)
-		e.change(`UPDATE audit_events SET body = $1 WHERE seq = 3`, b)
-		e.change(`UPDATE audit_events SET body = $1 WHERE seq = 6`, a)
+		e.change(`UPDATE audit_entries SET leaf = $1 WHERE seq = 3`, b)
+		e.change(`UPDATE audit_entries SET leaf = $1 WHERE seq = 6`, a)
 	}, without: broken, with: broken, finds: "what was signed as event"},
 	{name: "the end cut off", do: func(e evidence) { e.cut(e.earlier(1)) }, without: broken, with: broken, finds: "cut off the end"},
 	{name: "the end cut off with its checkpoints", do: func(e evidence) {
 		size := e.earlier(2)
 		e.cut(size)
+		e.renumber(size)
 		e.change(`DELETE FROM audit_checkpoints WHERE size > $1`, size)
 	}, without: unproven, with: broken, finds: "cut off the end"},
 	{name: "everything gone", do: func(e evidence) {
 		e.cut(0)
+		e.renumber(0)
 		e.change(`DELETE FROM audit_checkpoints`)
 	}, without: unproven, with: broken, finds: "cut off the end"},
 	{name: "all checkpoints gone", do: func(e evidence) { e.change(`DELETE FROM audit_checkpoints`) },
 		without: broken, with: complete, finds: "no checkpoint covers"},
 	{name: "an event added", do: func(e evidence) {
-		e.change(`INSERT INTO audit_events (seq, at, action, person, workspace, body) SELECT max(seq)+1, 0, '', '', '', $1 FROM audit_events`, []byte(`{"seq":9999}`))
+		e.change(`INSERT INTO audit_entries (seq, leaf) SELECT max(seq)+1, $1 FROM audit_entries`, []byte(`{"seq":9999}`))
 	}, without: broken, with: broken, finds: "no checkpoint covers"},
 	{name: "a signature", do: func(e evidence) {
 		e.change(`UPDATE audit_checkpoints SET note = CAST(replace(CAST(note AS TEXT), '/audit ', '/Audit ') AS BLOB)`)
@@ -171,7 +181,7 @@ func TestServerOnATamperedLog(t *testing.T) {
 	w.Eventually("something is in the log", func() bool { return lines(t, w) >= min(before+1, 4) })
 	w.Stop()
 	e := evidence{T: t, DB: database(t, w.Data)}
-	e.change(`UPDATE audit_events SET body = CAST(replace(CAST(body AS TEXT), 'done', 'dome') AS BLOB) WHERE seq = 1`)
+	e.change(`UPDATE audit_entries SET leaf = CAST(replace(CAST(leaf AS TEXT), 'done', 'dome') AS BLOB) WHERE seq = 1`)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}

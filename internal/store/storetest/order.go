@@ -249,7 +249,7 @@ func failedChangeLeavesNothing(t *testing.T, db Database) {
 	if err != nil || len(got.Users) != 0 || len(cursors) != 0 || seq != 0 {
 		t.Errorf("left behind: %+v, %v, number %d, %v", got, cursors, seq, err)
 	}
-	if pending, err := s.PendingEvents(ctx, 10); err != nil || len(pending) != 0 {
+	if pending, err := s.Leaves(ctx, -1, 10); err != nil || len(pending) != 0 {
 		t.Errorf("left behind: %v, %v", pending, err)
 	}
 	if seq, err := s.SaveDirectory(ctx, change, entry(feed.Directory)); seq != 1 || err != nil {

@@ -207,3 +207,21 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	}
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, os.Chown(dir, int(uid), int(gid))
 }
+
+// Durable returns a new database on a server that writes to disk as a real one does, and ends with this process: for
+// programs that measure.
+func Durable() (store.Config, error) {
+	s := &servers[1]
+	s.once.Do(func() { s.err = s.start(true) })
+	if s.err != nil {
+		return store.Config{}, s.err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.made++
+	name := fmt.Sprintf("bench_%d", s.made)
+	if err := s.execute("CREATE DATABASE " + name + " TEMPLATE empty"); err != nil {
+		return store.Config{}, err
+	}
+	return store.Config{PostgreSQL: s.url(name)}, nil
+}

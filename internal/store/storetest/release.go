@@ -51,7 +51,7 @@ func readOnly(t *testing.T, db Database) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.InsertEvents(ctx, []audit.Event{{Action: "a"}}); err != nil {
+	if err := server.InsertRecords(ctx, Records(t, audit.Event{Action: "a"})); err != nil {
 		t.Fatal(err)
 	}
 	look := func(when string) {
@@ -60,7 +60,7 @@ func readOnly(t *testing.T, db Database) {
 			t.Fatalf("%s: %v", when, err)
 		}
 		defer s.Close()
-		if pending, err := s.PendingEvents(ctx, 9); err != nil || len(pending) != 1 {
+		if pending, err := s.Leaves(ctx, -1, 9); err != nil || len(pending) != 1 {
 			t.Errorf("%s: %v, %v", when, pending, err)
 		}
 		if _, err := s.Announce(ctx, entry(feed.Leases)); err == nil {

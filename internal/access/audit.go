@@ -26,6 +26,8 @@ func (e *Engine) describe(r Request, d Decision) audit.Event {
 	switch r.Principal.Kind {
 	case identity.Operator:
 		ev.Actor = "operator"
+	case identity.AIAgent:
+		ev.Actor = "agent:" + r.Principal.Agent
 	case identity.Service:
 		ev.Actor = "service:" + r.Principal.Service
 	}

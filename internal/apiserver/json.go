@@ -18,16 +18,19 @@ const maxBody = 64 << 10
 
 // read decodes the body into v. Names are case-sensitive; an unknown or repeated name, invalid UTF-8 and anything
 // after the value are errors, so that what was judged is all there is.
-func read(r *http.Request, v any) error {
+func read(r *http.Request, v any) error { return readUpTo(r, v, maxBody) }
+
+// readUpTo is read with another bound.
+func readUpTo(r *http.Request, v any, most int64) error {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return problem.New(problem.Invalid, "The body must be JSON: send it as Content-Type application/json.")
 	}
-	err := strict.UnmarshalRead(http.MaxBytesReader(nil, r.Body, maxBody), v, strict.RejectUnknownMembers(true))
+	err := strict.UnmarshalRead(http.MaxBytesReader(nil, r.Body, most), v, strict.RejectUnknownMembers(true))
 	if err == nil {
 		return nil
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return problem.New(problem.TooLarge, "The body is larger than %d bytes.", maxBody)
+		return problem.New(problem.TooLarge, "The body is larger than %d bytes.", most)
 	}
 	return problem.Wrap(err, problem.Invalid, "The body is not the JSON expected here: %s.", wrong(err))
 }

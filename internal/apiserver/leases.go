@@ -122,6 +122,9 @@ func leaseOf(f *access.Facts, id identity.LeaseID, r access.Request, d access.De
 	switch r.Principal.Kind {
 	case identity.Person:
 		x.User, x.UserName = r.Principal.User.String(), userName(f, r.Principal.User)
+	case identity.AIAgent:
+		x.User, x.UserName = r.Principal.User.String(), userName(f, r.Principal.User)
+		x.Actor = "agent:" + r.Principal.Agent
 	case identity.Service:
 		x.Actor = "service:" + r.Principal.Service
 	default:

@@ -4,8 +4,6 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-
-	"github.com/lanyardhq/lanyard/internal/policy"
 )
 
 func (a *app) dev() *cobra.Command {
@@ -66,22 +64,6 @@ reported. When it is stopped, workspaces go on and are found again.`,
 	}
 	cmd.Flags().StringVar(&config, "config", "", "the configuration `file` (lanyard.yaml)")
 	return cmd
-}
-
-func (a *app) policy() *cobra.Command {
-	return family("policy", "Show the policy that ships with Lanyard", &cobra.Command{
-		Use:   "show",
-		Short: "Print the shipped policy: what each role may do, in Cedar",
-		Long: `Prints the policy that ships with Lanyard and says what each role may do, in Cedar. Your own files are read beside it;
-a forbid in any of them stands whatever another one permits.`,
-		Example: `  lanyard policy show
-  lanyard policy show | grep -A3 developers`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := a.out.Write([]byte(policy.Shipped()))
-			return err
-		},
-	})
 }
 
 func (a *app) version() *cobra.Command {

@@ -56,14 +56,14 @@ func (s *Set) view(in Input, facts Facts) (*view, Verdict) {
 
 // found are the rules that are true of a question, and what failed.
 type found struct {
-	permits, forbids, lifted []*rule
-	errors                   []string
+	permits, forbids []*rule
+	errors           []string
 }
 
 // decide evaluates all policies that the question can meet. It does not stop at the first: one that fails denies,
 // wherever it stands. watch, when set, is told of every rule whether it was true.
 func (v *view) decide(watch func(*rule, bool)) Verdict {
-	var f found
+	f := found{permits: v.room[:0:2], forbids: v.room[2:2]}
 	v.each(v.slice.rules, &f, watch)
 	if v.slice.byProject != nil {
 		v.each(v.slice.byProject[v.project], &f, watch)
@@ -116,7 +116,6 @@ func (v *view) verdict(f *found) Verdict {
 			group := identity.GroupID{Tenant: v.set.tenant, Object: r.lift.approval}
 			if until, ok := v.facts.Approved(v.in.Principal.User, v.in.Action, v.in.Resource, group); ok {
 				v.changes(until.UnixMilli())
-				f.lifted = append(f.lifted, r)
 				continue
 			}
 			if verdict.Approval.IsZero() {

@@ -100,7 +100,8 @@ type view struct {
 	project   identity.ProjectID // the resource's
 	principal types.EntityUID
 	resource  types.EntityUID
-	until     int64 // when time will change the answer, in milliseconds; see never
+	until     int64    // when time will change the answer, in milliseconds; see never
+	room      [4]*rule // for what is found
 
 	role       Role // the principal's in the resource's project
 	roleKnown  bool

@@ -189,21 +189,3 @@ func TestRules(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParse(f *testing.F) {
-	f.Add(shippedText)
-	f.Add("permit (principal, action, resource) when { \"\\u{110000}\" };")
-	f.Add("@id(\"\") forbid(principal is User in Group::\"x\",action,resource)unless{context.now>context.now};")
-	f.Fuzz(func(t *testing.T, text string) {
-		set, err := Parse(Source{Tenant: tenant, Files: []File{{"x.cedar", text}}})
-		if (set == nil) == (err == nil) {
-			t.Fatalf("set %v, error %v", set, err)
-		}
-		if set == nil {
-			return
-		}
-		for _, a := range actions { // whatever is accepted can be evaluated
-			set.Decide(Input{Principal: person(dev), Action: a, Resource: identity.Own(dev)}, sample())
-		}
-	})
-}

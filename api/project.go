@@ -10,6 +10,13 @@ type Project struct {
 	CanStart     bool         `json:"can_start" doc:"The person may start workspaces here"`
 	Repositories []Repository `json:"repositories"`
 	Apps         []string     `json:"apps"`
+	AppSites     []AppSite    `json:"app_sites" doc:"Apps that browsers may open"`
+}
+
+// AppSite is where a browser opens an app.
+type AppSite struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
 }
 
 // Repository is a repository of a project.

@@ -25,7 +25,7 @@ func (s *server) projects(w http.ResponseWriter, r *http.Request) error {
 		}
 		x := api.Project{
 			ID: string(p.ID), Name: p.Name, CanStart: s.may(r, identity.WorkspaceCreate, on),
-			Repositories: []api.Repository{}, Apps: []string{},
+			Repositories: []api.Repository{}, Apps: []string{}, AppSites: []api.AppSite{},
 		}
 		if role, via := f.RoleIn(who.User, p.ID); role != "" {
 			x.Role, x.Via, x.Path = role, groupName(f, via), pathTo(f, who.User, via)
@@ -35,6 +35,9 @@ func (s *server) projects(w http.ResponseWriter, r *http.Request) error {
 		}
 		for _, app := range p.Apps {
 			x.Apps = append(x.Apps, app.Name)
+			if url := s.c.App(app.Name); url != "" && s.may(r, identity.AppCall, app.Resource(p.ID)) {
+				x.AppSites = append(x.AppSites, api.AppSite{Name: app.Name, URL: url})
+			}
 		}
 		list = append(list, x)
 	}

@@ -10,6 +10,7 @@ export interface Me {
 export interface Repository { url: string; name: string }
 export interface Project {
   id: string; name: string; role?: string; via?: string; can_start: boolean; repositories: Repository[]; apps: string[];
+  app_sites: { name: string; url: string }[];
 }
 export interface Workspace {
   id: string; owner: string; owner_name: string; project: string; repository: string; ref?: string; name: string;

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"slices"
 	"sync"
@@ -26,6 +27,7 @@ type Config struct {
 type Ledger struct {
 	expect token.Expect
 	mux    *http.ServeMux
+	books  *template.Template
 
 	mu      sync.Mutex
 	entries []Entry
@@ -47,7 +49,7 @@ func New(c Config) *Ledger {
 			Type: "lanyard-assertion+jwt", Issuer: c.Issuer, Audience: c.Audience,
 			Keys: &token.Remote{URL: c.JWKS, Client: c.Client}, Leeway: 5 * time.Second,
 		},
-		mux: http.NewServeMux(),
+		mux: http.NewServeMux(), books: books(),
 	}
 	at := time.Date(2026, 1, 12, 9, 0, 0, 0, time.UTC)
 	l.entries = []Entry{
@@ -60,6 +62,8 @@ func New(c Config) *Ledger {
 	l.mux.HandleFunc("POST /entries", l.known(l.add))
 	l.mux.HandleFunc("GET /watch", l.known(watch))
 	l.mux.HandleFunc("GET /export", l.known(export))
+	l.mux.HandleFunc("GET /live", l.known(live))
+	l.mux.HandleFunc("GET /{$}", l.known(l.page))
 	return l
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 const tick = 100 * time.Millisecond
@@ -25,6 +27,29 @@ func export(w http.ResponseWriter, r *http.Request, c Caller) {
 		_, err := fmt.Fprintf(w, "%08d;card payment;%d;exported for %s\n", n, 100+n%9900, c.Name)
 		return err
 	})
+}
+
+// live sends the balance over a WebSocket every 100 ms, for ever, to pages of the ledger's own.
+func live(w http.ResponseWriter, r *http.Request, c Caller) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return // Accept has answered
+	}
+	defer conn.CloseNow()
+	ctx := conn.CloseRead(r.Context())
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		line := fmt.Sprintf(`{"balance_minor": %d, "for": %q}`, 1_000_000+n, c.Name)
+		if conn.Write(ctx, websocket.MessageText, []byte(line)) != nil {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func every(w http.ResponseWriter, r *http.Request, write func(n int) error) {

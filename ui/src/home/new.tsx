@@ -25,6 +25,9 @@ export function New({ changes, onFault }: { changes: number; onFault: (fault: un
     .filter((r) => pasted || !wanted || (project.name + " " + r.url).toLowerCase().includes(wanted))
     .map((repository) => ({ project, repository })));
 
+  const sites = (projects ?? []).flatMap((project) => project.app_sites.map((site) => ({ project, site })))
+    .filter(({ project, site }) => !wanted || (project.name + " " + site.name).toLowerCase().includes(wanted));
+
   return (
     <Section id="new" title="New workspace">
       <form class="find" onSubmit={(e) => {
@@ -51,6 +54,15 @@ export function New({ changes, onFault }: { changes: number; onFault: (fault: un
                 <span class="muted block breakable">{shortURL(repository.url)}</span>
               </div>
               {project.can_start && <Act label="Start" run={start(project, repository)} onFault={onFault} testid="start" />}
+            </li>
+          ))}
+          {sites.map(({ project, site }) => (
+            <li data-testid="app" key={site.url}>
+              <div class="grow">
+                <strong>{visible(site.name)}</strong> <span class="badge">{visible(project.name)}</span>
+                <span class="muted block">internal app</span>
+              </div>
+              <a class="button" href={site.url} target="_blank" rel="noopener" data-testid="open-app">Open</a>
             </li>
           ))}
           {projects && matching.length === 0 && (

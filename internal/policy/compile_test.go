@@ -17,7 +17,7 @@ func TestCompiledMeansTheSame(t *testing.T) {
 			if v == nil {
 				t.Fatalf("the schema does not know %+v", in)
 			}
-			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()]} {
+			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()], v.slice.byThing[v.resource]} {
 				for i := range rules {
 					r := &rules[i]
 					all++
@@ -50,7 +50,7 @@ func TestSlicesLoseNothing(t *testing.T) {
 			in, facts := g.input(), g.facts()
 			v, _ := set.view(in, facts)
 			kept := map[int]bool{}
-			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()]} {
+			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()], v.slice.byThing[v.resource]} {
 				for i := range rules {
 					kept[rules[i].number] = true
 				}

@@ -71,6 +71,9 @@ func (v *view) decide(watch func(*rule, bool)) Verdict {
 	if v.slice.byName != nil {
 		v.each(v.slice.byName[v.projectName()], &f, watch)
 	}
+	if v.slice.byThing != nil {
+		v.each(v.slice.byThing[v.resource], &f, watch)
+	}
 	verdict := v.verdict(&f)
 	if v.until != never {
 		verdict.Until = time.UnixMilli(v.until).UTC()

@@ -132,7 +132,8 @@ func (g *generator) policy() string {
 		pick(g, "principal", "principal", "principal is User", fmt.Sprintf("principal in Group::%q", pick(g, someGroups...)),
 			`principal in Role::"admin"`, fmt.Sprintf("principal == User::%q", g.users().Object), "principal is Operator"),
 		pick(g, "action", `action == Action::"repo:read"`, `action in [Action::"repo:write", Action::"workspace:stop", Action::"lease:list"]`),
-		pick(g, "resource", "resource", "resource is Repo", "resource is Workspace", fmt.Sprintf("resource in Project::%q", payments)))
+		pick(g, "resource", "resource", "resource is Repo", "resource is Workspace", `resource == Repo::"https://git.example.test/payments/api"`,
+			fmt.Sprintf("resource == User::%q", dev.Object), fmt.Sprintf("resource in Project::%q", payments)))
 	for range g.IntN(3) {
 		fmt.Fprintf(&b, " %s { %s }", pick(g, "when", "unless"), g.condition(2))
 	}

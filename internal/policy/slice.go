@@ -16,6 +16,7 @@ type Slice struct {
 	rules     []sliced
 	byProject map[identity.ProjectID][]sliced // those that name one project, by its ID; nil when there are none
 	byName    map[string][]sliced             // by its name
+	byThing   map[types.EntityUID][]sliced    // those about one resource
 	groups    []types.EntityUID               // that policies name
 	roles     []types.EntityUID
 	reads     reads
@@ -138,8 +139,16 @@ func newSlice(key sliceKey, rules []*rule) *Slice {
 	return sl
 }
 
-// add files a rule under the project that it names, if it begins with one. Rules of other projects are not looked at.
+// add files a rule under the resource or the project that it is about, if it is about one only. It is then looked at for
+// no other, where it could not be true.
 func (sl *Slice) add(one sliced) {
+	if scope, ok := one.body.Resource.(ast.ScopeTypeEq); ok && scope.Entity.Type != typeProject {
+		if sl.byThing == nil {
+			sl.byThing = map[types.EntityUID][]sliced{}
+		}
+		sl.byThing[scope.Entity] = append(sl.byThing[scope.Entity], one)
+		return
+	}
 	id, name := projectOf(one.body)
 	switch {
 	case id != "":

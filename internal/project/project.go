@@ -83,6 +83,9 @@ type Credential struct {
 	EntraScope string // the person's own token for this scope
 	BasicFile  string // path of a file that holds user:password
 	BearerFile string // path of a file that holds a token
+	EntraApp   string // the token of Lanyard's own app registration for this scope
+	GitHubUser string // the person's own token, by their connection to the GitHub App of this name
+	GitHubApp  string // a token of this GitHub App's installation
 }
 
 // LongLived is the file of a credential that outlives a session, and its key in the configuration; both empty where

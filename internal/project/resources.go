@@ -3,8 +3,10 @@ package project
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +66,7 @@ func readSensitive(v source.Value) string {
 func readCredential(v source.Value) (c Credential) {
 	if v.IsText() {
 		if s, _ := v.Text(); s != "none" {
-			v.Report("a credential is none, {entra: SCOPE}, {basic_file: PATH} or {bearer_file: PATH}; a secret is never written in place, put it into a file and name that")
+			v.Report("a credential is none, {entra: SCOPE}, {entra_app: SCOPE}, {github_user: APP}, {github_app: APP}, {basic_file: PATH} or {bearer_file: PATH}; a secret is never written in place, put it into a file and name that")
 		}
 		return c
 	}
@@ -73,34 +75,37 @@ func readCredential(v source.Value) (c Credential) {
 		return c
 	}
 	const inPlace = "would write a secret in place; put it into a file that only Lanyard may read, and name that with "
-	m.Keys([]string{"entra", "basic_file", "bearer_file"}, map[string]string{
+	kinds := map[string]*string{
+		"entra": &c.EntraScope, "entra_app": &c.EntraApp, "github_user": &c.GitHubUser, "github_app": &c.GitHubApp,
+		"basic_file": &c.BasicFile, "bearer_file": &c.BearerFile,
+	}
+	m.Keys(slices.Sorted(maps.Keys(kinds)), map[string]string{
 		"basic": inPlace + "basic_file", "password": inPlace + "basic_file",
 		"bearer": inPlace + "bearer_file", "token": inPlace + "bearer_file",
 	})
 	if len(m.Entries) != 1 {
-		m.Report("a credential has exactly one of entra, basic_file and bearer_file")
+		m.Report("a credential has exactly one of entra, entra_app, github_user, github_app, basic_file and bearer_file")
 		return c
 	}
 	e := m.Entries[0]
-	s, ok := "", false
-	switch e.Key {
-	case "entra", "basic_file", "bearer_file":
-		s, ok = e.Value.Text()
-	}
-	if !ok {
+	into, known := kinds[e.Key]
+	if !known {
 		return c
 	}
+	s, ok := e.Value.Text()
 	switch {
-	case e.Key == "entra" && !scopeShape.MatchString(s):
+	case !ok:
+		return c
+	case strings.HasPrefix(e.Key, "entra") && !scopeShape.MatchString(s):
 		e.Value.Report("a scope is one word, such as api://APP-ID/.default")
-	case e.Key == "entra":
-		c.EntraScope = s
-	case !strings.HasPrefix(s, "/"):
+	case e.Key == "entra_app" && !strings.HasSuffix(s, "/.default"):
+		e.Value.Report("an app's own token is asked for with a scope that ends with /.default")
+	case strings.HasPrefix(e.Key, "github") && !resourceName.MatchString(s):
+		e.Value.Report("%q names no GitHub App of the configuration; write its name under github in lanyard.yaml", s)
+	case strings.HasSuffix(e.Key, "_file") && !strings.HasPrefix(s, "/"):
 		e.Value.Report("write the whole path of the file, beginning with /")
-	case e.Key == "basic_file":
-		c.BasicFile = s
 	default:
-		c.BearerFile = s
+		*into = s
 	}
 	return c
 }

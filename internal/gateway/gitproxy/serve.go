@@ -163,6 +163,7 @@ func (x *exchange) ask(out *http.Request) (*http.Response, error) {
 	out.Header.Set("User-Agent", "git/2.0 (lanyard)")
 	return x.c.Upstream.Send(out, upstream.Target{
 		Name: "the repository " + x.text, Principal: web.PrincipalFrom(x.r.Context()), Credential: x.repo.Credential,
+		Write: strings.HasSuffix(out.URL.RequestURI(), string(receivePack)), // what is asked about the order of commits only reads
 	})
 }
 

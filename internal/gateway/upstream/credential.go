@@ -17,9 +17,21 @@ import (
 const maxCredential = 64 << 10
 
 // authorization returns the value of the Authorization header for a target; empty when it has no credential.
-func (u *Upstream) authorization(ctx context.Context, t Target) (string, error) {
-	c := t.Credential
+func (u *Upstream) authorization(r *http.Request, t Target) (string, error) {
+	if value, ok, err := u.connected(r, t); ok {
+		return value, err
+	}
+	ctx, c := r.Context(), t.Credential
 	switch {
+	case c.EntraApp != "":
+		if u.apps == nil {
+			return "", problem.New(problem.BadUpstream, "Lanyard has no app registration whose token %s could be asked with.", t.Name)
+		}
+		token, err := u.apps.AppToken(ctx, c.EntraApp)
+		if err != nil {
+			return "", fmt.Errorf("get the app's token for %s: %w", t.Name, err)
+		}
+		return "Bearer " + token, nil
 	case c.EntraScope != "":
 		token, err := u.tokens.AccessToken(ctx, t.Principal, c.EntraScope)
 		if err != nil {
@@ -69,6 +81,13 @@ func (u *Upstream) unusable(t Target, file string, err error) error {
 // refused is the error of an answer 401 to a credential.
 func (u *Upstream) refused(r *http.Request, t Target) error {
 	u.log.Error("an upstream refused its credential", "upstream", t.Name, "host", r.URL.Host, "user", t.Principal.User)
+	if err := u.disconnected(r, t); err != nil {
+		return err
+	}
+	if t.Credential.EntraApp != "" {
+		return problem.New(problem.BadUpstream, "%s refused the token of Lanyard's app registration for %s; an administrator has to give that app access there.",
+			r.URL.Hostname(), t.Name)
+	}
 	if t.Credential.EntraScope != "" {
 		return problem.New(problem.BadUpstream,
 			"%s refused your Entra token for %s; an administrator has to check that %s accepts it.", r.URL.Hostname(), t.Name, r.URL.Hostname())

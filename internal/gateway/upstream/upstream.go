@@ -36,7 +36,10 @@ type Config struct {
 	// whatever the URL's scheme. It is given in code, by the sample world and by tests; no file can.
 	Names  map[string]Address
 	Tokens PersonTokens
-	Log    *slog.Logger
+	// Apps and Connections may be nil where no credential needs them.
+	Apps        AppTokens
+	Connections Connections
+	Log         *slog.Logger
 	// Resolver is nil for the system's.
 	Resolver *net.Resolver
 	// Roots are who an upstream's certificate may be from; nil for whom the system trusts.
@@ -47,6 +50,8 @@ type Config struct {
 type Upstream struct {
 	names    map[string]Address
 	tokens   PersonTokens
+	apps     AppTokens
+	connects Connections
 	log      *slog.Logger
 	resolver *net.Resolver
 	roots    *x509.CertPool
@@ -56,7 +61,7 @@ type Upstream struct {
 
 // New returns an Upstream with no connections yet.
 func New(c Config) *Upstream {
-	u := &Upstream{names: c.Names, tokens: c.Tokens, log: c.Log, resolver: c.Resolver, roots: c.Roots}
+	u := &Upstream{names: c.Names, tokens: c.Tokens, apps: c.Apps, connects: c.Connections, log: c.Log, resolver: c.Resolver, roots: c.Roots}
 	if u.resolver == nil {
 		u.resolver = net.DefaultResolver
 	}
@@ -77,6 +82,7 @@ type Target struct {
 	Name       string // for messages: "the repository …", "the app …"
 	Principal  identity.Principal
 	Credential project.Credential
+	Write      bool                // the request may change something: a token that can be limited is limited to what is asked
 	Connection *project.Connection // nil: HTTP/1.1, and any time to answer
 	Upgrade    bool                // the request wants to upgrade its connection, which takes HTTP/1.1
 }
@@ -86,7 +92,7 @@ type Target struct {
 // replaced or removed. Errors are problem.BadUpstream or problem.SlowUpstream and say whose fault it is; they never hold the credential.
 func (u *Upstream) Send(r *http.Request, t Target) (*http.Response, error) {
 	r.Header.Del("Authorization")
-	authorization, err := u.authorization(r.Context(), t)
+	authorization, err := u.authorization(r, t)
 	if err != nil {
 		return nil, err
 	}

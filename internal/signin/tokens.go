@@ -83,6 +83,9 @@ func (s *Service) Forget() {
 	s.tokens.mu.Lock()
 	defer s.tokens.mu.Unlock()
 	for k := range s.tokens.tokens {
+		if k.signIn == "" { // the app's own
+			continue
+		}
 		if signIn, ok := set.SignIn(k.signIn); !ok || !signIn.Ended.IsZero() {
 			delete(s.tokens.tokens, k)
 		}

@@ -53,17 +53,36 @@ repositories:
 	}
 }
 
-// writeProjects writes the sample project files that are not there. What somebody changed stays changed.
+// policyFiles are what the sample world has beside the shipped policies.
+func policyFiles() map[string]string {
+	return map[string]string{
+		"assets.cedar": `// Pushing to payments/assets needs the approval of somebody in payments-leads, in which grace is. Ada is told to run:
+//   lanyard request repo:write https://` + gitHost + `/payments/assets --why "new logo" --for 1h --user ada
+@id("assets-need-approval")
+@approval("` + entrasim.PaymentsLeadsID + `")
+forbid (principal, action == Action::"repo:write", resource == Repo::"https://` + gitHost + `/payments/assets");
+`,
+	}
+}
+
+// writeProjects writes the sample project and policy files that are not there. What somebody changed stays changed.
 func (w *World) writeProjects() error {
-	for name, text := range projectFiles(w.secrets.LegacyFile) {
-		path := filepath.Join(w.data, "projects", name)
+	if err := w.writeMissing("projects", projectFiles(w.secrets.LegacyFile)); err != nil {
+		return err
+	}
+	return w.writeMissing("policies", policyFiles())
+}
+
+func (w *World) writeMissing(folder string, files map[string]string) error {
+	for name, text := range files {
+		path := filepath.Join(w.data, folder, name)
 		if _, err := os.Stat(path); err == nil {
 			continue
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return fmt.Errorf("write a sample project: %w", err)
+			return fmt.Errorf("write a sample file: %w", err)
 		}
 	}
 	return nil

@@ -24,9 +24,15 @@ func (m *Manager) Ask(ctx context.Context, q Request, e audit.Event) (Request, e
 	m.writing.Lock()
 	defer m.writing.Unlock()
 	now := m.c.Now()
-	pending := 0
+	pending, lately := 0, 0
 	for _, old := range m.Requests() {
-		if old.User != q.User || old.State(now) != Pending {
+		if old.User != q.User {
+			continue
+		}
+		if now.Sub(old.Asked) < 24*time.Hour {
+			lately++
+		}
+		if old.State(now) != Pending {
 			continue
 		}
 		if old.key() == q.key() {
@@ -36,6 +42,9 @@ func (m *Manager) Ask(ctx context.Context, q Request, e audit.Event) (Request, e
 	}
 	if pending >= maxPending {
 		return q, problem.New(problem.Conflict, "%d requests of yours wait for approval already; withdraw one first.", pending)
+	}
+	if lately >= maxDaily {
+		return q, problem.New(problem.TooMany, "You have asked %d times within a day; ask again tomorrow.", lately)
 	}
 	q.ID, q.Decision, q.Asked, q.Expires = identity.NewGrantID(), Pending, now, now.Add(PendingFor)
 	q.By, q.Decided, q.Words, q.Given = identity.UserID{}, time.Time{}, "", 0
@@ -144,10 +153,11 @@ func over(q Request, now time.Time) error {
 	return problem.New(problem.Conflict, "The request %s was %s at %s already.", q.ID, s, q.Decided.UTC().Format(time.RFC3339))
 }
 
-// about completes the event of what happens to a request.
+// about completes the event of what happens to a request. Who asked is the person of the event of the asking, and
+// nowhere else in the clear: the grant's ID leads there.
 func about(e audit.Event, action string, q Request) audit.Event {
 	e.Action, e.Outcome, e.Resource = action, audit.Done, q.Resource.String()
-	e.Detail = map[string]any{"grant": q.ID, "for": q.User.String(), "action": q.Action, "why": q.Why, "asked": round(q.For)}
+	e.Detail = map[string]any{"grant": q.ID, "action": q.Action, "why": q.Why, "asked": round(q.For)}
 	if q.Words != "" {
 		e.Detail["words"] = q.Words
 	}

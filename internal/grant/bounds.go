@@ -22,6 +22,7 @@ const (
 const (
 	maxText    = 500 // characters of a reason
 	maxPending = 20  // requests of one person that nobody has decided
+	maxDaily   = 100 // requests of one person within a day
 	maxLines   = 50  // of a delegation
 )
 

@@ -103,15 +103,15 @@ func (g *Grant) event(e audit.Event, action string, outcome audit.Outcome) audit
 	if e.Resource == "" {
 		e.Resource = identity.Resource{Kind: identity.KindGrant, Name: string(g.ID)}.String()
 	}
-	e.Detail = map[string]any{"grant": g.ID, "kind": g.Kind, "for": g.User.String(), "why": g.Why, "until": g.Until.UTC().Format(time.RFC3339)}
+	e.Detail = map[string]any{"grant": g.ID, "kind": g.Kind, "why": g.Why, "until": g.Until.UTC().Format(time.RFC3339)}
 	if len(g.Allowed) > 0 {
 		e.Detail["allowed"] = g.Lines()
 	}
 	if g.Agent != "" {
 		e.Detail["agent"] = g.Agent
 	}
-	if g.Role != "" {
-		e.Detail["role"] = g.Role
+	if g.Kind == BreakGlass { // nothing else says whom it was for
+		e.Detail["role"], e.Detail["for"] = g.Role, g.User.String()
 	}
 	return e
 }

@@ -68,8 +68,9 @@ func (m *Manager) Load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load grants: %w", err)
 	}
+	now := m.c.Now()
 	m.note(requests...)
-	m.publish(grants, seq)
+	m.publish(slices.DeleteFunc(grants, func(g Grant) bool { return !now.Before(g.Until) }), seq)
 	return nil
 }
 

@@ -24,6 +24,11 @@ func (s signedIn) circumstances(f *Facts, r Request) policy.Circumstances {
 	if reads == (policy.Circumstances{}) {
 		return reads
 	}
+	return slice.Reads(s.known(r, reads))
+}
+
+// known are the circumstances of a request as far as they are wanted, or cost nothing.
+func (s signedIn) known(r Request, reads policy.Circumstances) policy.Circumstances {
 	c := policy.Circumstances{Agent: r.Principal.Agent, Class: r.Class}
 	if reads.IP.IsValid() {
 		c.IP, _ = netip.ParseAddr(r.IP) // what cannot be read is not known
@@ -35,7 +40,7 @@ func (s signedIn) circumstances(f *Facts, r Request) policy.Circumstances {
 			c.Contexts = contexts(s.signIn.Contexts)
 		}
 	}
-	return slice.Reads(c)
+	return c
 }
 
 // contexts is a list of authentication contexts as policy.Circumstances has it.

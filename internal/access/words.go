@@ -43,12 +43,7 @@ func (d Decision) missing(f *Facts, in policy.Input, v *view) string {
 		return fmt.Sprintf("no policy allows %s to %s", in.Action, v.name())
 	}
 	where := "project " + projectName(f, in.Resource.Project)
-	for _, role := range policy.ProjectRoles() {
-		verdict := f.Policies.Decide(in, as{v, role})
-		enough := verdict.Allow || verdict.StepUp != "" || !verdict.Approval.IsZero() // with what else can be done about it
-		if !enough || d.Role.Includes(role) {
-			continue
-		}
+	if role := d.lowest(f, in, v); role != "" {
 		held := "has no role"
 		if d.Role != "" {
 			held = "is " + d.grounds(f)
@@ -59,6 +54,22 @@ func (d Decision) missing(f *Facts, in policy.Input, v *view) string {
 		return fmt.Sprintf("%s is forbidden by policy %s", in.Action, strings.Join(d.Policies, ", "))
 	}
 	return fmt.Sprintf("no policy allows %s to %s in %s", in.Action, v.name(), where)
+}
+
+// lowest is the weakest role with which policies would allow it, after a step-up or an approval where they want one; empty when none would, or it is held already.
+func (d Decision) lowest(f *Facts, in policy.Input, v *view) policy.Role {
+	if in.Resource.Project == "" || in.Principal.User.IsZero() {
+		return ""
+	}
+	for _, role := range policy.ProjectRoles() {
+		if d.Role.Includes(role) {
+			continue
+		}
+		if then := f.Policies.Decide(in, as{v, role}); then.Allow || then.StepUp != "" || !then.Approval.IsZero() {
+			return role
+		}
+	}
+	return ""
 }
 
 // lost says why an open lease no longer holds, by comparing what it rested on with the facts of now.

@@ -32,12 +32,17 @@ func facts(f *access.Facts, u identity.UserID, x access.Explanation) []string {
 		case len(path) == 1:
 			say("they are in the group %s", path[0])
 		}
-		if x.Role != "" {
+		if x.Role != "" && x.Via == "" {
+			say("a break-glass grant gives them the role %s in project %s", x.Role, x.Project)
+		} else if x.Role != "" {
 			say("the group %s (%s) has the role %s in project %s", x.Via, x.Decision.Via, x.Role, x.Project)
 		}
 	}
 	for _, policy := range x.Policies {
 		say("the policy %s decided", policy)
+	}
+	if g := x.Grant; g != nil {
+		say("the grant %s (%s) holds until %s", g.ID, g.Kind, g.Until.UTC().Format(time.RFC3339))
 	}
 	if asOf := f.Directory.AsOf(); !asOf.IsZero() {
 		say("the directory was read at %s", asOf.UTC().Format(time.RFC3339))

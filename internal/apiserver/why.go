@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -67,12 +68,12 @@ func (s *server) why(w http.ResponseWriter, r *http.Request) error {
 	if user == who.User {
 		x = s.c.Access.Explain(r.Context(), request)
 	} else {
-		request.Principal = identity.Principal{Kind: identity.Person, User: user}
+		request.Principal, request.IP = identity.Principal{Kind: identity.Person, User: user}, "" // where the auditor sits says nothing
 		x = s.c.Access.Standing(request)
 	}
 	answered := api.Why{
 		Decision: x.Effect.String(), Action: string(action), Resource: asked, User: user.String(), UserName: x.UserName,
-		Reasons: []string{}, Policies: []string{}, Facts: []string{},
+		Reasons: []string{}, Policies: []string{}, Facts: []string{}, Rules: []api.WhyRule{}, Needs: []string{},
 	}
 	// Who asks about others sees everything by role. For others what is hidden looks as if it were not there.
 	all := s.may(r, identity.DecisionExplain, identity.Installation())
@@ -90,8 +91,52 @@ func (s *server) why(w http.ResponseWriter, r *http.Request) error {
 		answered.Reasons = append(answered.Reasons, x.Reasons...)
 		answered.Policies = append(answered.Policies, x.Policies...)
 		answered.Facts = facts(s.c.Access.Facts(), user, x)
+		explainFully(s.c.Access.Facts(), &answered, x)
 	}
 	return answer(w, http.StatusOK, answered)
+}
+
+// explainFully adds what stands behind a decision that may be seen: outcome, policies, grant, circumstances.
+func explainFully(f *access.Facts, w *api.Why, x access.Explanation) {
+	switch x.Effect {
+	case access.StepUp:
+		w.Context, w.SignIn = x.Context, x.Next
+	case access.Approval:
+		w.Approvers, w.Run = groupName(f, x.Approvers), x.Next
+	}
+	for _, r := range x.Rules {
+		effect := "permit"
+		if r.Forbid {
+			effect = "forbid"
+		}
+		w.Rules = append(w.Rules, api.WhyRule{ID: r.ID, Effect: effect, File: r.File, Line: r.Line, Text: r.Text})
+	}
+	w.Needs = append(w.Needs, x.Needs...)
+	if g := x.Grant; g != nil {
+		w.Grant = &api.WhyGrant{ID: string(g.ID), Kind: string(g.Kind), Why: g.Why, Until: g.Until, By: "operator"}
+		if !g.By.IsZero() {
+			w.Grant.By = userName(f, g.By)
+		}
+	}
+	c := x.Circumstances
+	known := map[string]any{}
+	for name, value := range map[string]string{"session": c.Session, "agent": c.Agent, "strength": c.Strength, "class": c.Class} {
+		if value != "" {
+			known[name] = value
+		}
+	}
+	if c.IP.IsValid() {
+		known["ip"] = c.IP.String()
+	}
+	if !c.SignedIn.IsZero() {
+		known["signed_in"] = c.SignedIn.UTC().Format(time.RFC3339)
+	}
+	if c.Contexts != "" {
+		known["contexts"] = strings.Fields(c.Contexts)
+	}
+	if len(known) > 0 {
+		w.Circumstances = known
+	}
 }
 
 // resource reads the resource of a question. What is not found still has its kind.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +18,8 @@ func (a *app) why() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "why ACTION RESOURCE",
 		Short: "Explain a decision: the facts and the policies behind it",
-		Long: `Says whether an action is allowed, and through which group, role and policy, or what is missing. Nothing is opened.
+		Long: `Says whether an action is allowed, and through which group, role, grant and policy, or what is missing: a role, a
+fresher sign-in, a person's approval. All policies that permit or forbid it are shown with their place. Nothing is opened.
 RESOURCE is a repository's URL, PROJECT/NAME, or a workspace's ID; ACTION is kind:verb, such as repo:write.
 Asking about others takes the role auditor; the operator may. The exit status is 0 when the question was answered,
 whatever the answer; an action that does not exist is wrong usage (2).`,
@@ -87,7 +89,26 @@ func (a *app) showWhy(w api.Why) {
 			name = ""
 		}
 	}
+	list := func(name string, lines []string) {
+		for _, line := range lines {
+			a.out.line("  %-8s  %s", name, line)
+			name = ""
+		}
+	}
+	list("needs", w.Needs)
+	var known []string
+	for _, name := range slices.Sorted(maps.Keys(w.Circumstances)) {
+		known = append(known, fmt.Sprintf("%s %v", strings.ReplaceAll(name, "_", " "), w.Circumstances[name]))
+	}
+	field("known", strings.Join(known, ", "))
 	if !w.Until.IsZero() {
 		field("until", w.Until.Local().Format(time.DateTime))
+	}
+	for _, r := range w.Rules {
+		a.out.line("")
+		a.out.line("  %s by %s (%s:%d)", r.Effect, r.ID, r.File, r.Line)
+		for line := range strings.Lines(r.Text) {
+			a.out.line("    %s", strings.TrimRight(line, "\r\n"))
+		}
 	}
 }

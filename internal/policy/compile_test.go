@@ -77,13 +77,14 @@ func TestSlicesLoseNothing(t *testing.T) {
 }
 
 func TestTheShippedPoliciesAreCompiled(t *testing.T) {
-	for action, table := range mustParse(t).slices {
+	set := mustParse(t)
+	for action, table := range set.slices {
 		for _, row := range table {
-			for _, sl := range row {
-				if sl == nil {
+			for _, one := range row {
+				if one == nil {
 					continue
 				}
-				for _, r := range sl.rules {
+				for _, r := range newSlice(one.key, set.all).rules {
 					if !r.compiled {
 						t.Errorf("%s is not, for %s", r.id, action)
 					}

@@ -236,7 +236,7 @@ func (p *parser) set() *Set {
 		s.slices[identity.Action(uid.ID)] = table
 		for _, resource := range action.AppliesTo.Resources {
 			for _, principal := range action.AppliesTo.Principals {
-				table[place(resource)][place(principal)] = newSlice(sliceKey{identity.Action(uid.ID), resource, principal}, p.policies)
+				table[place(resource)][place(principal)] = &lazySlice{key: sliceKey{identity.Action(uid.ID), resource, principal}}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -20,7 +21,6 @@ type Slice struct {
 	groups    []types.EntityUID               // that policies name
 	roles     []types.EntityUID
 	reads     reads
-	rests     Rests
 }
 
 // rule is a policy with all that is known of it.
@@ -46,31 +46,24 @@ type sliced struct {
 	clock    bool // it reads the clock in a way that only Cedar knows
 }
 
-// Rests says what a decision of a slice may rest on, beside the circumstances that Reads leaves, the principal's own
-// groups, and the resource with its project and its roles.
-type Rests struct {
-	Clock     bool // context.now
-	Others    bool // groups and roles of other users than the principal, or roles of other projects than the resource's
-	Global    bool // the roles of the installation
-	Approvals bool // the grants of the principal
-}
-
 // Slice finds the policies that a question can meet. It is nil where the schema does not let the action be asked for
-// such a resource; Decide denies there. Who remembers a verdict remembers it for the slice, the principal's user, the
-// resource, what Reads leaves of the circumstances, and the facts that Rests names; until Verdict.Until.
+// such a resource; Decide denies there. Who remembers a verdict remembers it for the slice, the principal, the resource,
+// what Reads leaves of the circumstances, and the facts that were asked for; until Verdict.Until.
 func (s *Set) Slice(action identity.Action, r identity.Resource, p identity.PrincipalKind) *Slice {
 	of := s.slices[action]
 	if of == nil {
 		return nil
 	}
-	return of[place(resourceType(r.Kind))][place(principalType(p))]
+	one := of[place(resourceType(r.Kind))][place(principalType(p))]
+	if one == nil {
+		return nil
+	}
+	one.once.Do(func() { one.slice = newSlice(one.key, s.all) })
+	return one.slice
 }
 
 // Reads is c without what no policy of the slice reads. Circumstances that it makes equal get the same verdict.
 func (sl *Slice) Reads(c Circumstances) Circumstances { return sl.reads.only(c) }
-
-// Rests says what else a verdict rests on.
-func (sl *Slice) Rests() Rests { return sl.rests }
 
 type sliceKey struct {
 	action    identity.Action
@@ -79,7 +72,14 @@ type sliceKey struct {
 }
 
 // sliceTable holds the slices of one action, by the places of resource and principal.
-type sliceTable [places][places]*Slice
+type sliceTable [places][places]*lazySlice
+
+// lazySlice is made when it is first asked for: most questions are never asked.
+type lazySlice struct {
+	key   sliceKey
+	once  sync.Once
+	slice *Slice
+}
 
 const places = 12
 
@@ -126,8 +126,6 @@ func newSlice(key sliceKey, rules []*rule) *Slice {
 		one.clock = !one.compiled && r.reads&readsNow != 0
 		sl.add(one)
 		sl.reads |= r.reads
-		sl.rests.Approvals = sl.rests.Approvals || r.lift.approval != ""
-		sl.rests.Others = sl.rests.Others || readsOthers(r.body, key.resource)
 		for _, uid := range r.names {
 			if !seen[uid] {
 				seen[uid] = true
@@ -135,7 +133,6 @@ func newSlice(key sliceKey, rules []*rule) *Slice {
 			}
 		}
 	}
-	sl.rests.Clock = sl.reads&readsNow != 0
 	return sl
 }
 
@@ -230,49 +227,11 @@ func meets(scope ast.IsScopeNode, t types.EntityType) bool {
 	return true
 }
 
-// readsOthers reports whether a policy may ask for groups or roles of somebody else than the principal, such as the
-// resource's owner or a user it names, or for attributes of something that it names.
-func readsOthers(p *ast.Policy, resource types.EntityType) bool {
-	found := false
-	whose := func(n ast.IsNode) {
-		v, ok := n.(ast.NodeTypeVariable)
-		found = found || !ok || v.Name != "principal" && (v.Name != "resource" || resource == typeUser)
-	}
-	switch p.Resource.(type) {
-	case ast.ScopeTypeIn, ast.ScopeTypeIsIn:
-		found = resource == typeUser
-	}
-	for _, c := range p.Conditions {
-		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
-			switch n := n.(type) {
-			case ast.NodeTypeIn:
-				whose(n.Left)
-			case ast.NodeTypeIsIn:
-				whose(n.Left)
-			case ast.NodeTypeAccess:
-				found = found || !isVariable(n.Arg)
-			case ast.NodeTypeHas:
-				found = found || !isVariable(n.Arg)
-			}
-			return true
-		})
-	}
-	return found
-}
-
-func isVariable(n ast.IsNode) bool {
-	_, ok := n.(ast.NodeTypeVariable)
-	return ok
-}
-
 func (sl *Slice) mention(uid types.EntityUID) {
 	switch uid.Type {
 	case typeGroup:
 		sl.groups = append(sl.groups, uid)
 	case typeRole:
-		project, _ := splitRole(uid)
-		sl.rests.Global = sl.rests.Global || project == ""
-		sl.rests.Others = sl.rests.Others || project != ""
 		sl.roles = append(sl.roles, uid)
 	}
 }

@@ -28,7 +28,7 @@ func (s *server) grants(w http.ResponseWriter, r *http.Request) error {
 	list := []api.Grant{}
 	for _, g := range s.c.Grants.Set().Every() {
 		mine := user == me && g.By == me
-		if g.Live(now) && (user.IsZero() || g.User == user || mine) {
+		if holds(f, g, now) && (user.IsZero() || g.User == user || mine) {
 			list = append(list, grantOf(f, g))
 		}
 	}
@@ -37,6 +37,16 @@ func (s *server) grants(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, page)
+}
+
+// holds reports whether a grant gives anything now: a delegation ends with the session that delegated.
+func holds(f *access.Facts, g *grant.Grant, now time.Time) bool {
+	if g.Kind == grant.Delegation {
+		if _, _, dead := f.Sessions.Live(g.Session, now); dead != "" {
+			return false
+		}
+	}
+	return g.Live(now)
 }
 
 func grantOf(f *access.Facts, g *grant.Grant) api.Grant {

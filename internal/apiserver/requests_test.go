@@ -1,10 +1,13 @@
 package apiserver
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +45,7 @@ func (w *world) startGrants() {
 	}
 	w.t.Cleanup(func() { db.Close() })
 	w.grants = grant.NewManager(grant.Config{
-		Rows: db, Log: slog.New(slog.DiscardHandler),
+		Rows: &failing{Rows: db, down: &w.grantsDown}, Log: slog.New(slog.DiscardHandler),
 		Publish: func(set *grant.Set, users []identity.UserID, _ feed.Seq) {
 			w.engine.Publish(func(f access.Facts) access.Facts { f.Grants = set; return f }, access.Touched{Users: users})
 		},
@@ -50,6 +53,26 @@ func (w *world) startGrants() {
 	if err := w.grants.Load(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// failing is a store of grants that can be down.
+type failing struct {
+	grant.Rows
+	down *atomic.Bool
+}
+
+func (f *failing) DecideRequest(ctx context.Context, q grant.Request, g []grant.Grant, e feed.Entry, events ...audit.Event) (feed.Seq, error) {
+	if f.down.Load() {
+		return 0, errors.New("the database is down")
+	}
+	return f.Rows.DecideRequest(ctx, q, g, e, events...)
+}
+
+func (f *failing) SaveGrants(ctx context.Context, g []grant.Grant, e feed.Entry, events ...audit.Event) (feed.Seq, error) {
+	if f.down.Load() {
+		return 0, errors.New("the database is down")
+	}
+	return f.Rows.SaveGrants(ctx, g, e, events...)
 }
 
 // guarded is a world in which pushes to one repository need approval, and mallory is an administrator. Approvers are
@@ -180,6 +203,35 @@ func TestWhoMayEndAGrant(t *testing.T) {
 		if done, err := w.as(who).Revoke(t.Context(), api.Revoke{Kind: api.RevokeGrant, ID: q.ID}); err != nil || done.Grants != 1 || w.mayWrite(ada) {
 			t.Errorf("%s: %+v, %v", who, done, err)
 		}
+	}
+}
+
+// TestGrantsWithTheDatabaseDown gives nothing, and takes all the same.
+func TestGrantsWithTheDatabaseDown(t *testing.T) {
+	w := guarded(t)
+	ctx := t.Context()
+	given := w.ask(ada)
+	if _, err := w.as(barbara).Approve(ctx, given.ID, api.Answer{}); err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := w.as(barbara).Ask(ctx, hotfix())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.grantsDown.Store(true)
+	if _, err := w.as(ada).Approve(ctx, waiting.ID, api.Answer{}); status(err) != http.StatusServiceUnavailable || w.mayWrite(barbara) {
+		t.Errorf("approved: %v", err)
+	}
+	if _, err := w.as(operator).BreakGlass(ctx, api.BreakGlass{User: "mallory@contoso.example", Project: "payments", Role: "viewer", Why: "x"}); status(err) != http.StatusServiceUnavailable {
+		t.Errorf("the glass was broken: %v", err)
+	}
+	done, err := w.as(operator).Revoke(ctx, api.Revoke{Kind: api.RevokeGrant, ID: given.ID})
+	if err != nil || done.Grants != 1 || done.Recorded || !strings.Contains(done.Message, "not yet recorded") || w.mayWrite(ada) {
+		t.Errorf("%+v, %v", done, err)
+	}
+	w.grantsDown.Store(false)
+	if _, err := w.as(ada).Approve(ctx, waiting.ID, api.Answer{}); err != nil || !w.mayWrite(barbara) {
+		t.Errorf("not approved once it is back: %v", err)
 	}
 }
 
@@ -328,6 +380,9 @@ func TestDelegations(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	w.sessions.EndSession(ctx, sessionOf(ada), "signed out")
+	if list, err := w.as(edith).Grants(ctx, "*"); err != nil || len(list) != 0 {
+		t.Errorf("it is listed without its session: %+v, %v", list, err)
+	}
 	if d := may(identity.RepoRead, apiURL); d.Effect != access.Deny {
 		t.Errorf("it outlives its session: %+v", d)
 	}

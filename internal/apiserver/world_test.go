@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +81,7 @@ type world struct {
 	engine     *access.Engine
 	sessions   *session.Manager
 	grants     *grant.Manager
+	grantsDown atomic.Bool
 	rows       *rows
 	audit      *memoryLog
 	workspaces *memoryWorkspaces
@@ -157,7 +159,7 @@ func projects(t *testing.T) *project.Set {
 // serve puts the API on a site that takes who asks from a header: identifying is another package's affair.
 func (w *world) serve() {
 	routes := Routes(Config{
-		Access: w.engine, Workspaces: w.workspaces, Sessions: w.sessions, Grants: w.grants, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
+		Access: w.engine, Workspaces: w.workspaces, Sessions: w.sessions, Preview: preview, Grants: w.grants, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
 		Proofs: memoryProofs{},
 		Exec: func(_ http.ResponseWriter, _ *http.Request, id identity.WorkspaceID) error {
 			w.executed = id

@@ -18,6 +18,9 @@ type Request struct {
 	Durable bool
 	// Detail goes into the audit entry: method and path, a ref. Never a secret.
 	Detail map[string]any
+	// Stands, where there is one, says of an allowed request what else of the facts stands in its way, as a clause;
+	// empty when nothing does. It is asked whenever the request is decided, so it reads the facts and nothing that changes.
+	Stands func(*Facts, *Decision) (why string)
 }
 
 // Effect is what was decided. The zero Effect is Deny.

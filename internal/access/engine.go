@@ -96,6 +96,7 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 	e.at("inserted")
 	f := e.Facts()
 	d, known, cached := e.decide(f, r, now, alive{})
+	d = r.stands(f, d)
 	e.at("decided")
 	e.figures.decided(d, cached)
 	if d.Effect != Allow {
@@ -194,6 +195,7 @@ func (e *Engine) recheck(l *Lease) bool {
 	for {
 		now, f := e.now(), e.Facts()
 		d, _, _ := e.decide(f, l.Request, now, alive{open: true})
+		d = l.Request.stands(f, d)
 		if d.Effect != Allow {
 			return l.cut(d.lost(l, f, now))
 		}

@@ -122,7 +122,7 @@ func (l *Lease) Ask(action identity.Action, resource identity.Resource) error {
 	}
 	e := l.engine
 	request := l.Request
-	request.Action, request.Resource = action, resource
+	request.Action, request.Resource, request.Stands = action, resource, nil
 	d, _, cached := e.decide(e.Facts(), request, e.now(), alive{})
 	e.figures.decided(d, cached)
 	if d.Effect != Allow {

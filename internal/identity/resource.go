@@ -13,6 +13,7 @@ const (
 	RepoDelete      Action = "repo:delete"      // delete a ref
 	RepoMaintain    Action = "repo:maintain"    // push what the project's rules for refs leave to maintainers
 	AppCall         Action = "app:call"         // send a request to an internal app
+	AppView         Action = "app:view"         // send one that a rule of the app leaves to viewers
 	WorkspaceCreate Action = "workspace:create" // start a new workspace in a project
 	WorkspaceList   Action = "workspace:list"   // see that a workspace is there and its state
 	WorkspaceOpen   Action = "workspace:open"   // terminal, exec, ports: be inside

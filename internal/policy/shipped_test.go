@@ -87,11 +87,12 @@ func TestShippedMeaning(t *testing.T) {
 		person(vera): {
 			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
 			repo:    {identity.RepoRead, identity.WorkspaceCreate},
+			app:     {identity.AppView},
 		},
 		person(dev): {
 			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
 			repo:    {identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete, identity.WorkspaceCreate},
-			app:     {identity.AppCall},
+			app:     {identity.AppCall, identity.AppView},
 			devs: {identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
 				identity.WorkspaceList, identity.WorkspaceDelete},
 		},
@@ -99,7 +100,7 @@ func TestShippedMeaning(t *testing.T) {
 			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
 			repo: {identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete,
 				identity.RepoMaintain, identity.WorkspaceCreate},
-			app:    {identity.AppCall},
+			app:    {identity.AppCall, identity.AppView},
 			devs:   {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
 			strays: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete},
 		},
@@ -197,7 +198,7 @@ func TestShippedMeaning(t *testing.T) {
 
 var actions = []identity.Action{
 	identity.ProjectView, identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete,
-	identity.RepoMaintain, identity.AppCall, identity.WorkspaceCreate,
+	identity.RepoMaintain, identity.AppCall, identity.AppView, identity.WorkspaceCreate,
 	identity.WorkspaceList, identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
 	identity.WorkspaceDelete, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead,
 	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.GrantList, identity.GrantRequest,

@@ -71,6 +71,7 @@ type App struct {
 	Audience string   // of the assertion that says who is calling; empty for none
 	// Connection says how it is reached.
 	Connection Connection
+	Rules      AppRules // none: everything is as the policies say
 }
 
 // Resource names the app for a decision.

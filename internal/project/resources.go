@@ -121,13 +121,18 @@ func readResource(v source.Value) (app App, place source.Value, ok bool) {
 			return app, v, false
 		}
 	}
-	m.Keys([]string{"app", "url", "assertion", "http2", "timeouts"}, map[string]string{"credential": "", "sensitive": "", "kind": ""})
+	m.Keys([]string{"app", "url", "assertion", "http2", "timeouts", "rules"}, map[string]string{"credential": "", "sensitive": "", "kind": ""})
 	name, hasName := m.Need("app")
 	address, hasURL := m.Need("url")
 	if e, found := m.Find("assertion"); found {
 		app.Audience = readAssertion(e.Value)
 	}
 	app.Connection = readConnection(m)
+	if e, found := m.Find("rules"); found {
+		if app.Rules = readAppRules(e.Value); len(app.Rules) == 0 {
+			e.Value.Report("names no rule; leave `rules` out to leave everything to the policies")
+		}
+	}
 	if !hasName || !hasURL {
 		return app, v, false
 	}

@@ -92,7 +92,7 @@ func causes() []cause {
 		{
 			name: "revoke a browser session, tenant off", reason: "", play: tenantOff,
 			do:   func(p *place, all []opened) time.Time { return p.revoke("session", find(all, "exec").lease.Session) },
-			ends: func(o opened, all []opened) bool { return !o.inside && o.action != "app:call" },
+			ends: func(o opened, all []opened) bool { return o.browser || !o.inside && o.action != "app:call" },
 			back: func(p *place) { // the workspaces' sessions stay with the sign-in, which goes on: one sign-in for all again
 				p.revoke("user", who)
 				p.signIn()

@@ -15,6 +15,7 @@ type kind struct {
 	action   string // of its lease
 	resource string // in its lease's resource
 	signIn   bool   // it rests on the sign-in alone, not on a role in the project
+	browser  bool   // its client is a browser on a site of its own
 	inside   bool   // its client is a program in the workspace, which ends when the workspace stops
 	// open returns when bytes flow.
 	open func(*place) stream
@@ -43,7 +44,7 @@ type ending struct {
 }
 
 func kinds() []kind {
-	return []kind{
+	return append(appStreams(), []kind{
 		{
 			name: "answer over a tunnel of the test's own", action: "app:call", resource: "ledger",
 			open: func(p *place) stream { return p.answer("/r/ledger/export") },
@@ -124,7 +125,7 @@ func kinds() []kind {
 			open: func(p *place) stream { return p.dashboard() },
 			says: func(e ending, reason, next string) error { return goodbye("the last event", fmt.Sprint(e.err), reason) },
 		},
-	}
+	}...)
 }
 
 // closedByLanyard is the terminal's close code after a cut.

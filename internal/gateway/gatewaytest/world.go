@@ -51,10 +51,15 @@ type World struct {
 	browsers   map[string]identity.Principal
 }
 
+// File is the project file of a world with these resources.
+func File(resources string) string {
+	return "project: payments\nroles:\n  developer: [\"" + developers + "\"]\n  maintainer: [\"" + maintainers + "\"]\n  viewer: [\"" + viewers + "\"]\n" + resources
+}
+
 // New returns a world with one project file: the given text follows the project's name and roles.
 func New(t testing.TB, resources string) *World {
 	t.Helper()
-	parsed, err := project.Parse(project.Input{Tenant: Tenant, Revision: project.Revision{Projects: map[string]string{"payments.yaml": "project: payments\nroles:\n  developer: [\"" + developers + "\"]\n  maintainer: [\"" + maintainers + "\"]\n  viewer: [\"" + viewers + "\"]\n" + resources}}})
+	parsed, err := project.Parse(project.Input{Tenant: Tenant, Revision: project.Revision{Projects: map[string]string{"payments.yaml": File(resources)}}})
 	if err != nil {
 		t.Fatal(err)
 	}

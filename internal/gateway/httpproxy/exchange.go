@@ -30,6 +30,7 @@ type exchange struct {
 	path     string // escaped, as the app's own; begins with a slash
 	door     door
 	upgrade  bool // to a WebSocket
+	asked    identity.Action
 	lease    *access.Lease
 	farewell *gateway.Farewell
 	limits   *web.Limits

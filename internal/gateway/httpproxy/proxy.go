@@ -13,7 +13,6 @@ import (
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/gateway"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
-	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/internal/web"
@@ -73,11 +72,12 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, name, path string, 
 
 // open asks access.
 func (x *exchange) open(ctx context.Context) (context.Context, error) {
+	x.asked = x.action()
 	request := access.Request{
-		Principal: x.who, Action: identity.AppCall, Resource: x.app.Resource(x.project.ID), IP: web.ClientIP(x.in),
-		Durable: x.upgrade || !safe(x.in.Method),
+		Principal: x.who, Action: x.asked, Resource: x.app.Resource(x.project.ID), IP: web.ClientIP(x.in),
+		Durable: x.upgrade || !safe(x.in.Method), Stands: x.stands,
 	}
-	if request.Durable {
+	if request.Durable || len(x.app.Rules) > 0 {
 		request.Detail = map[string]any{"method": x.in.Method, "path": x.path}
 	}
 	ctx, lease, err := x.c.Access.Open(ctx, request, x.cut)

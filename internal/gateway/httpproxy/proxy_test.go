@@ -45,9 +45,7 @@ type keyRows []token.Key
 func (r *keyRows) Keys(context.Context, string) ([]token.Key, error) { return *r, nil }
 func (r *keyRows) AddKey(_ context.Context, k token.Key) error       { *r = append(*r, k); return nil }
 
-func newScene(t testing.TB) *scene {
-	t.Helper()
-	s := &scene{World: gatewaytest.New(t, `resources:
+const sample = `resources:
   - app: ledger
     url: http://ledger.example.test
     assertion: {audience: ledger}
@@ -56,7 +54,16 @@ func newScene(t testing.TB) *scene {
     assertion: {audience: echo}
   - app: gone
     url: http://gone.example.test
-`)}
+`
+
+func newScene(t testing.TB) *scene {
+	t.Helper()
+	return newSceneOf(t, sample)
+}
+
+func newSceneOf(t testing.TB, resources string) *scene {
+	t.Helper()
+	s := &scene{World: gatewaytest.New(t, resources)}
 	sealer, err := token.NewSealer(token.NewSealingKey())
 	if err != nil {
 		t.Fatal(err)

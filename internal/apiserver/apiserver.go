@@ -57,6 +57,8 @@ type Config struct {
 	Audit      AuditLog
 	Proofs     AuditProofs
 	Preview    Preview
+	// Connections are people's to Git hosts.
+	Connections Connections
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
 	// can say goodbye in the protocol.
 	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error

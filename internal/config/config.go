@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/connection"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/source"
@@ -35,6 +36,8 @@ type Config struct {
 	Workspaces string // domain below which terminals and ports have their hosts
 	Projects   string // folder; may be empty
 	Policies   string // folder; may be empty
+
+	GitHub []connection.App
 
 	AlarmFile string // of a file that holds the address that alarms are told to; may be empty
 

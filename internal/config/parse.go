@@ -22,7 +22,7 @@ type parser struct {
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
 		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "sessions", "directory",
-		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "log", "traces", "limits", "alarms",
+		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "log", "traces", "limits", "alarms", "github",
 	}, map[string]string{
 		"tls":             "is not supported yet; remove it and let a proxy in front speak TLS",
 		"trusted_proxies": "", "oidc": "", "tokens": "", "step_up": "", "classes": "",
@@ -54,6 +54,7 @@ func (p *parser) root(m source.Mapping) {
 	p.operations(m)
 	p.limits(m)
 	p.alarms(m)
+	p.gitHub(m)
 	p.runtimes(m)
 	p.domains(m)
 	c.Projects = p.folder(m, "projects")

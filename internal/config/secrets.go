@@ -85,7 +85,17 @@ func (c *Config) CheckFiles() source.Findings {
 			report(err)
 		}
 	}
-	for _, path := range []string{c.EncryptionKeyFile, c.Entra.SecretFile, c.DatabaseFile} {
+	private := []string{c.EncryptionKeyFile, c.Entra.SecretFile, c.DatabaseFile}
+	for _, app := range c.GitHub {
+		for _, path := range []string{app.SecretFile, app.KeyFile} {
+			if path != "" {
+				_, err := readSecret(path)
+				report(err)
+				private = append(private, path)
+			}
+		}
+	}
+	for _, path := range private {
 		if info, err := os.Stat(path); path != "" && err == nil && info.Mode().Perm()&0o007 != 0 {
 			report(fmt.Errorf("%s can be read by everybody on this machine (mode %04o); chmod o= %s", path, info.Mode().Perm(), path))
 		}

@@ -134,7 +134,8 @@ func (s *Service) app(name, host string) (App, error) {
 // start is the address at which a person makes or renews a connection.
 func (s *Service) start(a App) string { return s.c.URL + "/connections/" + a.Name }
 
-func associated(u identity.UserID, app string) string { return "connection:" + app + ":" + u.Key() }
+// SealedAs is what a connection's tokens are sealed as.
+func SealedAs(u identity.UserID, app string) string { return "connection:" + app + ":" + u.Key() }
 
 // Forget drops cached tokens that have ended; the server calls it from time to time.
 func (s *Service) Forget() {

@@ -182,7 +182,7 @@ func (s *Service) renewal(a App) error {
 }
 
 func (s *Service) open(row Row) (t tokens, err error) {
-	plain, err := s.c.Sealer.Open(associated(row.User, row.App), row.Sealed)
+	plain, err := s.c.Sealer.Open(SealedAs(row.User, row.App), row.Sealed)
 	if err != nil {
 		return t, err
 	}
@@ -194,5 +194,5 @@ func (s *Service) seal(row Row, t tokens) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.c.Sealer.Seal(associated(row.User, row.App), plain), nil
+	return s.c.Sealer.Seal(SealedAs(row.User, row.App), plain), nil
 }

@@ -8,9 +8,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/directory"
-	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/feed"
-	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
@@ -80,7 +78,7 @@ func (s *Server) makeFacts(ctx context.Context) error {
 		Allow:   (&perMinute{most: o.SignIns}).allow,
 		Unknown: func(identity.UserID) { go s.readDirectory() },
 	})
-	s.upstream = upstream.New(upstream.Config{Names: o.Names, Tokens: s.signin, Log: s.log})
+	s.makeUpstream()
 	return nil
 }
 

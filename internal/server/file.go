@@ -57,7 +57,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			Listener: operations, Hosts: c.Operations.Hosts, Requests: c.Operations.Requests,
 			Traces: c.Operations.Traces, Sample: c.Operations.Sample,
 		},
-		Alarms:      alarms,
+		Alarms: alarms, GitHub: c.GitHub,
 		Connections: c.Limits.Connections, SignIns: c.Limits.SignIns,
 		URL: c.URL, Listener: listener, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
 		EncryptionKeys: keys.Keys, ReadKeys: func() ([][]byte, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/config"
+	"github.com/lanyardhq/lanyard/internal/connection"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/feed"
@@ -75,6 +76,8 @@ type Options struct {
 	// bound.
 	Connections, SignIns int
 
+	GitHub []connection.App // by which people and projects reach repositories there
+
 	Names    map[string]upstream.Address
 	Hosts    map[string]http.Handler
 	Operator []web.Route
@@ -107,6 +110,7 @@ type Server struct {
 	hub        *tunnel.Hub
 	workspaces *workspace.Manager
 	upstream   *upstream.Upstream
+	connects   *connection.Service
 	terminals  terminalHosts
 	apps       appHosts
 	left       *departures
@@ -317,6 +321,7 @@ func (s *Server) housekeeping(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.signin.Forget()
+			s.connects.Forget()
 		}
 	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/apiserver"
@@ -34,8 +35,12 @@ func (s *Server) makeSites() error {
 		Access: s.engine, Hub: s.hub, Workspaces: s.workspaces, Domain: o.WorkspaceDomain, Scheme: s.scheme(),
 		Page: pages.TerminalPage(), Log: s.log,
 	})
+	connects, err := s.connects.Routes()
+	if err != nil {
+		return err
+	}
 	rest := apiserver.Routes(apiserver.Config{
-		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
+		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
 		Proofs: auditProofs{s}, Preview: s.projects.preview,
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
@@ -56,7 +61,7 @@ func (s *Server) makeSites() error {
 		handler *http.Handler
 	}{
 		{web.Site{
-			Name: "pages", Routes: append(append(pages.Routes(), s.signin.Routes()...), rest...),
+			Name: "pages", Routes: slices.Concat(pages.Routes(), s.signin.Routes(), connects, rest),
 			Guard:    func(r *http.Request) error { return web.GuardOrigin(r, pagesOrigin) },
 			Identify: func(r *http.Request) (identity.Principal, error) { return s.identifier.Cookie(r, pagesOrigin) },
 			Headers:  dashboard.Headers, Fail: pages.Fail,

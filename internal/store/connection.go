@@ -76,6 +76,33 @@ func (s *Store) DropConnection(ctx context.Context, u identity.UserID, app strin
 	return found && err == nil, err
 }
 
+// ResealConnections lets again seal the tokens of all connections anew, and returns how many it changed. One that was renewed
+// meanwhile stays as it is.
+func (s *Store) ResealConnections(ctx context.Context, again func(connection.Row) (sealed []byte, changed bool, err error)) (changed int, err error) {
+	rows, err := queryAll(ctx, s.read, scanConnection, `SELECT `+connectionColumns+` FROM connections`)
+	if err != nil {
+		return 0, failed(err, "read connections")
+	}
+	for _, row := range rows {
+		sealed, differs, err := again(row)
+		if err != nil {
+			return changed, err
+		}
+		if !differs {
+			continue
+		}
+		row.Sealed = sealed
+		done, err := s.RenewConnection(ctx, row)
+		if err != nil {
+			return changed, err
+		}
+		if done {
+			changed++
+		}
+	}
+	return changed, nil
+}
+
 func scanConnection(scan func(...any) error) (r connection.Row, err error) {
 	var tenant string
 	var made, renewed, ends int64

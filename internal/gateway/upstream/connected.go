@@ -71,3 +71,9 @@ func repositoryOf(u *url.URL) *url.URL {
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path}
 }
+
+// Fetch sends a request of Lanyard's own to a Git host, dialled as every upstream is: by an address that was checked. It
+// follows no redirect.
+func (u *Upstream) Fetch(r *http.Request) (*http.Response, error) {
+	return u.by(wayOf(nil, false)).RoundTrip(r)
+}

@@ -291,7 +291,7 @@ func (w *World) serverOptions() (server.Options, error) {
 	}
 	return server.Options{
 		URL: url, Listener: w.listener, Socket: filepath.Join(w.data, "lanyard.sock"), Data: filepath.Join(w.data, "server"),
-		EncryptionKey: w.secrets.Encryption, WorkspaceDomain: "localhost",
+		EncryptionKeys: [][]byte{w.secrets.Encryption}, WorkspaceDomain: "localhost", AppDomain: "localhost",
 		Tenant: signin.Tenant{
 			ID: identity.TenantID(w.Tenant.TenantID()), Issuer: w.Tenant.Issuer(), ClientID: entrasim.LanyardAppID, ClientSecret: w.secrets.Client,
 		},

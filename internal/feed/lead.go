@@ -9,8 +9,8 @@ import (
 
 // How a lead paces itself.
 const (
-	beatEvery     = 500 * time.Millisecond
-	takeOverAfter = 3 * time.Second // without a beat
+	beatEvery     = time.Second
+	takeOverAfter = 4 * time.Second // without a beat
 	beatTimeout   = 10 * time.Second
 )
 
@@ -25,6 +25,7 @@ type LeadConfig struct {
 	// Gained is called before the new term is in use: what this process still has in mind from an earlier term is to be
 	// forgotten. With an error the term is given up. nil: nothing.
 	Gained func(context.Context) error
+	Beat   time.Duration // how often it shows that it lives, and looks whether it is its turn; 1 s when zero
 	Log    *slog.Logger
 }
 
@@ -41,6 +42,9 @@ type Lead struct {
 func NewLead(c LeadConfig) *Lead {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Beat <= 0 {
+		c.Beat = beatEvery
 	}
 	return &Lead{c: c}
 }
@@ -90,7 +94,7 @@ func (l *Lead) Try(ctx context.Context) (bool, error) {
 // Run calls do whenever this process leads, with a context that ends when it no longer does, until ctx ends; then it
 // gives the term up so that another process need not wait.
 func (l *Lead) Run(ctx context.Context, do func(context.Context)) {
-	tick := time.NewTicker(beatEvery)
+	tick := time.NewTicker(l.c.Beat)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		ok, err := l.Try(ctx)
@@ -106,7 +110,7 @@ func (l *Lead) Run(ctx context.Context, do func(context.Context)) {
 		case <-tick.C:
 		}
 	}
-	l.resign(ctx)
+	l.Resign(ctx)
 }
 
 // lead does the work until the term is over or ctx ends.
@@ -130,7 +134,7 @@ func (l *Lead) lead(ctx context.Context, do func(context.Context)) {
 
 // beat shows that this process lives; it reports that the term is over, or returns when ctx ends.
 func (l *Lead) beat(ctx context.Context, term Term) (over bool) {
-	tick := time.NewTicker(beatEvery)
+	tick := time.NewTicker(l.c.Beat)
 	defer tick.Stop()
 	for {
 		select {
@@ -147,7 +151,8 @@ func (l *Lead) beat(ctx context.Context, term Term) (over bool) {
 	}
 }
 
-func (l *Lead) resign(ctx context.Context) {
+// Resign gives the term up, if this process holds it, so that another one need not wait. Run does so by itself.
+func (l *Lead) Resign(ctx context.Context) {
 	term := l.held.Swap(nil)
 	if term == nil {
 		return

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -12,42 +13,55 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/store"
 )
 
-// configuration keeps projects and policies: what the store holds is in force first, then what the folders say.
+// configuration keeps projects and policies: what the store holds is in force first, then what the folders say. One
+// replica reads the folders into numbered revisions, and the others follow those.
 type configuration struct {
 	s       *Server
-	loader  *project.Loader
-	settled chan struct{} // closed when the folders were looked at with the directory at hand
+	rows    *store.Store // fenced
+	settled chan struct{}
+	settle  func() // closes settled: the folders were looked at with the directory at hand, or somebody else does that
 }
 
 func newConfiguration(s *Server) *configuration {
-	return &configuration{s: s, settled: make(chan struct{})}
+	c := &configuration{s: s, rows: s.store.Fenced(s.replica.lead.Held), settled: make(chan struct{})}
+	c.settle = sync.OnceFunc(func() { close(c.settled) })
+	return c
 }
 
-// load puts the stored revision in force, then looks at the folders once, so that what starts with bad files starts
-// with the last good ones.
+// load puts the stored revision in force. Who leads looks at the folders once, so that what starts with bad files
+// starts with the last good ones.
 func (c *configuration) load(ctx context.Context) error {
+	loader, revision, err := c.loader(ctx)
+	if err != nil || !c.s.leading() {
+		return err
+	}
+	if err := loader.Look(ctx); err != nil && revision == 0 {
+		return err // the very first state is bad: there is nothing to go on with
+	}
+	return nil
+}
+
+// loader puts the stored revision in force and makes a reader of the folders that goes on from it.
+func (c *configuration) loader(ctx context.Context) (l *project.Loader, stored int64, err error) {
 	s := c.s
 	revision, names, pins, seq, err := s.store.LoadProjects(ctx)
 	if err != nil {
-		return fmt.Errorf("load projects and policies: %w", err)
+		return nil, 0, fmt.Errorf("load projects and policies: %w", err)
 	}
 	if revision.Number > 0 {
 		if err := c.force(revision, names, pins, seq); err != nil {
 			s.log.Error("the stored projects and policies cannot be read by this version; the files decide", "error", err)
 		}
 	}
-	c.loader = project.NewLoader(project.LoaderConfig{
+	return project.NewLoader(project.LoaderConfig{
 		Projects: s.options.Projects, Policies: s.options.Policies, Tenant: s.options.Tenant.ID, Global: s.options.Global,
 		Groups:   func() project.Groups { return groups{s.directory.Snapshot()} },
 		Revision: revision, Names: names, Pins: pins, Apply: c.apply, Log: s.log,
 		Rebound: func(set *project.Set) { c.publish(set, nil, 0) },
-	})
-	if err := c.loader.Look(ctx); err != nil && revision.Number == 0 {
-		return err // the very first state is bad: there is nothing to go on with
-	}
-	return nil
+	}), revision.Number, nil
 }
 
 // reload follows a revision that another replica stored.
@@ -77,7 +91,7 @@ func (c *configuration) force(r project.Revision, names []project.Name, pins []p
 
 // apply stores what the loader accepted and puts it in force.
 func (c *configuration) apply(ctx context.Context, change project.Change) error {
-	seq, err := c.s.store.SaveRevision(ctx, change.Revision, change.Names, change.Pins, feed.Entry{Topic: feed.Projects}, audit.Event{
+	seq, err := c.rows.SaveRevision(ctx, change.Revision, change.Names, change.Pins, feed.Entry{Topic: feed.Projects}, audit.Event{
 		Time: change.Revision.At, Action: "project:change", Outcome: audit.Done, Actor: "service:configuration",
 		Detail: map[string]any{"revision": change.Revision.Number, "files": len(change.Revision.Projects) + len(change.Revision.Policies)},
 	})
@@ -106,19 +120,48 @@ func (c *configuration) publish(set *project.Set, policies *policy.Set, seq feed
 // patience is how long a start waits for the directory before it says that it is ready without it.
 const patience = time.Second
 
-// watch follows the folders until ctx ends. It looks at once when the directory was read for the first time: groups
-// that are named wait for that.
-func (c *configuration) watch(ctx context.Context) {
+// lead reads the folders until ctx ends. It looks at once when the directory was read for the first time: groups that
+// are named wait for that.
+func (c *configuration) lead(ctx context.Context, directory <-chan struct{}) {
+	var loader *project.Loader
+	for loader == nil { // what another replica stored last is where this one goes on
+		var err error
+		if loader, _, err = c.loader(ctx); err == nil {
+			break
+		}
+		c.s.log.Error("the folders of projects and policies wait for the database", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
 	timer := time.NewTimer(patience)
 	select {
 	case <-ctx.Done():
-	case <-c.s.graph.Ready():
+	case <-directory:
 	case <-timer.C:
 	}
 	timer.Stop()
-	_ = c.loader.Look(ctx) // reported already
-	close(c.settled)
-	c.loader.Run(ctx)
+	_ = loader.Look(ctx) // reported already
+	c.settle()
+	loader.Run(ctx)
+}
+
+// await settles where another replica reads the folders: there is a revision in force, or patience ends.
+func (c *configuration) await(ctx context.Context) {
+	for end := time.Now().Add(4 * patience); ctx.Err() == nil; {
+		if !c.s.leading() && (c.s.engine.Facts().Projects.Revision() > 0 || time.Now().After(end)) {
+			c.settle()
+			return
+		}
+		select {
+		case <-c.settled:
+			return
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // groups shows a snapshot of the directory as the bindings of projects read it.

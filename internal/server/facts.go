@@ -28,13 +28,13 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	s.engine = access.New(access.Config{
 		Facts: access.Facts{
 			Directory: directory.Empty(), Projects: project.Empty(), Policies: shipped, Sessions: session.NewSet(nil, nil),
-			Bounds: access.Bounds{Stale: o.Stale, Close: o.Close},
+			Bounds: access.Bounds{Stale: o.Stale, Close: o.Close}, Pages: o.URL, Replica: access.Replica{Behind: s.behind},
 		},
 		Audit: s.audit, Log: s.log, Opened: decided,
 	})
 	s.left = &departures{wake: make(chan struct{}, 1), users: map[identity.UserID]struct{}{}, end: s.depart}
 	s.sessions = session.NewManager(session.Config{
-		Rows: s.store, Idle: o.Idle, Lifetime: o.Lifetime, Log: s.log,
+		Rows: s.store, Idle: o.Idle, Lifetime: o.Lifetime, Shared: s.shared(), Log: s.log,
 		Publish: func(set *session.Set, users []identity.UserID, seq feed.Seq) {
 			s.engine.Publish(func(f access.Facts) access.Facts {
 				f.Sessions = set
@@ -42,8 +42,11 @@ func (s *Server) makeFacts(ctx context.Context) error {
 			}, access.Touched{Users: users})
 		},
 	})
+	if s.alarms, err = newAlarms(o.Alarms, s.log); err != nil {
+		return err
+	}
 	s.grants = grant.NewManager(grant.Config{
-		Rows: s.store, Log: s.log,
+		Rows: s.store, Alarm: s.raiseAlarm, Log: s.log,
 		Publish: func(set *grant.Set, users []identity.UserID, seq feed.Seq) {
 			s.engine.Publish(func(f access.Facts) access.Facts {
 				f.Grants = set
@@ -59,19 +62,18 @@ func (s *Server) makeFacts(ctx context.Context) error {
 		return err
 	}
 	s.projects = newConfiguration(s)
-	s.directory = directory.New(directory.Config{Rows: s.store, Publish: s.publishDirectory, Log: s.log})
+	s.directory = directory.New(directory.Config{Rows: s.store.Fenced(s.replica.lead.Held), Publish: s.publishDirectory, Log: s.log})
 	if err := s.directory.Load(ctx); err != nil {
 		return err
 	}
 	if err := s.projects.load(ctx); err != nil {
 		return err
 	}
-	if s.graph, err = entra.New(entra.Config{
-		Tenant: o.Tenant.ID, ClientID: o.Tenant.ClientID, Secret: o.Tenant.ClientSecret, TokenURL: o.TokenURL, Graph: o.Graph,
-		HTTP: o.HTTP, NotificationURL: o.Notifications, Sweep: o.Sweep, Directory: s.directory, Learned: o.Learned, Log: s.log,
-	}); err != nil {
+	source, err := s.newSource()
+	if err != nil {
 		return err
 	}
+	s.graph.Store(source)
 	s.signin = signin.New(signin.Config{
 		Tenant: o.Tenant, URL: o.URL, HTTP: o.HTTP, Sessions: s.sessions, Identify: s.identifier, Access: s.engine,
 		Facts: s.engine.Facts, Once: s.store, Sealer: s.sealer, Audit: s.audit, SiteOf: s.siteOf, Log: s.log,
@@ -80,15 +82,6 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	})
 	s.makeUpstream()
 	return nil
-}
-
-// readDirectory reads the directory's changes now, not at the next sweep.
-func (s *Server) readDirectory() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	if err := s.graph.Sync(ctx); err != nil {
-		s.log.Warn("the directory could not be read for somebody who has just signed in", "error", err)
-	}
 }
 
 // later keeps the highest feed number that the facts contain.

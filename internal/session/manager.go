@@ -41,8 +41,8 @@ type Config struct {
 	Lifetime time.Duration // of a sign-in, from its authentication
 	// Shared says that other processes make sessions on the same rows: one that is not known here is looked up.
 	Shared bool
-	Log      *slog.Logger
-	Now      func() time.Time // nil: time.Now
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
 }
 
 // Manager begins and ends sign-ins and sessions. What ends access is published first and written when it can be;
@@ -82,7 +82,7 @@ func NewManager(c Config) *Manager {
 // Set is the sessions of now.
 func (m *Manager) Set() *Set { return m.set.Load() }
 
-// Load reads the sessions from the store and publishes them.
+// Load reads the sessions from the store and publishes them, at the start and when changes were missed.
 func (m *Manager) Load(ctx context.Context) error {
 	signIns, sessions, seq, err := m.c.Rows.LoadSessions(ctx)
 	if err != nil {
@@ -90,11 +90,14 @@ func (m *Manager) Load(ctx context.Context) error {
 	}
 	m.showing.Lock()
 	defer m.showing.Unlock()
-	set := NewSet(signIns, sessions)
+	signIns, sessions = m.lasting(signIns, sessions) // an ending that is not recorded yet stands
+	old, set := m.Set(), NewSet(signIns, sessions)
 	m.set.Store(set)
 	var users []identity.UserID
-	for row := range set.All {
-		users = append(users, row.User)
+	for _, s := range []*Set{old, set} {
+		for row := range s.All {
+			users = append(users, row.User)
+		}
 	}
 	m.c.Publish(set, users, seq)
 	if m.c.Shared { // uses are stored as they are noted

@@ -159,7 +159,7 @@ func (s *Service) begin(w http.ResponseWriter, r *http.Request, user identity.Us
 		User: user, Name: c.Name, At: c.at(token, s.c.Now()), Strength: c.Strength, Contexts: c.Contexts, TenantSession: c.Session,
 	}
 	if refresh != "" {
-		signIn.Refresh = s.c.Sealer.Seal(refreshAD(user), []byte(refresh))
+		signIn.Refresh = s.c.Sealer.Seal(RefreshAD(user), []byte(refresh))
 	}
 	if _, ok := s.c.Facts().Directory.User(user); !ok && s.c.Unknown != nil {
 		s.c.Unknown(user)
@@ -218,4 +218,5 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-func refreshAD(u identity.UserID) string { return "refresh-token " + u.Key() }
+// RefreshAD is what a user's refresh token is sealed as.
+func RefreshAD(u identity.UserID) string { return "refresh-token " + u.Key() }

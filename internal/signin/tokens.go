@@ -103,7 +103,7 @@ func (s *Service) redeem(ctx context.Context, id identity.SignInID, scope string
 	if !ok {
 		return "", 0, problem.New(problem.SignInNeeded, "Sign in first: the sign-in has ended.")
 	}
-	refresh, err := s.c.Sealer.Open(refreshAD(signIn.User), signIn.Refresh)
+	refresh, err := s.c.Sealer.Open(RefreshAD(signIn.User), signIn.Refresh)
 	if err != nil {
 		return "", 0, problem.Wrap(err, problem.Unavailable, "Your sign-in's refresh token cannot be read any more. Sign in again.")
 	}
@@ -154,7 +154,7 @@ func (s *Service) refused(ctx context.Context, signIn *session.SignIn, code stri
 }
 
 func (s *Service) renew(ctx context.Context, signIn *session.SignIn, refresh string) {
-	sealed := s.c.Sealer.Seal(refreshAD(signIn.User), []byte(refresh))
+	sealed := s.c.Sealer.Seal(RefreshAD(signIn.User), []byte(refresh))
 	if err := s.c.Sessions.Renew(ctx, signIn.ID, sealed); err != nil { // the old one goes on working: Entra does not revoke it
 		s.c.Log.Warn("a renewed refresh token could not be kept", "user", signIn.User, "error", err)
 	}

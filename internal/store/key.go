@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 
+	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/token"
 )
@@ -17,14 +19,17 @@ func (s *Store) Keys(ctx context.Context, kind string) ([]Key, error) {
 	return keys, failed(err, "read keys")
 }
 
-// AddKey stores a new key. An ID that is there already is a conflict.
+// AddKey stores a new key, and tells whoever follows. An ID that is there already is a conflict.
 func (s *Store) AddKey(ctx context.Context, k Key) error {
 	if len(k.Sealed) == 0 {
 		return problem.New(problem.Internal, "A key without content cannot be stored.")
 	}
-	_, err := s.write.ExecContext(ctx, `INSERT INTO keys (id, kind, sealed, created, retired) VALUES ($1, $2, $3, $4, $5)`,
-		k.ID, k.Kind, k.Sealed, micro(k.Created), micro(k.Retired))
-	return failed(err, "add a key")
+	_, err := s.change(ctx, "add a key", feed.Entry{Topic: feed.Keys}, nil, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO keys (id, kind, sealed, created, retired) VALUES ($1, $2, $3, $4, $5)`,
+			k.ID, k.Kind, k.Sealed, micro(k.Created), micro(k.Retired))
+		return err
+	})
+	return err
 }
 
 func scanKey(scan func(...any) error) (k Key, err error) {

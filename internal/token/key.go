@@ -40,9 +40,13 @@ type Rows interface {
 type signing struct {
 	id      string
 	retired bool
+	created time.Time
 	public  jose.JSONWebKey
 	private *ecdsa.PrivateKey
 }
+
+// Associated is what a key is sealed as.
+func (k Key) Associated() string { return associated(k.Kind, k.ID) }
 
 func associated(kind, id string) string { return "key/" + kind + "/" + id }
 
@@ -60,6 +64,7 @@ func generate(s *Sealer, kind string, now time.Time) (Key, signing, error) {
 	if err != nil {
 		return Key{}, signing{}, err
 	}
+	opened.created = now
 	row := Key{ID: opened.id, Kind: kind, Sealed: s.Seal(associated(kind, opened.id), der), Created: now}
 	return row, opened, nil
 }
@@ -84,7 +89,7 @@ func open(s *Sealer, row Key) (signing, error) {
 	if opened.id != row.ID {
 		return signing{}, fmt.Errorf("its thumbprint is %s", opened.id)
 	}
-	opened.retired = !row.Retired.IsZero()
+	opened.retired, opened.created = !row.Retired.IsZero(), row.Created
 	return opened, nil
 }
 

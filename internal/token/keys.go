@@ -21,7 +21,15 @@ type Config struct {
 	Now    func() time.Time // nil: time.Now
 }
 
-// Keys are an installation's signing keys. Of each kind the newest that is not retired signs; all of them verify.
+// A new key is published for publishedFor before it signs, so that whoever keeps a key set for a while has it by then.
+// The one it takes the place of goes on verifying for verifiesFor, longer than any token lives.
+const (
+	publishedFor = 2 * time.Minute
+	verifiesFor  = 24 * time.Hour
+)
+
+// Keys are an installation's signing keys. Of each kind the newest that is not retired and was published for long
+// enough signs; all of them verify.
 type Keys struct {
 	rows   Rows
 	sealer *Sealer
@@ -34,7 +42,7 @@ type Keys struct {
 
 type keySet struct {
 	byKind map[string][]signing // oldest first
-	public jose.JSONWebKeySet
+	kinds  []string
 }
 
 // Open reads the keys and makes those that are missing.
@@ -49,7 +57,7 @@ func Open(ctx context.Context, c Config) (*Keys, error) {
 		return nil, err
 	}
 	for _, kind := range k.kinds {
-		if _, ok := k.set.Load().signer(kind); ok {
+		if _, ok := k.set.Load().signer(kind, k.now()); ok {
 			continue
 		}
 		if err := k.add(ctx, kind); err != nil {
@@ -66,7 +74,7 @@ func (k *Keys) Reload(ctx context.Context) error {
 	return k.read(ctx)
 }
 
-// Rotate adds a key of a kind; from then on it signs, and the older ones go on verifying.
+// Rotate adds a key of a kind; soon it signs, and the older ones go on verifying.
 func (k *Keys) Rotate(ctx context.Context, kind string) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -74,7 +82,7 @@ func (k *Keys) Rotate(ctx context.Context, kind string) error {
 }
 
 // JWKS is the set of public keys, to be published.
-func (k *Keys) JWKS() jose.JSONWebKeySet { return k.set.Load().public }
+func (k *Keys) JWKS() jose.JSONWebKeySet { return k.set.Load().public(k.now()) }
 
 func (k *Keys) add(ctx context.Context, kind string) error {
 	row, opened, err := generate(k.sealer, kind, k.now())
@@ -113,21 +121,37 @@ func (k *Keys) read(ctx context.Context) error {
 }
 
 func newKeySet(kinds []string, byKind map[string][]signing) *keySet {
-	s := &keySet{byKind: byKind, public: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}}
-	for _, kind := range kinds {
-		for _, key := range byKind[kind] {
-			s.public.Keys = append(s.public.Keys, key.public)
-		}
-	}
-	return s
+	return &keySet{byKind: byKind, kinds: kinds}
 }
 
-func (s *keySet) signer(kind string) (signing, bool) {
-	list := s.byKind[kind]
-	for i := len(list) - 1; i >= 0; i-- {
-		if !list[i].retired {
-			return list[i], true
+// public are the keys that may verify now.
+func (s *keySet) public(now time.Time) jose.JSONWebKeySet {
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	for _, kind := range s.kinds {
+		list := s.byKind[kind]
+		for i, key := range list {
+			if i+1 < len(list) && now.Sub(list[i+1].created) > publishedFor+verifiesFor {
+				continue
+			}
+			set.Keys = append(set.Keys, key.public)
 		}
 	}
-	return signing{}, false
+	return set
+}
+
+func (s *keySet) signer(kind string, now time.Time) (signing, bool) {
+	list := s.byKind[kind]
+	oldest := -1
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].retired {
+			continue
+		}
+		if oldest = i; now.Sub(list[i].created) >= publishedFor {
+			break
+		}
+	}
+	if oldest < 0 {
+		return signing{}, false
+	}
+	return list[oldest], true // the only one signs from its first moment
 }

@@ -15,7 +15,7 @@ import (
 // The compact form is put together here rather than by a general JOSE signer because it is made for every request
 // to an internal app; the ECDSA signature is then nearly all that it costs.
 func (k *Keys) Sign(kind, typ string, claims any) (string, error) {
-	key, ok := k.set.Load().signer(kind)
+	key, ok := k.set.Load().signer(kind, k.now())
 	if !ok {
 		return "", fmt.Errorf("there is no key that signs %s", kind)
 	}

@@ -113,6 +113,18 @@ func TestKeysSurviveARestartAndRotate(t *testing.T) {
 	if err := second.Rotate(t.Context(), Assertion); err != nil {
 		t.Fatal(err)
 	}
+	early, err := second.Sign(Assertion, testType, good())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(second.JWKS().Keys) != 3 {
+		t.Error("the new key is not published before it signs")
+	}
+	if err := expect(first).Verify(t.Context(), early, &claims{}); err != nil {
+		t.Errorf("the new key signs before anybody can know it: %v", err)
+	}
+	at := second.now()
+	second.now = func() time.Time { return at.Add(publishedFor) }
 	fresh, err := second.Sign(Assertion, testType, good())
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +143,10 @@ func TestKeysSurviveARestartAndRotate(t *testing.T) {
 	}
 	if err := expect(first).Verify(t.Context(), fresh, &c); err != nil {
 		t.Errorf("after reading again: %v", err)
+	}
+	first.now = func() time.Time { return at.Add(publishedFor + verifiesFor + time.Second) }
+	if n := len(first.JWKS().Keys); n != 2 {
+		t.Errorf("%d keys are published a day later", n)
 	}
 }
 

@@ -94,7 +94,7 @@ func (e Expect) registered(payload []byte) error {
 
 // Find makes Keys a Finder of its own public keys.
 func (k *Keys) Find(_ context.Context, id string) (jose.JSONWebKey, error) {
-	for _, key := range k.set.Load().public.Keys {
+	for _, key := range k.JWKS().Keys {
 		if key.KeyID == id {
 			return key, nil
 		}

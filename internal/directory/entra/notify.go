@@ -69,6 +69,7 @@ func (s *Source) serveNotification(w http.ResponseWriter, r *http.Request) {
 			k, ours := s.subscriptions.known(n.SubscriptionID, n.ClientState)
 			switch {
 			case !ours:
+				s.elsewhere(n.ClientState)
 			case n.LifecycleEvent == "":
 				s.bell.ring(k, arrived)
 			default: // reauthorizationRequired; subscriptionRemoved and missed where they exist

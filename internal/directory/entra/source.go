@@ -49,7 +49,11 @@ type Config struct {
 	// Learned, if set, is called before a change is applied with the moment at which the bytes arrived that told of
 	// it: the notification, or, when none rang, the delta page.
 	Learned func(at time.Time)
-	Log     *slog.Logger
+	// State, if set, makes the secret that a subscription's notifications carry; otherwise it is random. Elsewhere, if set,
+	// is given the secret of a notification of a subscription that is not this source's: another replica's, perhaps.
+	State     func() string
+	Elsewhere func(state string)
+	Log       *slog.Logger
 }
 
 // Source reads the tenant. Its methods are safe for concurrent use.
@@ -59,6 +63,7 @@ type Source struct {
 	graph         *client
 	directory     Directory
 	learned       func(time.Time)
+	elsewhere     func(state string)
 	log           *slog.Logger
 	sweep         time.Duration
 	bell          *bell
@@ -100,6 +105,9 @@ func New(c Config) (*Source, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	if s.elsewhere = c.Elsewhere; s.elsewhere == nil {
+		s.elsewhere = func(string) {}
+	}
 	if s.learned == nil {
 		s.learned = func(time.Time) {}
 	}
@@ -107,6 +115,9 @@ func New(c Config) (*Source, error) {
 		s.sweep = DefaultSweep
 	}
 	s.subscriptions = newSubscriptions(s.graph, c.NotificationURL, s.sweep, s.bell, s.log)
+	if c.State != nil {
+		s.subscriptions.state = c.State
+	}
 	return s, nil
 }
 
@@ -177,6 +188,9 @@ func (s *Source) refresh(ctx context.Context) {
 		}
 	}
 }
+
+// Ring makes the source read, as a notification does that came to another replica.
+func (s *Source) Ring() { s.bell.ring(all, time.Now()) }
 
 // Sync reads what changed now and applies it.
 func (s *Source) Sync(ctx context.Context) error {

@@ -23,6 +23,7 @@ type subscriptions struct {
 	bell  *bell
 	log   *slog.Logger
 	wake  chan struct{}
+	state func() string // makes a subscription's secret
 
 	mu   sync.Mutex
 	live map[kind]*liveSubscription
@@ -35,7 +36,7 @@ type liveSubscription struct {
 
 func newSubscriptions(graph *client, url string, check time.Duration, b *bell, log *slog.Logger) *subscriptions {
 	return &subscriptions{graph: graph, url: url, check: check, bell: b, log: log,
-		wake: make(chan struct{}, 1), live: map[kind]*liveSubscription{}}
+		state: func() string { return rand.Text() + rand.Text() }, wake: make(chan struct{}, 1), live: map[kind]*liveSubscription{}}
 }
 
 // known finds whose notification it is; it takes the subscription's random state to be ours.
@@ -110,7 +111,7 @@ func expiry() time.Time { return time.Now().Add(subscriptionLife).UTC().Truncate
 
 // create subscribes. Whatever changed before it was in force is read then, because nobody rang for it.
 func (s *subscriptions) create(ctx context.Context, k kind) error {
-	state := rand.Text() + rand.Text()
+	state := s.state()
 	var made subscription
 	_, err := s.graph.do(ctx, http.MethodPost, s.graph.url("/subscriptions"), subscription{
 		ChangeType: "updated,deleted", NotificationURL: s.url, LifecycleURL: s.url, Resource: "/" + k.String(),

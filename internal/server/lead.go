@@ -1,0 +1,120 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/directory/entra"
+	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/store"
+)
+
+const (
+	pruneEvery = 10 * time.Minute
+	ringEvery  = 100 * time.Millisecond
+)
+
+// retention is how long rows are kept that no decision needs.
+var retention = store.Retention{Feed: time.Hour, Ended: 24 * time.Hour, Revisions: 100}
+
+// leadAll does what one replica does for all, until ctx ends: it reads the directory and the folders, and removes what
+// is old. Each of its writes checks that it still leads.
+func (s *Server) leadAll(ctx context.Context) {
+	source := s.graph.Load()
+	if s.led.Swap(true) { // what an earlier term remembers of the tenant may be old
+		fresh, err := s.newSource()
+		if err != nil { // it was made before from the same options
+			s.log.Error("the directory cannot be read", "error", err)
+			return
+		}
+		s.graph.Store(fresh)
+		source = fresh
+	}
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { _ = source.Run(ctx) })
+	parts.Go(func() { s.projects.lead(ctx, source.Ready()) })
+	parts.Go(func() { s.prune(ctx) })
+}
+
+func (s *Server) prune(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	rows := s.store.Fenced(s.replica.lead.Held)
+	for {
+		if n, err := rows.Prune(ctx, time.Now(), retention); err != nil && ctx.Err() == nil {
+			s.log.Warn("what is old could not be removed; it is tried again", "error", err)
+		} else if n > 0 {
+			s.log.Debug("removed what is old", "rows", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// newSource makes what reads the tenant.
+func (s *Server) newSource() (*entra.Source, error) {
+	o := s.options
+	const purpose = "graph notifications"
+	return entra.New(entra.Config{
+		Tenant: o.Tenant.ID, ClientID: o.Tenant.ClientID, Secret: o.Tenant.ClientSecret, TokenURL: o.TokenURL, Graph: o.Graph,
+		HTTP: o.HTTP, NotificationURL: o.Notifications, Sweep: o.Sweep, Directory: s.directory, Learned: o.Learned, Log: s.log,
+		// The secret can be checked by every replica, since a notification may come to any of them.
+		State: func() string {
+			nonce := random()
+			return nonce + "." + s.sealer.Tag(purpose, nonce)
+		},
+		Elsewhere: func(state string) {
+			if nonce, tag, ok := strings.Cut(state, "."); ok && s.sealer.Tagged(purpose, nonce, tag) {
+				s.passOn()
+			}
+		},
+	})
+}
+
+// passOn lets whoever reads the directory read it now.
+func (s *Server) passOn() {
+	select {
+	case s.replica.rings <- struct{}{}:
+	default: // it is rung anyway
+	}
+}
+
+// ring passes rings on, several within ringEvery as one.
+func (s *Server) ring(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.replica.rings:
+		}
+		if s.leading() {
+			s.graph.Load().Ring()
+		} else if _, err := s.store.Announce(ctx, feed.Entry{Topic: feed.Ring}); err != nil {
+			s.log.Warn("a change notification could not be passed on; the sweep finds what changed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(ringEvery):
+		}
+	}
+}
+
+// readDirectory reads the directory's changes now, not at the next sweep.
+func (s *Server) readDirectory() {
+	if !s.leading() {
+		s.passOn()
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := s.graph.Load().Sync(ctx); err != nil {
+		s.log.Warn("the directory could not be read for somebody who has just signed in", "error", err)
+	}
+}

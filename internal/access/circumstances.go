@@ -15,8 +15,8 @@ var everything = policy.Circumstances{
 }
 
 // circumstances are those of a request that a policy it can meet reads; the others stay zero.
-func (s signedIn) circumstances(f *Facts, r Request) policy.Circumstances {
-	slice := f.Policies.Slice(r.Action, r.Resource, r.Principal.Kind)
+func (s signedIn) circumstances(v *view, r Request) policy.Circumstances {
+	slice := v.f.Policies.Slice(r.Action, r.Resource, r.Principal.Kind)
 	if slice == nil {
 		return policy.Circumstances{}
 	}
@@ -24,11 +24,11 @@ func (s signedIn) circumstances(f *Facts, r Request) policy.Circumstances {
 	if reads == (policy.Circumstances{}) {
 		return reads
 	}
-	return slice.Reads(s.known(r, reads))
+	return slice.Reads(s.known(v, r, reads))
 }
 
 // known are the circumstances of a request as far as they are wanted, or cost nothing.
-func (s signedIn) known(r Request, reads policy.Circumstances) policy.Circumstances {
+func (s signedIn) known(v *view, r Request, reads policy.Circumstances) policy.Circumstances {
 	c := policy.Circumstances{Agent: r.Principal.Agent, Class: r.Class}
 	if reads.IP.IsValid() {
 		c.IP, _ = netip.ParseAddr(r.IP) // what cannot be read is not known
@@ -37,16 +37,23 @@ func (s signedIn) known(r Request, reads policy.Circumstances) policy.Circumstan
 	if s.row != nil {
 		c.Session, c.SignedIn, c.Strength = string(s.row.Kind), s.signIn.At, s.signIn.Strength
 		if reads.Contexts != "" {
-			c.Contexts = contexts(s.signIn.Contexts)
+			c.Contexts = s.contexts(v)
 		}
 	}
 	return c
 }
 
-// contexts is a list of authentication contexts as policy.Circumstances has it.
-func contexts(list []string) string {
-	if len(list) == 0 {
+// contexts are the sign-in's authentication contexts that count now, as policy.Circumstances has them.
+func (s signedIn) contexts(v *view) string {
+	if len(s.signIn.Contexts) == 0 {
 		return ""
 	}
-	return strings.Join(slices.Sorted(slices.Values(list)), " ") + " "
+	if lasts := v.f.Bounds.StepUp; lasts > 0 {
+		end := s.signIn.At.Add(lasts)
+		if !v.now.Before(end) {
+			return ""
+		}
+		v.ends(end)
+	}
+	return strings.Join(slices.Sorted(slices.Values(s.signIn.Contexts)), " ") + " "
 }

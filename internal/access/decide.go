@@ -36,11 +36,11 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 				return denied
 			}
 		}
-		as, fresh = signed.circumstances(f, r), f.Directory.AsOf().Add(f.Bounds.Close)
+		as, fresh = signed.circumstances(&v, r), f.Directory.AsOf().Add(f.Bounds.Close)
 	case identity.Anonymous:
 		return deny(NotSignedIn, "nobody is signed in")
 	default:
-		as = signedIn{}.circumstances(f, r)
+		as = signedIn{}.circumstances(&v, r)
 	}
 	if ceiling := r.Principal.Project; ceiling != "" && r.Resource.Project != ceiling {
 		return Decision{Code: OutsideProject, Hidden: true,

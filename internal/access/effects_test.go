@@ -89,6 +89,27 @@ func TestStepUp(t *testing.T) {
 	}
 }
 
+// A step-up lasts minutes, whatever the sign-in does.
+func TestStepUpLastsMinutes(t *testing.T) {
+	w := newWorld(t)
+	w.engine.Publish(func(f Facts) Facts { f.Bounds.StepUp = 10 * time.Minute; return f }, Touched{All: true})
+	w.decree(needsC1)
+	w.satisfy(ada, "c1")
+	_, open := w.open(write(ada), nil)
+	if until := open.Decision().Until; !until.Equal(w.now().Add(10 * time.Minute)) {
+		t.Errorf("until %s", until)
+	}
+	w.pass(10 * time.Minute)
+	w.change(directory.Change{AsOf: w.now()})
+	w.engine.sweep()
+	if r := waitCut(t, open); r.Code != StepUpNeeded || w.engine.Defects() != 0 {
+		t.Errorf("reason: %v, %d defects", r, w.engine.Defects())
+	}
+	if w.engine.May(write(ada)) {
+		t.Error("a step-up of ten minutes ago counts")
+	}
+}
+
 func TestApproval(t *testing.T) {
 	w := newWorld(t)
 	w.decree(needsApproval)

@@ -67,7 +67,7 @@ func explain(f *Facts, r Request, now time.Time, check alive) Explanation {
 	if !check.anySession && r.Principal.Session != "" {
 		as.row, as.signIn, _ = f.Sessions.Session(r.Principal.Session)
 	}
-	x.Circumstances = as.known(r, everything)
+	x.Circumstances = as.known(&v, r, everything)
 	if d.Policies != nil || d.Code == NoRole || d.Code == NotPermitted || d.Code == NotDelegated {
 		in := policy.Input{Principal: r.Principal, Action: r.Action, Resource: r.Resource, Context: x.Circumstances, Now: now}
 		x.Rules = trueOf(f.Policies, in, &v)

@@ -32,8 +32,10 @@ type Facts struct {
 	version uint64 // of an engine's facts, from 1
 }
 
-// Bounds say how old the directory may be.
+// Bounds say how old the directory and a step-up may be.
 type Bounds struct {
 	Stale time.Duration // beyond it nothing new is allowed
 	Close time.Duration // beyond it what is open closes
+	// StepUp is how long after a sign-in its authentication contexts count; zero: as long as the sign-in lasts.
+	StepUp time.Duration
 }

@@ -110,7 +110,8 @@ func (m *Manager) Load(ctx context.Context) error {
 }
 
 // Begin stores a sign-in with its browser session and returns the session and the value of its cookie. Workspace
-// sessions of the same user that hang below an ended sign-in are adopted.
+// sessions of the same user that hang below an ended sign-in are adopted; a step-up adopts all of them, since it is for
+// what they do that people step up.
 func (m *Manager) Begin(ctx context.Context, signIn SignIn, site string, event audit.Event) (Session, string, error) {
 	now := m.c.Now()
 	signIn.ID = identity.NewSignInID()
@@ -130,7 +131,7 @@ func (m *Manager) Begin(ctx context.Context, signIn SignIn, site string, event a
 	defer m.writing.Unlock()
 	sessions := []Session{row}
 	for _, old := range m.Set().SignInsOf(signIn.User) {
-		if old.Ended.IsZero() && now.Before(old.Expires) {
+		if old.Ended.IsZero() && now.Before(old.Expires) && len(signIn.Contexts) == 0 {
 			continue
 		}
 		for _, s := range m.Set().Below(old.ID) {

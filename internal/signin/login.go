@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -32,6 +34,7 @@ type underway struct {
 	Verifier string   `json:"verifier"` // PKCE
 	Browser  [32]byte `json:"browser"`  // hash of the browser's cookie
 	Return   string   `json:"return"`   // a path of this site
+	Context  string   `json:"context"`  // the authentication context that is asked for; empty for none
 }
 
 // Routes are the addresses of signing in and out on the pages site.
@@ -59,6 +62,10 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		}
 		back = path
 	}
+	context := r.URL.Query().Get("context")
+	if context != "" && !authContext.MatchString(context) {
+		return problem.New(problem.Invalid, "%s is not an authentication context, such as c1.", strconv.QuoteToASCII(context))
+	}
 	if s.c.Allow != nil && !s.c.Allow(r.RemoteAddr, s.c.Now()) {
 		return problem.New(problem.TooMany, "Too many sign-ins are begun from your address. Try again in a minute.")
 	}
@@ -73,7 +80,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		browser = random()
 	}
 	state := random()
-	u := underway{Nonce: random(), Verifier: oauth2.GenerateVerifier(), Browser: sha256.Sum256([]byte(browser)), Return: back}
+	u := underway{Nonce: random(), Verifier: oauth2.GenerateVerifier(), Browser: sha256.Sum256([]byte(browser)), Return: back, Context: context}
 	body, err := json.Marshal(u)
 	if err != nil {
 		return err
@@ -82,7 +89,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		return problem.Wrap(err, problem.Unavailable, "The database cannot be written, so nobody can sign in now. Try again in a moment.")
 	}
 	web.SetCookie(w, browserCookie, browser, int(stateLife/time.Second))
-	http.Redirect(w, r, tenant.oauth.AuthCodeURL(state, oidc.Nonce(u.Nonce), oauth2.S256ChallengeOption(u.Verifier)), http.StatusSeeOther)
+	http.Redirect(w, r, tenant.oauth.AuthCodeURL(state, asking(u)...), http.StatusSeeOther)
 	return nil
 }
 
@@ -125,6 +132,10 @@ func (s *Service) finish(w http.ResponseWriter, r *http.Request) error {
 	user, c, err := s.person(token, u.Nonce)
 	if err != nil {
 		return err
+	}
+	if u.Context != "" && !slices.Contains(c.Contexts, u.Context) {
+		return problem.New(problem.Denied, "The tenant signed you in without the authentication context %s, so nothing has changed. "+
+			"Try again, or ask your administrator what it takes.", u.Context)
 	}
 	if err := s.begin(w, r, user, c, token, answer.RefreshToken); err != nil {
 		return err

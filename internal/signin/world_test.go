@@ -249,7 +249,13 @@ var formAction = regexp.MustCompile(`<form method="post" action="([^"]*)"[^>]*id
 // signIn begins at Lanyard, fills in the tenant's page, and returns its answer: on success a redirect back.
 func (b *browser) signIn(w *world, name, password string) (status int, body string, back *url.URL) {
 	b.t.Helper()
-	_, page, _ := b.get(w.url+"/login", all)
+	return b.signInAt(w, "/login", name, password)
+}
+
+// signInAt begins at an address of the pages.
+func (b *browser) signInAt(w *world, address, name, password string) (status int, body string, back *url.URL) {
+	b.t.Helper()
+	_, page, _ := b.get(w.url+address, all)
 	form := formAction.FindStringSubmatch(page)
 	if form == nil {
 		b.t.Fatalf("no form on the tenant's page:\n%s", page)

@@ -33,7 +33,7 @@ func (s *Set) Watch(in Input, facts Facts, seen func(id string, held bool)) Verd
 // view prepares a question. It is nil, and the verdict a denial, where the schema does not know such a question.
 func (s *Set) view(in Input, facts Facts) (*view, Verdict) {
 	if in.Principal.User.IsZero() && principalType(in.Principal.Kind) == typeUser {
-		in.Principal.Kind = identity.Anonymous // a person without an ID is nobody
+		return nil, Verdict{Errors: []string{"who asks has no ID"}}
 	}
 	slice := s.Slice(in.Action, in.Resource, in.Principal.Kind)
 	if slice == nil { // the policies were checked for what the schema knows, and for nothing else

@@ -37,9 +37,7 @@ func (s *Set) userUID(u identity.UserID) types.EntityUID {
 func (s *Set) principalUID(p identity.Principal) types.EntityUID {
 	switch p.Kind {
 	case identity.Person, identity.AIAgent:
-		if !p.User.IsZero() {
-			return s.userUID(p.User)
-		}
+		return s.userUID(p.User)
 	case identity.Service:
 		return types.EntityUID{Type: typeService, ID: types.String(p.Service)}
 	case identity.Operator:

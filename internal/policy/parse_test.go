@@ -86,6 +86,8 @@ func TestUnknownQuestionsAreDenied(t *testing.T) {
 		{Principal: person(dev), Action: "repo:burn", Resource: identity.Resource{Kind: identity.KindRepo, Project: payments}},
 		{Principal: person(dev), Action: identity.RepoRead, Resource: identity.Resource{Kind: "planet", Name: "x"}},
 		{Principal: person(dev), Action: identity.RepoRead, Resource: identity.Installation()},
+		{Principal: identity.Principal{Kind: identity.Person}, Action: identity.RepoRead, Resource: identity.Resource{Kind: identity.KindRepo, Project: payments}},
+		{Principal: identity.Principal{Kind: identity.AIAgent, Agent: "x"}, Action: identity.RepoRead, Resource: identity.Resource{Kind: identity.KindRepo, Project: payments}},
 		{Principal: person(dev), Action: identity.ProjectView, Resource: identity.Resource{Kind: identity.KindProject, Name: string(ledger), Project: payments}},
 	} {
 		if v := set.Decide(in, sample()); v.Allow || len(v.Errors) == 0 {

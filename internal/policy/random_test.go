@@ -130,7 +130,7 @@ func (g *generator) policy() string {
 	stepUp := strings.HasPrefix(b.String(), "@step_up")
 	fmt.Fprintf(&b, " (%s, %s, %s)",
 		pick(g, "principal", "principal", "principal is User", fmt.Sprintf("principal in Group::%q", pick(g, someGroups...)),
-			`principal in Role::"admin"`, fmt.Sprintf("principal == User::%q", g.users().Object), "principal is Operator"),
+			`principal in Role::"admin"`, fmt.Sprintf("principal == User::%q", g.users().Object), "principal is Operator", "principal is Anonymous"),
 		pick(g, "action", `action == Action::"repo:read"`, `action in [Action::"repo:write", Action::"workspace:stop", Action::"lease:list"]`),
 		pick(g, "resource", "resource", "resource is Repo", "resource is Workspace", `resource == Repo::"https://git.example.test/payments/api"`,
 			fmt.Sprintf("resource == User::%q", dev.Object), fmt.Sprintf("resource in Project::%q", payments)))
@@ -177,7 +177,7 @@ func (g *generator) circumstances() Circumstances {
 func (g *generator) input() Input {
 	in := Input{Context: g.circumstances(), Now: start.Add(time.Duration(g.Int64N(int64(48*time.Hour))) - 24*time.Hour)}
 	in.Principal = pick(g, person(g.users()), person(g.users()), person(g.users()), identity.Principal{Kind: identity.Operator},
-		identity.Principal{Kind: identity.AIAgent, User: dev, Agent: "fixer"}, identity.Principal{}, identity.Principal{Kind: identity.Person})
+		identity.Principal{Kind: identity.AIAgent, User: dev, Agent: "fixer"}, identity.Principal{})
 	in.Resource = pick(g,
 		identity.Resource{Kind: identity.KindRepo, Name: "https://git.example.test/payments/api", Project: payments},
 		identity.Resource{Kind: identity.KindRepo, Name: "https://git.example.test/ledger/secret", Project: ledger},

@@ -28,6 +28,7 @@ type Config struct {
 
 	Entra      Entra
 	Sessions   Sessions
+	StepUp     time.Duration // how long after a sign-in its authentication contexts count
 	Directory  Directory
 	Roles      map[project.Role][]source.Located // Admin and Auditor
 	Audit      Audit
@@ -85,6 +86,7 @@ const (
 	defaultSweep      = time.Minute
 	defaultStaleAfter = 5 * time.Minute
 	defaultCloseAfter = 15 * time.Minute
+	defaultStepUp     = 15 * time.Minute
 )
 
 // Read reads and checks the configuration. What is wrong in it comes as a source.Findings.
@@ -112,6 +114,7 @@ func Parse(name, base, text string) (*Config, error) {
 		File: name, Listen: defaultListen, Roles: map[project.Role][]source.Located{},
 		Entra:     Entra{Graph: defaultGraph, Authority: defaultAuthority},
 		Sessions:  Sessions{Idle: defaultIdle, Lifetime: defaultLifetime},
+		StepUp:    defaultStepUp,
 		Directory: Directory{Sweep: defaultSweep, StaleAfter: defaultStaleAfter, CloseAfter: defaultCloseAfter},
 		Limits:    Limits{Connections: defaultConnections, SignIns: defaultSignIns},
 	}}

@@ -21,11 +21,11 @@ type parser struct {
 // root reads the whole file.
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
-		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "sessions", "directory",
+		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "sessions", "step_up", "directory",
 		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "log", "traces", "limits", "alarms", "github",
 	}, map[string]string{
 		"tls":             "is not supported yet; remove it and let a proxy in front speak TLS",
-		"trusted_proxies": "", "oidc": "", "tokens": "", "step_up": "", "classes": "",
+		"trusted_proxies": "", "oidc": "", "tokens": "", "classes": "",
 		"encryption_key": inPlace + "encryption_key_file",
 	})
 	c := p.config
@@ -41,6 +41,9 @@ func (p *parser) root(m source.Mapping) {
 	}
 	if e, ok := m.Find("sessions"); ok {
 		p.sessions(e.Value)
+	}
+	if e, ok := m.Find("step_up"); ok {
+		p.stepUp(e.Value)
 	}
 	if e, ok := m.Find("directory"); ok {
 		p.directory(e.Value)
@@ -150,6 +153,15 @@ func (p *parser) sessions(v source.Value) {
 	if s.Idle > s.Lifetime {
 		m.Report("idle (%s) is longer than lifetime (%s)", s.Idle, s.Lifetime)
 	}
+}
+
+func (p *parser) stepUp(v source.Value) {
+	m, ok := v.Mapping()
+	if !ok {
+		return
+	}
+	m.Keys([]string{"lifetime"}, nil)
+	durations(m, map[string]*time.Duration{"lifetime": &p.config.StepUp})
 }
 
 func (p *parser) directory(v source.Value) {

@@ -297,7 +297,7 @@ func (w *World) serverOptions() (server.Options, error) {
 		},
 		TokenURL: w.tokenURL(), Graph: w.Tenant.GraphURL(), Notifications: url + server.NotificationPath,
 		Projects: filepath.Join(w.data, "projects"), Policies: filepath.Join(w.data, "policies"), Global: globalRoles(),
-		Idle: 4 * time.Hour, Lifetime: 12 * time.Hour, Sweep: 10 * time.Second, Stale: 5 * time.Minute, Close: 15 * time.Minute,
+		Idle: 4 * time.Hour, Lifetime: 12 * time.Hour, Sweep: 10 * time.Second, Stale: 5 * time.Minute, Close: 15 * time.Minute, StepUp: 15 * time.Minute,
 		CheckpointCopies: []string{filepath.Join(w.data, "checkpoints")},
 		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {
 			return sandbox.New(sandbox.Config{Data: filepath.Join(w.data, "server"), AgentPath: agent, Log: log})

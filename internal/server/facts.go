@@ -28,7 +28,7 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	s.engine = access.New(access.Config{
 		Facts: access.Facts{
 			Directory: directory.Empty(), Projects: project.Empty(), Policies: shipped, Sessions: session.NewSet(nil, nil),
-			Bounds: access.Bounds{Stale: o.Stale, Close: o.Close}, Pages: o.URL, Replica: access.Replica{Behind: s.behind},
+			Bounds: access.Bounds{Stale: o.Stale, Close: o.Close, StepUp: o.StepUp}, Pages: o.URL, Replica: access.Replica{Behind: s.behind},
 		},
 		Audit: s.audit, Log: s.log, Opened: decided,
 	})

@@ -62,6 +62,7 @@ type Options struct {
 	Idle, Lifetime   time.Duration
 	Sweep            time.Duration
 	Stale, Close     time.Duration
+	StepUp           time.Duration // how long after a sign-in its authentication contexts count
 	CheckpointCopies []string
 	Audit            config.Audit // what else becomes of the audit log
 	AgentPath        string

@@ -1,0 +1,77 @@
+package entra
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/lanyardhq/lanyard/internal/directory"
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// A page of a delta becomes a change that can be applied, whatever stands in it.
+func FuzzDeltaPage(f *testing.F) {
+	for _, s := range []string{
+		`{"value":[{"id":"A1","displayName":"Ada","accountEnabled":true,"userPrincipalName":"ada@contoso.example"}],"@odata.deltaLink":"https://graph.example.test/x"}`,
+		`{"value":[{"id":"g1","displayName":"G","securityEnabled":true,"members@delta":[{"@odata.type":"#microsoft.graph.user","id":"A1"},{"@odata.type":"#microsoft.graph.group","id":"g1"}]}]}`,
+		`{"value":[{"id":"a1","@removed":{"reason":"deleted"}},{"id":"a1","accountEnabled":null}]}`, `{"value":[{"id":"","@removed":null}]}`, `{"value":null}`, `[]`,
+		`{"value":[{"id":"a1","accountEnabled":"yes"}]}`,
+	} {
+		f.Add([]byte(s))
+	}
+	const tenant identity.TenantID = "8c2f1a40-6a53-4a57-9a59-3a5a4f6e2b01"
+	base, _ := directory.Empty().With(directory.Change{
+		Users:   []directory.User{{ID: identity.UserID{Tenant: tenant, Object: "a1"}, Name: "Ada", Enabled: true}},
+		Groups:  []directory.Group{{ID: identity.GroupID{Tenant: tenant, Object: "g1"}, Name: "G", Security: true, Assigned: true}},
+		Members: []directory.Membership{{Group: identity.GroupID{Tenant: tenant, Object: "g1"}, Member: directory.Member{User: identity.UserID{Tenant: tenant, Object: "a1"}}}},
+	})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var page deltaPage
+		if json.Unmarshal(b, &page) != nil {
+			return
+		}
+		for _, k := range everyKind {
+			g := newGathering(tenant, base, map[string]bool{"g1": true}, map[string]bool{})
+			for _, it := range page.Value {
+				g.add(k, it)
+			}
+			next, _ := base.With(g.change())
+			for u := range next.Users() {
+				if u.ID.Object == "" || u.ID.Tenant != tenant {
+					t.Fatalf("%q makes the user %+v", b, u.ID)
+				}
+				next.Groups(u.ID)
+			}
+			for group := range next.AllGroups() {
+				if group.ID.Object == "" || group.ID.Tenant != tenant {
+					t.Fatalf("%q makes the group %+v", b, group.ID)
+				}
+			}
+		}
+	})
+}
+
+// A notification only rings, and only with the state that its subscription was made with.
+func FuzzNotification(f *testing.F) {
+	for _, s := range []string{
+		`{"value":[{"subscriptionId":"sub-1","clientState":"the random state"}]}`, `{"value":[{"subscriptionId":"sub-1","clientState":"another"}]}`,
+		`{"value":[{"subscriptionId":"sub-1","clientState":"the random state","lifecycleEvent":"missed"}]}`, `{"value":[{}]}`, `{`, `[]`, `null`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		s := quiet(t)
+		if w := post(s, "/hooks/graph", body); w.Code != 202 {
+			t.Fatalf("%q is answered %d", body, w.Code)
+		}
+		var said notifications
+		knows := false
+		if json.Unmarshal([]byte(body), &said) == nil {
+			for _, n := range said.Value {
+				knows = knows || n.SubscriptionID == "sub-1" && n.ClientState == "the random state"
+			}
+		}
+		if rung, _ := s.bell.answer(); rung != 0 && !knows {
+			t.Fatalf("%q rings", body)
+		}
+	})
+}

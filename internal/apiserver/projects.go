@@ -35,7 +35,7 @@ func (s *server) projects(w http.ResponseWriter, r *http.Request) error {
 		}
 		for _, app := range p.Apps {
 			x.Apps = append(x.Apps, app.Name)
-			if url := s.c.App(app.Name); url != "" && s.may(r, identity.AppCall, app.Resource(p.ID)) {
+			if url := s.c.App(app.Name); url != "" && s.may(r, app.Entrance(), app.Resource(p.ID)) {
 				x.AppSites = append(x.AppSites, api.AppSite{Name: app.Name, URL: url})
 			}
 		}

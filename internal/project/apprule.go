@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/source"
 )
@@ -21,6 +22,14 @@ type AppRule struct {
 // AppRules are an app's rules in the order of its file. The first that matches a request holds for it. Where there are
 // any, what none matches is refused; where there are none, everything is as the policies say.
 type AppRules []AppRule
+
+// Entrance is what is asked of who wants to send anything at all to the app.
+func (a App) Entrance() identity.Action {
+	if slices.ContainsFunc(a.Rules, func(r AppRule) bool { return r.Role == Viewer }) {
+		return identity.AppView
+	}
+	return identity.AppCall
+}
 
 // Ruling is what rules say of one request.
 type Ruling struct {

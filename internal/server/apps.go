@@ -89,7 +89,7 @@ func (s *Server) appSite(pages *dashboard.Dashboard, proxy *httpproxy.Proxy) web
 func (s *Server) appOf(name string) access.Request {
 	request := access.Request{Action: identity.AppCall, Resource: identity.Resource{Kind: identity.KindApp, Name: name}}
 	if owner, app, ok := s.engine.Facts().Projects.App(name); ok {
-		request.Resource = app.Resource(owner.ID)
+		request.Action, request.Resource = app.Entrance(), app.Resource(owner.ID)
 	}
 	return request
 }

@@ -162,6 +162,9 @@ func (w *World) Serve(t testing.TB, as identity.Principal, routes ...web.Route) 
 	}
 	server := httptest.NewUnstartedServer(handler)
 	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return web.WithConn(ctx, c) }
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Config.ErrorLog = slog.NewLogLogger(w.Log.Handler(), slog.LevelDebug)
 	server.Start()
 	t.Cleanup(server.Close)

@@ -3,7 +3,6 @@ package replicas
 import (
 	"context"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -167,11 +166,7 @@ func TestPausedLeaderCannotWrite(t *testing.T) {
 	if err != nil || !v.OK {
 		t.Errorf("the audit log: %+v %v", v, err)
 	}
-	revisions := w.rows(`SELECT COUNT(*) FROM project_revisions`)
-	if n := w.rows(`SELECT COUNT(*) FROM audit_events WHERE action = 'project:change'`) + w.rows(`SELECT COUNT(*) FROM audit_pending`); revisions > n+1 {
-		t.Errorf("%d revisions, %d events of them", revisions, n)
-	}
-	if _, err := os.Stat(a.data); err != nil {
-		t.Error(err)
+	if n, last := w.rows(`SELECT COUNT(*) FROM project_revisions`), w.rows(`SELECT MAX(number) FROM project_revisions`); n != last {
+		t.Errorf("%d revisions, the last has number %d", n, last)
 	}
 }

@@ -90,6 +90,7 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"Term", termIsChecked},
 		{"Pruning", pruning},
 		{"Replicas", replicasAreListed},
+		{"Backup", backedUp},
 		{"AuditRows", auditRows},
 		{"AuditOrder", auditOrder},
 		{"AuditIndex", auditIndex},

@@ -91,7 +91,11 @@ func (d Decision) lost(l *Lease, f *Facts, now time.Time) Reason {
 		}
 	}
 	if g := f.Grants.Of(user).Grant(old.Grant); d.Code != NotDelegated && old.Grant != "" && (g == nil || !g.Live(now)) {
-		return Reason{d.Code, fmt.Sprintf("the grant %s, which gave this access, has ended", old.Grant)}
+		text := fmt.Sprintf("the grant %s, which gave this access, has ended", old.Grant)
+		if was, ok := f.Grants.Ended(old.Grant); ok && was.EndedWhy != "" {
+			text += ": " + was.EndedWhy
+		}
+		return Reason{d.Code, text}
 	}
 	text := strings.Join(d.Reasons, "; ")
 	if text == "" {

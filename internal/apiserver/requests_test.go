@@ -189,7 +189,9 @@ func TestAskApproveRevoke(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the lease is still open")
 	}
-	t.Log("the lease was told:", lease.Reason())
+	if said := lease.Reason().Text; !strings.Contains(said, q.ID) || !strings.Contains(said, "Barbara Liskov ended this access") {
+		t.Errorf("the lease was told: %s", said)
+	}
 }
 
 // TestWhoMayEndAGrant ends one as its holder, as an administrator and as the operator.
@@ -442,5 +444,9 @@ func TestBreakGlass(t *testing.T) {
 			t.Errorf("%+v, %v", done, err)
 		}
 		lease.End()
+	}
+	w.disable(linus, false)
+	if _, err := w.as(operator).BreakGlass(ctx, broken); status(err) != http.StatusConflict {
+		t.Errorf("for somebody who is disabled: %v", err)
 	}
 }

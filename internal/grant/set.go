@@ -13,6 +13,7 @@ import (
 type Set struct {
 	byID   map[identity.GrantID]*Grant
 	byUser map[identity.UserID]*Held
+	ended  map[identity.GrantID]*Grant // lately, and before their time: only for who wants to know why
 }
 
 // Held is what one user holds. The pointer stays the same while none of the user's grants changes.
@@ -23,9 +24,9 @@ func NewSet(grants []Grant) *Set { return (&Set{}).With(grants) }
 
 // With returns the set with grants added or replaced; those that have ended are left out. The records become the set's.
 func (s *Set) With(grants []Grant) *Set {
-	next := &Set{byID: maps.Clone(s.byID), byUser: maps.Clone(s.byUser)}
+	next := &Set{byID: maps.Clone(s.byID), byUser: maps.Clone(s.byUser), ended: maps.Clone(s.ended)}
 	if next.byID == nil {
-		next.byID, next.byUser = map[identity.GrantID]*Grant{}, map[identity.UserID]*Held{}
+		next.byID, next.byUser, next.ended = map[identity.GrantID]*Grant{}, map[identity.UserID]*Held{}, map[identity.GrantID]*Grant{}
 	}
 	for i := range grants {
 		g := &grants[i]
@@ -37,6 +38,8 @@ func (s *Set) With(grants []Grant) *Set {
 		if g.Ended.IsZero() {
 			kept = append(kept, g)
 			next.byID[g.ID] = g
+		} else {
+			next.ended[g.ID] = g
 		}
 		if len(kept) == 0 {
 			delete(next.byUser, g.User)
@@ -58,6 +61,15 @@ func (s *Set) Of(u identity.UserID) *Held {
 // Grant finds a grant that has not been ended.
 func (s *Set) Grant(id identity.GrantID) (*Grant, bool) {
 	g, ok := s.byID[id]
+	return g, ok
+}
+
+// Ended finds a grant that somebody has ended, for as long as it could have lasted.
+func (s *Set) Ended(id identity.GrantID) (*Grant, bool) {
+	if s == nil {
+		return nil, false
+	}
+	g, ok := s.ended[id]
 	return g, ok
 }
 
@@ -119,10 +131,19 @@ func (s *Set) without(now time.Time) *Set {
 			over = append(over, gone)
 		}
 	}
+	for _, g := range s.ended {
+		if !now.Before(g.Until) {
+			over = append(over, *g)
+		}
+	}
 	if len(over) == 0 {
 		return s
 	}
-	return s.With(over)
+	next := s.With(over)
+	for _, g := range over {
+		delete(next.ended, g.ID)
+	}
+	return next
 }
 
 // Every lists all grants that have not been ended, in no order.

@@ -121,7 +121,7 @@ func (g *gatewayRole) start(ctx context.Context, o gatewayOrder) (a gatewayAnswe
 	g.learned = make(chan time.Time, 64)
 	s, err := server.New(ctx, server.Options{
 		URL: url, Listener: l, Socket: filepath.Join(o.Folder, "lanyard.sock"), Data: data,
-		EncryptionKey: token.NewSealingKey(), WorkspaceDomain: "localhost",
+		EncryptionKeys: [][]byte{token.NewSealingKey()}, WorkspaceDomain: "localhost",
 		Tenant: signin.Tenant{
 			ID: identity.TenantID(g.tenant.TenantID()), Issuer: g.tenant.Issuer(), ClientID: entrasim.LanyardAppID, ClientSecret: secret,
 		},

@@ -44,8 +44,8 @@ func TestRead(t *testing.T) {
 		StepUp:    5 * time.Minute,
 		Directory: Directory{Sweep: 30 * time.Second, StaleAfter: 2 * time.Minute, CloseAfter: 10 * time.Minute},
 		Roles: map[project.Role][]source.Located{
-			project.Admin:   {{Text: "5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7a11", File: "testdata/full.yaml", Line: 15, Column: 11}},
-			project.Auditor: {{Text: "auditors", File: "testdata/full.yaml", Line: 16, Column: 13}},
+			project.Admin:   {{Text: "5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7a11", File: "testdata/full.yaml", Line: 16, Column: 11}},
+			project.Auditor: {{Text: "auditors", File: "testdata/full.yaml", Line: 17, Column: 13}},
 		},
 		Audit: Audit{Checkpoints: []string{"/mnt/elsewhere/checkpoints"}}, Sandbox: true, Apps: "apps.contoso.example", Workspaces: "workspaces.invalid",
 		Operations: Operations{

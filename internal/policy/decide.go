@@ -75,8 +75,11 @@ func (v *view) decide(watch func(*rule, bool)) Verdict {
 		v.each(v.slice.byThing[v.resource], &f, watch)
 	}
 	verdict := v.verdict(&f)
+	verdict.Until = v.approved
 	if v.until != never {
-		verdict.Until = time.UnixMilli(v.until).UTC()
+		if at := time.UnixMilli(v.until).UTC(); v.approved.IsZero() || at.Before(v.approved) {
+			verdict.Until = at
+		}
 	}
 	return verdict
 }
@@ -118,7 +121,9 @@ func (v *view) verdict(f *found) Verdict {
 		case r.lift.approval != "" && principalType(v.in.Principal.Kind) == typeUser:
 			group := identity.GroupID{Tenant: v.set.tenant, Object: r.lift.approval}
 			if until, ok := v.facts.Approved(v.in.Principal.User, v.in.Action, v.in.Resource, group); ok {
-				v.changes(until.UnixMilli())
+				if v.approved.IsZero() || until.Before(v.approved) {
+					v.approved = until
+				}
 				continue
 			}
 			if verdict.Approval.IsZero() {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"strings"
+	"time"
 
 	"github.com/cedar-policy/cedar-go/types"
 
@@ -98,8 +99,9 @@ type view struct {
 	project   identity.ProjectID // the resource's
 	principal types.EntityUID
 	resource  types.EntityUID
-	until     int64    // when time will change the answer, in milliseconds; see never
-	room      [4]*rule // for what is found
+	until     int64     // when time will change the answer, in milliseconds; see never
+	approved  time.Time // when the first approval ends that the answer rests on; zero for none
+	room      [4]*rule  // for what is found
 
 	role       Role // the principal's in the resource's project
 	roleKnown  bool

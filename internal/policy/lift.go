@@ -2,9 +2,12 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
+
+	"github.com/lanyardhq/lanyard/internal/source"
 )
 
 // lift says what takes a forbid away: signing in with an authentication context, or an approval.
@@ -16,6 +19,9 @@ type lift struct {
 
 // ofResource is the value of @step_up for the context that the resource itself names.
 const ofResource = "resource.sensitive"
+
+// contextShape is what the ID of an authentication context looks like: Entra knows c1 to c99, others name their own.
+var contextShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$`)
 
 func (l lift) stepsUp() bool { return l.stepUp != "" || l.sensitive }
 
@@ -45,6 +51,9 @@ func (p *parser) readLift(f File, words []token, policy *ast.Policy) (l lift) {
 			approval = at
 			l.approval = string(a.Value)
 		default:
+			if near := source.Nearest(string(a.Key), []string{"step_up", "approval"}); near != "" {
+				p.report(f, at, "`@%s` means nothing; did you mean `@%s`?", a.Key, near)
+			}
 			continue
 		}
 		if policy.Effect == ast.EffectPermit {
@@ -64,6 +73,9 @@ func (p *parser) readLift(f File, words []token, policy *ast.Policy) (l lift) {
 			}
 		case a.Key == "step_up" && a.Value == "":
 			p.report(f, stepUp, "`@step_up` names the authentication context to sign in with: @step_up(\"c1\"), or @step_up(%q) for the one that the repository's project file names", ofResource)
+			return lift{}
+		case a.Key == "step_up" && !contextShape.MatchString(string(a.Value)):
+			p.report(f, stepUp, "%q is not an authentication context; write its ID, such as @step_up(\"c1\")", a.Value)
 			return lift{}
 		}
 	}

@@ -83,7 +83,8 @@ func TestUntilIsExact(t *testing.T) {
 		{`context.now.toTime() >= duration("8h") && context.now.toTime() < duration("18h")`, "2026-11-02T18:00:00Z"},
 		{`context.now.toTime() < duration("8h")`, "2026-11-03T00:00:00Z"},
 		{`context.now.toDate() == datetime("2026-11-02")`, "2026-11-03T00:00:00Z"},
-		{`context.session == "cli" && context.now < datetime("2026-11-05")`, ""}, // the clock is not looked at
+		{`context.session == "cli" && context.now < datetime("2026-11-05")`, ""},                  // the clock is not looked at
+		{`[context.now, datetime("2026-11-05")].contains(context.now)`, "2026-11-02T12:00:01.5Z"}, // only Cedar knows it
 	} {
 		set := mustParse(t, File{"x.cedar", `@id("x") permit (principal, action == Action::"self:view", resource) when { ` + c.condition + ` };`})
 		in := Input{Principal: person(dev), Action: "self:view", Now: now, Resource: identity.Own(vera),

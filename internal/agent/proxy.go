@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,9 +37,12 @@ func newProxy(upstream http.RoundTripper, port int, log *slog.Logger) *http.Serv
 		},
 	}
 	hosts := map[string]bool{"127.0.0.1:" + strconv.Itoa(port): true, "localhost:" + strconv.Itoa(port): true}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // gRPC
 	return &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if status, why := guard(r, hosts); status != 0 {
+			if status, why := guard(r, hosts, port); status != 0 {
 				refuse(w, status, why)
 				return
 			}
@@ -47,27 +51,44 @@ func newProxy(upstream http.RoundTripper, port int, log *slog.Logger) *http.Serv
 				return
 			}
 			out := *r
+			if app, ok := appHost(r.Host, port); ok {
+				out.RequestURI = "/r/" + app + r.RequestURI
+			}
 			out.Body = unclosed{r.Body} // drain reads what is left of it
 			forward.ServeHTTP(w, &out)
 			drain(w, r)
 		}),
+		Protocols:         protocols,
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
+// appHost is the app that a host of the form <app>.localhost:<port> stands for: some clients, gRPC's among them, cannot be
+// given an address with a path in it. Names below localhost lead to this machine and to no other (RFC 6761 section 6.3).
+func appHost(host string, port int) (app string, ok bool) {
+	app, ok = strings.CutSuffix(host, ".localhost:"+strconv.Itoa(port))
+	return app, ok && appName.MatchString(app)
+}
+
+var appName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)
+
 // guard says why a request is refused, or 0. A page on a web site that a browser in the workspace shows must not be
 // able to act as the workspace: not by DNS rebinding (Host), not from another origin (Origin, Sec-Fetch-Site).
 // Forwarded would be a proxy in front of us, and there is none.
-func guard(r *http.Request, hosts map[string]bool) (status int, why string) {
-	if !hosts[r.Host] {
+func guard(r *http.Request, hosts map[string]bool, port int) (status int, why string) {
+	_, app := appHost(r.Host, port)
+	if !hosts[r.Host] && !app {
 		return http.StatusForbidden, fmt.Sprintf("This address answers only as localhost, not as %q.", r.Host)
 	}
 	for _, name := range []string{"Origin", "Sec-Fetch-Site", "Forwarded"} {
 		if _, there := r.Header[name]; there {
 			return http.StatusForbidden, "Requests with the header " + name + " are refused here: web pages must not act as the workspace."
 		}
+	}
+	if app && strings.HasPrefix(r.RequestURI, "/") {
+		return 0, ""
 	}
 	if !strings.HasPrefix(r.RequestURI, "/git/") && !strings.HasPrefix(r.RequestURI, "/r/") {
 		return http.StatusNotFound, "Nothing is here. Lanyard serves /git/ and /r/ at this address."
@@ -82,6 +103,7 @@ func rewrite(p *httputil.ProxyRequest) {
 	u := p.Out.URL
 	u.Scheme, u.Host, u.Opaque = "http", "lanyard", path
 	u.RawQuery, u.ForceQuery = p.In.URL.RawQuery, p.In.URL.ForceQuery
+	p.Out.Trailer = p.In.Trailer // filled while the body is read
 	for name := range p.Out.Header {
 		folded := strings.ReplaceAll(strings.ToLower(name), "_", "-")
 		if strings.HasPrefix(folded, "x-forwarded-") || folded == "x-real-ip" || folded == "forwarded" {
@@ -97,7 +119,7 @@ const drainTime = 30 * time.Second
 // does with a push that was refused in the middle, reads the answer when it has sent all; closing the connection under
 // it would take the answer away.
 func drain(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 {
+	if r.ContentLength == 0 || r.ProtoMajor > 1 { // with HTTP/2 the answer ends with the handler, and takes nothing along
 		return
 	}
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)); err != nil {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -106,6 +107,65 @@ func TestProxyPassesTheRequestUnchanged(t *testing.T) {
 		}
 		if got := resp.Header.Get("X-Names"); got != "Git-Protocol Sec-Fetch-Mode" {
 			t.Errorf("headers that arrived: %s", got)
+		}
+	}
+}
+
+// TestAppsByHost: a client that cannot be given a path, as gRPC's, names the app by its host, also by HTTP/2; what it sends
+// and is sent streams both ways, trailers included.
+func TestAppsByHost(t *testing.T) {
+	address := startProxy(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("X-Got", r.RequestURI)
+		w.Header().Set("Trailer", "X-End")
+		w.WriteHeader(http.StatusOK)
+		lines := bufio.NewScanner(r.Body)
+		for lines.Scan() {
+			fmt.Fprintln(w, "heard "+lines.Text())
+			_ = http.NewResponseController(w).Flush()
+		}
+		w.Header().Set("X-End", "of "+r.Trailer.Get("X-Mine"))
+	}))
+	_, port, _ := net.SplitHostPort(address)
+	for _, http2 := range []bool{false, true} {
+		transport := &http.Transport{Protocols: new(http.Protocols), DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}}
+		transport.Protocols.SetHTTP1(!http2)
+		transport.Protocols.SetUnencryptedHTTP2(http2)
+		t.Cleanup(transport.CloseIdleConnections)
+		body, say := io.Pipe()
+		r, err := http.NewRequestWithContext(testContext(t), http.MethodPost, "http://ledger.localhost:"+port+"/books.Books/Talk?x=1", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Trailer = http.Header{"X-Mine": nil}
+		go func() { _, _ = io.WriteString(say, "one\n") }()
+		resp, err := (&http.Client{Transport: transport}).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard := bufio.NewScanner(resp.Body)
+		for _, word := range []string{"one", "two", "three"} {
+			if !heard.Scan() || heard.Text() != "heard "+word {
+				t.Fatalf("HTTP/2 %t: %q %v", http2, heard.Text(), heard.Err())
+			}
+			if next := map[string]string{"one": "two", "two": "three"}[word]; next != "" {
+				_, _ = io.WriteString(say, next+"\n")
+			}
+		}
+		r.Trailer.Set("X-Mine", "talk")
+		say.Close()
+		if heard.Scan() || heard.Err() != nil || resp.Trailer.Get("X-End") != "of talk" || resp.Header.Get("X-Got") != "/r/ledger/books.Books/Talk?x=1" {
+			t.Errorf("HTTP/2 %t: %q %v, %v for %s", http2, heard.Text(), heard.Err(), resp.Trailer, resp.Header.Get("X-Got"))
+		}
+		resp.Body.Close()
+	}
+	for _, host := range []string{"Ledger.localhost:" + port, "ledger.localhost", "ledger.localhost:1", "a.ledger.localhost:" + port, ".localhost:" + port, "ledger.localhost.evil.example:" + port, "-x.localhost:" + port} {
+		if resp, _ := raw(t, address, "GET /x HTTP/1.1\nHost: "+host+"\n\n"); resp.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %s", host, resp.Status)
 		}
 	}
 }

@@ -328,8 +328,12 @@ func (s *Server) housekeeping(ctx context.Context) {
 }
 
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // from a proxy in front that ends TLS
 	return &http.Server{
-		Handler: h, ConnContext: web.WithConn,
+		Handler: h, ConnContext: web.WithConn, Protocols: protocols,
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -12,7 +12,7 @@ func (x *exchange) answer(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return x.switched(resp)
 	}
-	defer x.drain()
+	defer x.drain(resp.ContentLength)
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 999 {
 		return x.lied("its status is none")

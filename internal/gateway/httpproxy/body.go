@@ -62,14 +62,15 @@ const (
 	drainTime  = 5 * time.Second
 )
 
-// drain reads the rest of a request whose answer is complete. When it returns, nobody reads the request any more.
-func (x *exchange) drain() {
+// drain reads the rest of a request whose answer is out. When it returns, nobody reads the request any more. An answer of
+// unknown length is not out before the handler returns, so there is no waiting then.
+func (x *exchange) drain(length int64) {
 	b := x.body
 	if b == nil || b.end.Load() != nil {
 		return
 	}
 	b.Close()
-	if x.in.ProtoMajor == 1 && b.begun.Load() { // who asked whether to send it, and was told nothing, does not
+	if length >= 0 && x.in.ProtoMajor == 1 && b.begun.Load() { // who asked whether to send it, and was told nothing, does not
 		limits := http.NewResponseController(x.w)
 		if limits.Flush() == nil && limits.SetReadDeadline(time.Now().Add(drainTime)) == nil {
 			_, _ = io.CopyN(io.Discard, b.from, drainBytes) // a client that is gone has ended it

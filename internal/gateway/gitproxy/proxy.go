@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/gateway"
@@ -26,6 +27,7 @@ type Config struct {
 	Facts    func() *access.Facts // for finding repositories
 	Upstream *upstream.Upstream
 	Log      *slog.Logger
+	Idle     time.Duration // how long nothing may move; 0: five minutes
 }
 
 // Proxy serves the paths below gateway.GitPrefix.
@@ -35,7 +37,12 @@ type Proxy struct {
 }
 
 // New returns a Proxy.
-func New(c Config) *Proxy { return &Proxy{c: c} }
+func New(c Config) *Proxy {
+	if c.Idle == 0 {
+		c.Idle = defaultIdle
+	}
+	return &Proxy{c: c}
+}
 
 // Serve is the route's handler. Errors are plain text, which git shows to its user, and never 401, at which git
 // would ask for a password.
@@ -64,6 +71,7 @@ type exchange struct {
 	repo     project.Repository
 	resource identity.Resource
 	text     string // the repository, for messages
+	watch    *watch
 }
 
 func (p *Proxy) prepare(w http.ResponseWriter, r *http.Request) (*exchange, error) {
@@ -131,7 +139,7 @@ func (x *exchange) open(request access.Request, bye func(access.Reason)) (*acces
 		}
 		return nil, err
 	}
-	x.r = x.r.WithContext(ctx)
+	x.r = x.r.WithContext(x.watched(ctx))
 	if conn := web.ConnFrom(ctx); conn != nil {
 		lease.Hold(conn)
 	}

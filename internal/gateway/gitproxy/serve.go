@@ -40,7 +40,7 @@ func (x *exchange) advertisement() error {
 	if err != nil {
 		return err
 	}
-	defer lease.End()
+	defer x.end(lease)
 	resp, err := x.send(http.MethodGet, "/info/refs?service="+string(x.service), nil, 0)
 	if err != nil && !lease.Reason().IsZero() {
 		writeText(x.w, err) // while the connection still stands
@@ -60,10 +60,14 @@ func (x *exchange) fetch() error {
 	if err != nil {
 		return x.refuse(err)
 	}
-	defer lease.End()
+	defer x.end(lease)
 	asked := &wants{}
-	body := io.NopCloser(io.TeeReader(x.r.Body, asked))
+	from := &bounded{Reader: counted{x.r.Body, x.watch.read}, left: maxRequest}
+	body := io.NopCloser(io.TeeReader(from, asked))
 	resp, err := x.send(http.MethodPost, "/"+string(x.service), body, x.r.ContentLength)
+	if err != nil && from.left <= 0 {
+		err = problem.Wrap(err, problem.TooLarge, "This fetch says more than %d MB about what it has; clone anew.", maxRequest>>20)
+	}
 	if err != nil {
 		return x.refuse(err)
 	}
@@ -96,7 +100,7 @@ func (x *exchange) push() error {
 	if err != nil {
 		return x.refusePush(err, wanted)
 	}
-	defer lease.End()
+	defer x.end(lease)
 	lease.Count(int64(len(wanted.raw)))
 	j := x.judge(lease)
 	j.updates(wanted.updates)
@@ -113,7 +117,7 @@ func (x *exchange) push() error {
 		lease.Note("refused", j.refused)
 		return x.refuseRefs(j, wanted, lease, farewell)
 	}
-	rest, length := io.Reader(counted{pack, lease.Count}), x.r.ContentLength
+	rest, length := io.Reader(counted{pack, x.count(lease)}), x.r.ContentLength
 	if len(wanted.updates) == 0 { // what would follow an empty list was judged by nobody
 		rest, length = http.NoBody, int64(len(wanted.raw))
 	}
@@ -161,10 +165,14 @@ func (x *exchange) send(method, suffix string, body io.ReadCloser, length int64)
 func (x *exchange) ask(out *http.Request) (*http.Response, error) {
 	out.Header.Set("Accept-Encoding", "identity") // packets are to be read
 	out.Header.Set("User-Agent", "git/2.0 (lanyard)")
-	return x.c.Upstream.Send(out, upstream.Target{
+	resp, err := x.c.Upstream.Send(out, upstream.Target{
 		Name: "the repository " + x.text, Principal: web.PrincipalFrom(x.r.Context()), Credential: x.repo.Credential,
 		Write: strings.HasSuffix(out.URL.RequestURI(), string(receivePack)), // what is asked about the order of commits only reads
 	})
+	if err != nil && x.stalled() {
+		return nil, problem.Wrap(errStalled, problem.SlowUpstream, "%s", x.silence())
+	}
+	return resp, err
 }
 
 // isProtocol takes what git itself sends: key=value pairs between colons.
@@ -196,7 +204,7 @@ func (x *exchange) forward(resp *http.Response, contentType string, lease *acces
 	if x.advertise {
 		a.most = maxAdvertised
 	}
-	err := a.forward(resp.Body, lease.Count)
+	err := a.forward(resp.Body, x.count(lease))
 	if a.over && err == nil {
 		return nil
 	}
@@ -209,7 +217,10 @@ func (x *exchange) forward(resp *http.Response, contentType string, lease *acces
 		}
 		a.last(text)
 		x.linger()
-	case errors.Is(err, errDownstream), x.r.Context().Err() != nil: // the client has gone
+	case errors.Is(err, errDownstream):
+	case x.stalled():
+		a.last("Lanyard: " + x.silence())
+	case x.r.Context().Err() != nil: // the client has gone
 	default:
 		x.c.Log.Warn("an upstream's answer broke off", "repository", x.repo.URL, "error", err)
 		a.last("Lanyard: the upstream's answer broke off.")

@@ -75,6 +75,12 @@ func (v *view) Approved(u identity.UserID, a identity.Action, r identity.Resourc
 // InGroup implements policy.Facts.
 func (v *view) InGroup(u identity.UserID, g identity.GroupID) bool { return v.closure(u).Has(g) }
 
+// Groups implements policy.Facts.
+func (v *view) Groups(u identity.UserID) []identity.GroupID {
+	v.saw(u)
+	return v.f.Directory.Groups(u)
+}
+
 func (v *view) closure(u identity.UserID) *directory.Closure {
 	if u != v.user {
 		v.saw(u)

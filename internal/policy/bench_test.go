@@ -50,6 +50,41 @@ func BenchmarkDecideAmong(b *testing.B) {
 	}
 }
 
+// BenchmarkDecideByGroup is among policies that are each about one group, for somebody who is in 144 others.
+func BenchmarkDecideByGroup(b *testing.B) {
+	facts := inMany{sample(), map[identity.GroupID]bool{}, nil}
+	for i := range 144 {
+		facts.list = append(facts.list, identity.GroupID{Tenant: tenant, Object: fmt.Sprintf("dddddddd-0000-0000-0000-%012d", i)})
+		facts.groups[facts.list[i]] = true
+	}
+	in := Input{Principal: person(dev), Action: identity.AppCall, Resource: identity.Resource{Kind: identity.KindApp, Name: "ledger", Project: payments}}
+	for _, n := range []int{0, 500, 5000} {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, "forbid (principal in Group::\"cccccccc-0000-0000-0000-%012d\", action == Action::\"app:call\", resource);\n", i)
+		}
+		set := mustParse(b, File{"groups.cedar", text.String()})
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if !set.Decide(in, facts).Allow {
+					b.Fatal("denied")
+				}
+			}
+		})
+	}
+}
+
+type inMany struct {
+	world
+	groups map[identity.GroupID]bool
+	list   []identity.GroupID
+}
+
+func (m inMany) InGroup(_ identity.UserID, g identity.GroupID) bool { return m.groups[g] }
+
+func (m inMany) Groups(identity.UserID) []identity.GroupID { return m.list }
+
 func BenchmarkParse(b *testing.B) {
 	for _, n := range []int{0, 500} {
 		f := manyPolicies(n)

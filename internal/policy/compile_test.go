@@ -1,10 +1,17 @@
 package policy
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cedar-policy/cedar-go/types"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
 )
 
 // Compiled conditions mean what Cedar's own evaluation makes of them, errors included.
@@ -17,7 +24,7 @@ func TestCompiledMeansTheSame(t *testing.T) {
 			if v == nil {
 				t.Fatalf("the schema does not know %+v", in)
 			}
-			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()], v.slice.byThing[v.resource]} {
+			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()], v.slice.byThing[v.resource], v.slice.grouped} {
 				for i := range rules {
 					r := &rules[i]
 					all++
@@ -50,7 +57,7 @@ func TestSlicesLoseNothing(t *testing.T) {
 			in, facts := g.input(), g.facts()
 			v, _ := set.view(in, facts)
 			kept := map[int]bool{}
-			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()], v.slice.byThing[v.resource]} {
+			for _, rules := range [][]sliced{v.slice.rules, v.slice.byProject[v.project], v.slice.byName[v.projectName()], v.slice.byThing[v.resource], v.slice.grouped} {
 				for i := range rules {
 					kept[rules[i].number] = true
 				}
@@ -109,5 +116,45 @@ func TestPlaces(t *testing.T) {
 			}
 			taken[at] = one
 		}
+	}
+}
+
+// Looking at the policies of the user's groups only is the same as looking at all.
+func TestManyGroups(t *testing.T) {
+	g := &generator{Rand: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+	object := func(n int) string { return fmt.Sprintf("cccccccc-0000-0000-0000-%012d", n) }
+	var text strings.Builder
+	for i := range 3 * manyGroups {
+		fmt.Fprintf(&text, "%s (principal %s Group::%q, action, resource) when { %s };\n", pick(g, "permit", "permit", "permit", "forbid"),
+			pick(g, "in", "is User in"), object(i%(2*manyGroups)), pick(g, `context.session == "cli"`, "true", "resource is Repo"))
+	}
+	set, err := Parse(Source{Tenant: tenant, Files: []File{{"x.cedar", text.String()}}, WithoutShipped: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := 0
+	for range 500 {
+		in, facts := g.input(), g.facts()
+		for range g.IntN(6) {
+			id := identity.GroupID{Tenant: pick(g, tenant, tenant, "another"), Object: object(g.IntN(3 * manyGroups))}
+			if u := in.Principal.User; !facts.InGroup(u, id) {
+				facts.groups[u] = append(facts.groups[u], id)
+			}
+		}
+		v, _ := set.view(in, facts)
+		got := v.decide(nil)
+		v, _ = set.view(in, facts)
+		all := *v.slice
+		all.rules, all.grouped, all.byGroup = append(slices.Clone(all.rules), all.grouped...), nil, nil
+		v.slice = &all
+		if want := v.decide(nil); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v: got %+v, want %+v", in, got, want)
+		}
+		if got.Allow {
+			allowed++
+		}
+	}
+	if allowed == 0 {
+		t.Error("nothing was allowed")
 	}
 }

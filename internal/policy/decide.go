@@ -74,6 +74,9 @@ func (v *view) decide(watch func(*rule, bool)) Verdict {
 	if v.slice.byThing != nil {
 		v.each(v.slice.byThing[v.resource], &f, watch)
 	}
+	if v.slice.byGroup != nil {
+		v.eachOfGroups(&f, watch)
+	}
 	verdict := v.verdict(&f)
 	verdict.Until = v.approved
 	if v.until != never {
@@ -82,6 +85,21 @@ func (v *view) decide(watch func(*rule, bool)) Verdict {
 		}
 	}
 	return verdict
+}
+
+// eachOfGroups looks at the policies of the groups that the user is in. For who is in more groups than there are
+// policies, it is shorter to ask each.
+func (v *view) eachOfGroups(f *found, watch func(*rule, bool)) {
+	groups := v.facts.Groups(v.in.Principal.User)
+	if len(groups) > len(v.slice.grouped) {
+		v.each(v.slice.grouped, f, watch)
+		return
+	}
+	for _, g := range groups {
+		if g.Tenant == v.set.tenant {
+			v.each(v.slice.byGroup[g.Object], f, watch)
+		}
+	}
 }
 
 func (v *view) each(rules []sliced, f *found, watch func(*rule, bool)) {

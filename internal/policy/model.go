@@ -71,6 +71,9 @@ type Input struct {
 type Facts interface {
 	// InGroup reports whether the user is in the group, directly or through groups in it.
 	InGroup(identity.UserID, identity.GroupID) bool
+	// Groups are all groups that the user is in, in any order; the list is not changed. It is asked for instead of InGroup
+	// where policies name more groups than a user is likely to be in.
+	Groups(identity.UserID) []identity.GroupID
 	// ProjectRole is the strongest role that the user holds in the project; NoRole when none, or no such project.
 	ProjectRole(identity.UserID, identity.ProjectID) Role
 	// GlobalRole reports whether the user holds Admin or Auditor.

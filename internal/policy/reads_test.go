@@ -68,6 +68,11 @@ func (a *asked) InGroup(u identity.UserID, g identity.GroupID) bool {
 	return a.world.InGroup(u, g)
 }
 
+func (a *asked) Groups(u identity.UserID) []identity.GroupID {
+	a.note("groups ", u)
+	return a.world.Groups(u)
+}
+
 func (a *asked) ProjectRole(u identity.UserID, p identity.ProjectID) Role {
 	a.note("role ", u, p)
 	return a.world.ProjectRole(u, p)

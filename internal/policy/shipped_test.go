@@ -35,6 +35,8 @@ type world struct {
 func (w world) InGroup(u identity.UserID, g identity.GroupID) bool {
 	return slices.Contains(w.groups[u], g)
 }
+func (w world) Groups(u identity.UserID) []identity.GroupID { return w.groups[u] }
+
 func (w world) ProjectRole(u identity.UserID, p identity.ProjectID) Role { return w.roles[u][p] }
 func (w world) GlobalRole(u identity.UserID, r Role) bool                { return w.global[u] == r }
 func (w world) Approved(_ identity.UserID, _ identity.Action, _ identity.Resource, by identity.GroupID) (time.Time, bool) {

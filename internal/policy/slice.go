@@ -18,6 +18,8 @@ type Slice struct {
 	byProject map[identity.ProjectID][]sliced // those that name one project, by its ID; nil when there are none
 	byName    map[string][]sliced             // by its name
 	byThing   map[types.EntityUID][]sliced    // those about one resource
+	grouped   []sliced                        // the others whose principal is in one group
+	byGroup   map[string][]sliced             // the same by the group's object ID; nil when there are few
 	groups    []types.EntityUID               // that policies name
 	roles     []types.EntityUID
 	reads     reads
@@ -133,6 +135,7 @@ func newSlice(key sliceKey, rules []*rule) *Slice {
 			}
 		}
 	}
+	sl.index()
 	return sl
 }
 
@@ -158,9 +161,42 @@ func (sl *Slice) add(one sliced) {
 			sl.byName = map[string][]sliced{}
 		}
 		sl.byName[name] = append(sl.byName[name], one)
+	case groupOf(one.body) != "":
+		sl.grouped = append(sl.grouped, one)
 	default:
 		sl.rules = append(sl.rules, one)
 	}
+}
+
+// manyGroups is from how many policies about groups on a slice looks at those of the user's groups only.
+const manyGroups = 32
+
+// index finds the rules of a group by its ID, where there are many.
+func (sl *Slice) index() {
+	if len(sl.grouped) < manyGroups {
+		sl.rules, sl.grouped = append(sl.rules, sl.grouped...), nil
+		return
+	}
+	sl.byGroup = map[string][]sliced{}
+	for _, one := range sl.grouped {
+		object := groupOf(one.body)
+		sl.byGroup[object] = append(sl.byGroup[object], one)
+	}
+}
+
+// groupOf is the object ID of the group that a policy's principal must be in; empty where there is none.
+func groupOf(p *ast.Policy) string {
+	var uid types.EntityUID
+	switch s := p.Principal.(type) {
+	case ast.ScopeTypeIn:
+		uid = s.Entity
+	case ast.ScopeTypeIsIn:
+		uid = s.Entity
+	}
+	if uid.Type != typeGroup {
+		return ""
+	}
+	return string(uid.ID)
 }
 
 // projectOf is the one project that a policy can be about, by ID or by name; both empty where there is none.

@@ -1,6 +1,8 @@
 package cases
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -24,6 +26,11 @@ func (w world) user(id identity.UserID) *user {
 
 // InGroup implements policy.Facts.
 func (w world) InGroup(u identity.UserID, g identity.GroupID) bool { return w.user(u).groups[g] }
+
+// Groups implements policy.Facts.
+func (w world) Groups(u identity.UserID) []identity.GroupID {
+	return slices.Collect(maps.Keys(w.user(u).groups))
+}
 
 // ProjectRole implements policy.Facts.
 func (w world) ProjectRole(u identity.UserID, p identity.ProjectID) policy.Role {

@@ -52,9 +52,12 @@ check: ui/node_modules/.package-lock.json ## gofmt, vet, staticcheck, tsc
 
 test: needs-test build ## every test but the slow ones, with the race detector
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 $(GO) test -race -count=1 -timeout 15m ./...
+	scripts/fuzz 1
 
-test-all: needs-test build ## the slow ones too
+test-all: needs-test build ## the slow ones too, and what uses a database again on PostgreSQL
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 LANYARD_SLOW=1 $(GO) test -race -count=1 -timeout 60m ./...
+	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 LANYARD_TEST_DATABASE=postgresql $(GO) test -race -count=1 -timeout 30m ./test/cut ./test/people ./test/crash ./test/work
+	scripts/fuzz 600
 
 needs-bench: needs-test
 	@scripts/need nginx:nginx apache2-bin:apache2 libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so caddy:caddy

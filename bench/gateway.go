@@ -66,6 +66,7 @@ func personName(i int) string { return "bench-" + strconv.Itoa(i) }
 func (g *gatewayRole) methods() map[string]method {
 	return map[string]method{
 		"start": takes(g.start),
+		"rss":   takes(rss), "contend": takes(watchLocks), "contention": takes(lockWaits),
 		// Both answer when Lanyard learned of the change.
 		"remove": takes(func(ctx context.Context, m membership) (time.Time, error) {
 			return g.change(ctx, func() error { return g.tenant.RemoveMember(m.Group, m.Member) })

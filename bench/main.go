@@ -34,6 +34,7 @@ func benchmarks() []benchmark {
 		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
 		{"start", []string{"start.sandbox.p50"}, benchStart},
 		{"cut-peers", []string{"cut.peers"}, benchCutPeers},
+		{"load", []string{"load.rss", "load.growth", "load.mutex"}, benchSoak},
 		{"cut", []string{"cut.one.p50", "cut.one.p99", "cut.all"}, benchCut},
 	}
 }
@@ -41,6 +42,7 @@ func benchmarks() []benchmark {
 // bench is what every benchmark is given.
 type bench struct {
 	log      *slog.Logger
+	minutes  int    // of load; 0: not asked for
 	profiles string // folder for CPU profiles of the measured processes; empty: none are made
 }
 
@@ -54,6 +56,7 @@ func main() {
 		}
 		return
 	}
+	minutes := flag.Int("minutes", 10, "keep the load up for so many `minutes`, where it is asked for by name")
 	profiles := flag.String("profiles", "", "write CPU profiles of the measured processes into this `folder`")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: go run ./bench [-profiles FOLDER] [NAME…]\nnames:\n")
@@ -71,6 +74,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	b := &bench{profiles: *profiles, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	if flag.NArg() > 0 {
+		b.minutes = *minutes
+	}
 	failed := false
 	for _, one := range chosen {
 		fmt.Fprintf(os.Stderr, "# %s\n", one.name)

@@ -95,7 +95,7 @@ type Line struct {
 type Manager struct {
 	c Config
 
-	mu      sync.Mutex
+	mu      sync.RWMutex // every request of a workspace reads; changes are rare
 	entries map[identity.WorkspaceID]*entry
 
 	running context.Context // ends with Run: what is under way stops with it
@@ -224,8 +224,8 @@ func (m *Manager) StopOf(ctx context.Context, u identity.UserID, why string) {
 
 // Get finds a workspace.
 func (m *Manager) Get(id identity.WorkspaceID) (Workspace, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	e := m.entries[id]
 	if e == nil {
 		return Workspace{}, false

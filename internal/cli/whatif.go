@@ -54,7 +54,7 @@ not be put in force are reported with file, line and column, and the exit status
 				a.showOutcome(o)
 			}
 			if err == nil && !o.Valid {
-				return problem.New(problem.Invalid, "These files could not be put in force, so nothing was compared.")
+				return problem.New(problem.Conflict, "These files could not be put in force, so nothing was compared.")
 			}
 			return err
 		},
@@ -65,15 +65,21 @@ not be put in force are reported with file, line and column, and the exit status
 	f.BoolVar(&disable, "disable", false, "suppose that USER's account is disabled")
 	f.StringVar(&config, "config", "", "suppose that the projects and policies of this `folder` are in force")
 	f.BoolVar(&asJSON, "json", false, "print the API's object")
-	cmd.MarkFlagsOneRequired("add", "remove", "disable", "config")
-	cmd.MarkFlagsMutuallyExclusive("add", "remove", "disable", "config")
 	_ = cmd.MarkFlagDirname("config") // fails for an unknown flag only
 	return cmd
 }
 
 // supposition reads the command line.
 func supposition(args []string, add, remove, disable bool, config string) (api.WhatIf, error) {
+	chosen := 0
+	for _, is := range []bool{add, remove, disable, config != ""} {
+		if is {
+			chosen++
+		}
+	}
 	switch {
+	case chosen != 1:
+		return api.WhatIf{}, usage("choose one of --add, --remove, --disable and --config")
 	case add && len(args) == 2:
 		return api.WhatIf{Change: api.WhatIfAdd, User: args[0], Group: args[1]}, nil
 	case remove && len(args) == 2:

@@ -113,7 +113,11 @@ const maxRejected = 1000
 // rejection is the report (gitprotocol-pack, "Report Status") of a push of which nothing was taken.
 func rejection(wanted commands, reason func(update) string) []byte {
 	if !wanted.report {
-		text := strings.ReplaceAll(reason(wanted.updates[0]), "\n", " ")
+		var first update // an empty list has none
+		if len(wanted.updates) > 0 {
+			first = wanted.updates[0]
+		}
+		text := strings.ReplaceAll(reason(first), "\n", " ")
 		if wanted.band {
 			return appendBand(nil, bandError, text)
 		}

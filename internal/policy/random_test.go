@@ -218,7 +218,7 @@ func rounds() int {
 	if os.Getenv("LANYARD_SLOW") != "" {
 		return 5000
 	}
-	return 250
+	return 150
 }
 
 func eachRound(t *testing.T, times bool, try func(*testing.T, *generator, *Set)) {

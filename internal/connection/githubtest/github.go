@@ -1,4 +1,7 @@
-package connection
+// Package githubtest is a server that answers as GitHub's documentation says of GitHub Apps: the web application flow with
+// PKCE, refresh tokens for one use, installation tokens, and errors with status 200. In front of a Git server it also takes
+// those tokens as passwords, as GitHub does.
+package githubtest
 
 import (
 	"crypto/rand"
@@ -21,35 +24,38 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/lanyardhq/lanyard/internal/connection"
 )
 
-// github answers as GitHub's documentation says of GitHub Apps: the web application flow with PKCE, refresh tokens for one
-// use, installation tokens, and errors with status 200.
-type github struct {
+// GitHub is such a server. Its tokens can be taken away under its lock.
+type GitHub struct {
 	*httptest.Server
-	t      testing.TB
-	key    *rsa.PrivateKey
-	secret string
-	now    func() time.Time
+	Now func() time.Time
+	Git http.Handler // what is behind the tokens; nil: nothing
 
 	mu        sync.Mutex
+	key       *rsa.PrivateKey
+	secret    string
 	codes     map[string]url.Values // to the query of the authorization
 	access    map[string]bool       // people's tokens that work
 	refresh   map[string]bool
 	installed map[string]map[string]any // installation tokens to their limits
 	refreshes int
 	mints     int
-	forever   bool // tokens do not expire
+	forever   bool
 }
 
 const clientID = "Iv23liLanyardTest"
 
-func newGitHub(t testing.TB) *github {
+// New returns a server that listens until the test ends.
+func New(t testing.TB) *GitHub {
+	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &github{t: t, key: key, secret: "only-github-and-lanyard-know", now: time.Now, codes: map[string]url.Values{}, access: map[string]bool{},
+	g := &GitHub{key: key, secret: "only-github-and-lanyard-know", Now: time.Now, codes: map[string]url.Values{}, access: map[string]bool{},
 		refresh: map[string]bool{}, installed: map[string]map[string]any{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login/oauth/authorize", g.authorize)
@@ -58,13 +64,15 @@ func newGitHub(t testing.TB) *github {
 	mux.HandleFunc("DELETE /api/v3/applications/{id}/token", g.withdrawn)
 	mux.HandleFunc("GET /api/v3/repos/{owner}/{repo}/installation", g.installation)
 	mux.HandleFunc("POST /api/v3/app/installations/{id}/access_tokens", g.mint)
+	mux.HandleFunc("/", g.git)
 	g.Server = httptest.NewServer(mux)
 	t.Cleanup(g.Close)
 	return g
 }
 
-// app is how Lanyard is told of the app.
-func (g *github) app(t testing.TB) App {
+// App is how Lanyard is told of the app.
+func (g *GitHub) App(t testing.TB) connection.App {
+	t.Helper()
 	dir := t.TempDir()
 	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(g.key)})
 	for name, text := range map[string][]byte{"secret": []byte(g.secret + "\n"), "key": key} {
@@ -72,10 +80,10 @@ func (g *github) app(t testing.TB) App {
 			t.Fatal(err)
 		}
 	}
-	return App{Name: "github", URL: g.URL, API: g.URL + "/api/v3", ClientID: clientID, SecretFile: filepath.Join(dir, "secret"), KeyFile: filepath.Join(dir, "key")}
+	return connection.App{Name: "github", URL: g.URL, API: g.URL + "/api/v3", ClientID: clientID, SecretFile: filepath.Join(dir, "secret"), KeyFile: filepath.Join(dir, "key")}
 }
 
-func (g *github) authorize(w http.ResponseWriter, r *http.Request) {
+func (g *GitHub) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if q.Get("client_id") != clientID || q.Get("code_challenge_method") != "S256" || q.Get("state") == "" {
 		http.Error(w, "what is this?", http.StatusBadRequest)
@@ -96,7 +104,7 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func (g *github) token(w http.ResponseWriter, r *http.Request) {
+func (g *GitHub) token(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -140,7 +148,7 @@ func (g *github) token(w http.ResponseWriter, r *http.Request) {
 		"refresh_token_expires_in": 15897600, "scope": "", "token_type": "bearer"})
 }
 
-func (g *github) user(w http.ResponseWriter, r *http.Request) {
+func (g *GitHub) user(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.access[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")] {
@@ -150,7 +158,7 @@ func (g *github) user(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]any{"login": "ada-l", "id": 4711, "name": "Ada"})
 }
 
-func (g *github) withdrawn(w http.ResponseWriter, r *http.Request) {
+func (g *GitHub) withdrawn(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		AccessToken string `json:"access_token"`
 	}
@@ -167,7 +175,7 @@ func (g *github) withdrawn(w http.ResponseWriter, r *http.Request) {
 }
 
 // isApp checks the app's JWT: RS256, its own ID, ten minutes at most.
-func (g *github) isApp(r *http.Request) bool {
+func (g *GitHub) isApp(r *http.Request) bool {
 	token, err := jwt.ParseSigned(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return false
@@ -176,11 +184,11 @@ func (g *github) isApp(r *http.Request) bool {
 	if token.Claims(g.key.Public(), &c) != nil || c.Expiry == nil || c.IssuedAt == nil {
 		return false
 	}
-	now := g.now()
+	now := g.Now()
 	return c.Issuer == clientID && c.Expiry.Time().After(now) && c.Expiry.Time().Before(now.Add(10*time.Minute)) && c.IssuedAt.Time().Before(now)
 }
 
-func (g *github) installation(w http.ResponseWriter, r *http.Request) {
+func (g *GitHub) installation(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !g.isApp(r):
 		answer(w, http.StatusUnauthorized, map[string]string{"message": "A JSON web token could not be decoded"})
@@ -191,7 +199,7 @@ func (g *github) installation(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (g *github) mint(w http.ResponseWriter, r *http.Request) {
+func (g *GitHub) mint(w http.ResponseWriter, r *http.Request) {
 	var limits map[string]any
 	_ = json.NewDecoder(r.Body).Decode(&limits)
 	if !g.isApp(r) || r.PathValue("id") != "99" {
@@ -203,5 +211,71 @@ func (g *github) mint(w http.ResponseWriter, r *http.Request) {
 	g.mints++
 	token := fmt.Sprintf("ghs_%030d", g.mints)
 	g.installed[token] = limits
-	answer(w, http.StatusCreated, map[string]any{"token": token, "expires_at": g.now().Add(time.Hour).UTC().Format(time.RFC3339), "repository_selection": "selected"})
+	answer(w, http.StatusCreated, map[string]any{"token": token, "expires_at": g.Now().Add(time.Hour).UTC().Format(time.RFC3339), "repository_selection": "selected"})
+}
+
+// git lets through who brings a token that works, as the password of any user: a person's, or an installation's for its
+// repository.
+func (g *GitHub) git(w http.ResponseWriter, r *http.Request) {
+	_, token, _ := r.BasicAuth()
+	g.mu.Lock()
+	ok := g.access[token]
+	if limits, installed := g.installed[token]; installed {
+		names, _ := limits["repositories"].([]any)
+		path := strings.Split(r.URL.Path, "/")
+		ok = len(path) > 2 && len(names) == 1 && names[0] == path[2]
+		if limits["permissions"] != nil && strings.HasSuffix(r.URL.RequestURI(), "git-receive-pack") {
+			ok = false
+		}
+	}
+	g.mu.Unlock()
+	if !ok || g.Git == nil {
+		w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)
+		http.Error(w, "remote: Invalid username or token.", http.StatusUnauthorized)
+		return
+	}
+	g.Git.ServeHTTP(w, r)
+}
+
+// Works reports whether a person's token works.
+func (g *GitHub) Works(access string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.access[access]
+}
+
+// ForgetRefresh takes all refresh tokens away, ForgetAccess all tokens of people.
+func (g *GitHub) ForgetRefresh() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.refresh)
+}
+
+func (g *GitHub) ForgetAccess() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for token := range g.access {
+		g.access[token] = false
+	}
+}
+
+// Forever makes it give tokens that do not expire.
+func (g *GitHub) Forever() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.forever = true
+}
+
+// Counts are how often people's tokens were renewed, and installation tokens made.
+func (g *GitHub) Counts() (refreshes, mints int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refreshes, g.mints
+}
+
+// Limits are what an installation token was limited to.
+func (g *GitHub) Limits(token string) map[string]any {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.installed[token]
 }

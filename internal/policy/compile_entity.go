@@ -143,18 +143,18 @@ func (c compiler) within(left, right ast.IsNode) (test, bool) {
 }
 
 func (c compiler) withinAny(p party, elements []ast.IsNode) (test, bool) {
-	any := always(false)
+	among := always(false)
 	for _, e := range elements {
 		of, ok := c.entity(e)
 		if !ok || !of.sure { // all elements are evaluated before any is compared
 			return test{}, false
 		}
-		any = or(any, c.member(p, of))
+		among = or(among, c.member(p, of))
 	}
 	if len(elements) == 0 && !p.sure {
 		return test{}, false
 	}
-	return any, true
+	return among, true
 }
 
 // member compiles whether p is of, or below it.

@@ -13,7 +13,7 @@ import (
 // Suffix ends the name of a file of test cases.
 const Suffix = "_test.yaml"
 
-// Noon is the moment of all cases that name no other, so that a case says tomorrow what it says today: a Monday.
+// noon is the moment of all cases that name no other, so that a case says tomorrow what it says today: a Monday.
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
 // Expect is what a case wants, in the words of the decision.

@@ -20,6 +20,13 @@ var (
 	projectID = regexp.MustCompile(`^p-[a-z2-7]{16}$`)
 )
 
+// others are those who ask and are no users, by the word for them.
+var others = map[string]identity.Principal{
+	"operator":  {Kind: identity.Operator},
+	"service":   {Kind: identity.Service, Service: "sync"},
+	"anonymous": {},
+}
+
 // Parse reads a file of cases. The error is a source.Findings with all that is wrong in it.
 func Parse(tenant identity.TenantID, name, text string) (*File, error) {
 	r := &source.Reader{File: name}

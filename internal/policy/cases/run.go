@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/source"
 )
@@ -117,13 +116,4 @@ func (c *Case) compare(v policy.Verdict) string {
 func sameElements(a, b []string) bool {
 	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	return slices.Equal(a, b)
-}
-
-var _ policy.Facts = world{}
-
-// principals that are not users, by the word for them.
-var others = map[string]identity.Principal{
-	"operator":  {Kind: identity.Operator},
-	"service":   {Kind: identity.Service, Service: "sync"},
-	"anonymous": {},
 }

@@ -15,6 +15,8 @@ type world struct {
 	of   *Case
 }
 
+var _ policy.Facts = world{}
+
 func (w world) user(id identity.UserID) *user {
 	for _, u := range w.file.users {
 		if u.id == id {

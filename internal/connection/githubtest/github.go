@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,7 @@ type GitHub struct {
 	refreshes int
 	mints     int
 	forever   bool
+	owners    []string // whose repositories the app is installed for
 }
 
 const clientID = "Iv23liLanyardTest"
@@ -192,7 +194,7 @@ func (g *GitHub) installation(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !g.isApp(r):
 		answer(w, http.StatusUnauthorized, map[string]string{"message": "A JSON web token could not be decoded"})
-	case r.PathValue("owner") != "contoso":
+	case !g.installedFor(r.PathValue("owner")):
 		answer(w, http.StatusNotFound, map[string]string{"message": "Not Found"})
 	default:
 		answer(w, http.StatusOK, map[string]any{"id": 99, "app_id": 1, "account": map[string]any{"login": "contoso"}})
@@ -271,6 +273,19 @@ func (g *GitHub) Counts() (refreshes, mints int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.refreshes, g.mints
+}
+
+// Install installs the app for one more owner's repositories; "contoso" has it.
+func (g *GitHub) Install(owner string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.owners = append(g.owners, owner)
+}
+
+func (g *GitHub) installedFor(owner string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return owner == "contoso" || slices.Contains(g.owners, owner)
 }
 
 // Limits are what an installation token was limited to.

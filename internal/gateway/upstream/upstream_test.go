@@ -215,3 +215,23 @@ func TestUnreachableUpstream(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestAttack21HostsOfConnections: what Lanyard itself asks of a Git host is dialled as carefully.
+func TestAttack21HostsOfConnections(t *testing.T) {
+	u, _, _ := behind(t, http.StatusOK)
+	for _, host := range []string{"169.254.169.254", "[fd00:ec2::254]", "168.63.129.16"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+"/login/oauth/access_token", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := u.Fetch(r); err == nil || !strings.Contains(err.Error(), "never dialled") {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://app.example.test/moved", nil)
+	if resp, err := u.Fetch(r); err != nil || resp.StatusCode != http.StatusFound && resp.StatusCode/100 != 3 {
+		t.Errorf("a redirect was followed: %v", err)
+	} else {
+		resp.Body.Close()
+	}
+}

@@ -63,6 +63,9 @@ func (r *CheckReport) longLived(found source.Findings) {
 	}
 }
 
+			if err := report.find(checkGitHub(c.GitHub, change.Projects.All()).Err()); err != nil {
+				return err
+			}
 func count(n int, of string) string {
 	if n == 1 {
 		return "1 " + of

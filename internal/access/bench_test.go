@@ -9,6 +9,7 @@ import (
 	"github.com/lanyardhq/lanyard/bench/world"
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/directory"
 )
 
 type nowhere struct{}
@@ -66,4 +67,24 @@ func BenchmarkOpenEnd(b *testing.B) {
 			}
 		})
 	})
+}
+
+// BenchmarkFirst is a user's first decision after a change of their own groups.
+func BenchmarkFirst(b *testing.B) {
+	w, _ := organisation(b)
+	now := time.Now()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		r := w.Allowed[i%len(w.Allowed)]
+		u, _ := w.Facts.Directory.User(r.Principal.User)
+		renamed := *u
+		renamed.Name += "!"
+		b.StopTimer()
+		facts := *w.Facts
+		facts.Directory, _ = facts.Directory.With(directory.Change{Users: []directory.User{renamed}})
+		b.StartTimer()
+		if access.Decide(&facts, r, now).Effect != access.Allow {
+			b.Fatal("refused")
+		}
+	}
 }

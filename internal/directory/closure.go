@@ -6,11 +6,49 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
 
-// Closure is every group that a user is in, directly or through other groups.
+// Closure is every group that a user is in, directly or through other groups. It is small, since everybody who is
+// signed in has one: the index holds positions, not groups.
 type Closure struct {
 	groups []identity.GroupID // nearest first, each level sorted
-	via    []int              // the index of the group it was reached through; -1 for a direct one
-	index  map[identity.GroupID]int
+	via    []int32            // the position of the group it was reached through; -1 for a direct one
+	index  []int32            // by hash, with the next free place after it: a position and 1; 0 is free. Its length is a power of two
+}
+
+// position finds a group; -1 when it is not among them.
+func (c *Closure) position(g identity.GroupID) int {
+	if len(c.index) == 0 {
+		return -1
+	}
+	mask := uint64(len(c.index) - 1)
+	for at := hashOf(g) & mask; c.index[at] != 0; at = (at + 1) & mask {
+		if i := int(c.index[at]) - 1; c.groups[i] == g {
+			return i
+		}
+	}
+	return -1
+}
+
+// add appends a group that is not among them.
+func (c *Closure) add(g identity.GroupID, via int) {
+	c.groups = append(c.groups, g)
+	c.via = append(c.via, int32(via))
+	if len(c.groups)*3 <= len(c.index)*2 {
+		c.put(len(c.groups) - 1)
+		return
+	}
+	c.index = make([]int32, max(16, 2*len(c.index)))
+	for i := range c.groups {
+		c.put(i)
+	}
+}
+
+func (c *Closure) put(i int) {
+	mask := uint64(len(c.index) - 1)
+	at := hashOf(c.groups[i]) & mask
+	for c.index[at] != 0 {
+		at = (at + 1) & mask
+	}
+	c.index[at] = int32(i) + 1
 }
 
 // Groups lists every group the user is in, direct ones first. It is empty for who is not in the directory; that
@@ -24,20 +62,19 @@ func (s *Snapshot) InGroup(u identity.UserID, g identity.GroupID) bool {
 
 // Has reports whether the group is among them.
 func (c *Closure) Has(g identity.GroupID) bool {
-	_, in := c.index[g]
-	return in
+	return c.position(g) >= 0
 }
 
 // Path is a shortest chain of groups by which the user is in g, from a direct group to g itself; nil when the
 // user is not in g.
 func (s *Snapshot) Path(u identity.UserID, g identity.GroupID) []identity.GroupID {
 	c := s.Closure(u)
-	i, in := c.index[g]
-	if !in {
+	i := c.position(g)
+	if i < 0 {
 		return nil
 	}
 	var path []identity.GroupID
-	for ; i >= 0; i = c.via[i] {
+	for ; i >= 0; i = int(c.via[i]) {
 		path = append(path, c.groups[i])
 	}
 	slices.Reverse(path)
@@ -60,23 +97,21 @@ func (s *Snapshot) Closure(u identity.UserID) *Closure {
 
 // climb walks breadth first, so that circles end and the first way found is a shortest one.
 func (s *Snapshot) climb(u identity.UserID) *Closure {
-	c := &Closure{index: map[identity.GroupID]int{}}
+	c := &Closure{}
 	reach := func(from Member, via int) {
 		parents, _ := s.parents.get(from)
 		for _, g := range parents {
-			if _, seen := c.index[g]; seen || !s.groups.has(g) {
-				continue
+			if c.position(g) < 0 && s.groups.has(g) {
+				c.add(g, via)
 			}
-			c.index[g] = len(c.groups)
-			c.groups = append(c.groups, g)
-			c.via = append(c.via, via)
 		}
 	}
+	direct, _ := s.parents.get(Member{User: u})
+	c.groups, c.via = make([]identity.GroupID, 0, len(direct)+len(direct)/2), make([]int32, 0, len(direct)+len(direct)/2)
 	reach(Member{User: u}, -1)
 	for i := 0; i < len(c.groups); i++ {
 		reach(Member{Group: c.groups[i]}, i)
 	}
-	c.groups = slices.Clip(c.groups)
 	return c
 }
 

@@ -94,6 +94,9 @@ func (m *Manager) Run(ctx context.Context) {
 			if now := m.c.Now(); now.Sub(swept) > time.Hour {
 				swept = now
 				m.forget(now)
+				if err := m.c.Rows.ForgetGrants(ctx, now.Add(-kept-PendingFor)); err != nil && ctx.Err() == nil {
+					m.c.Log.Warn("old requests and grants could not be deleted; trying again in an hour", "error", err)
+				}
 			}
 		}
 	}

@@ -25,6 +25,8 @@ type Rows interface {
 	// DecideRequest stores what became of a pending request, with the grants that it gives: ErrDecided, and nothing is
 	// stored, when it is not pending any more.
 	DecideRequest(context.Context, Request, []Grant, feed.Entry, ...audit.Event) (feed.Seq, error)
+	// ForgetGrants deletes requests and grants that were over before a moment; the audit log keeps what happened.
+	ForgetGrants(ctx context.Context, before time.Time) error
 	// SaveGrants stores grants, new or changed. What ended stays ended.
 	SaveGrants(context.Context, []Grant, feed.Entry, ...audit.Event) (feed.Seq, error)
 }

@@ -69,6 +69,17 @@ func (s *Store) SaveGrants(ctx context.Context, list []grant.Grant, e feed.Entry
 	return s.change(ctx, "save grants", e, events, func(tx *sql.Tx) error { return upsertMany(ctx, tx, grants, rows) })
 }
 
+// ForgetGrants implements grant.Rows.
+func (s *Store) ForgetGrants(ctx context.Context, before time.Time) error {
+	return s.inTx(ctx, "forget old grants", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM grant_requests WHERE expires < $1 AND decided < $1`, micro(before)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM grants WHERE until_time < $1`, micro(before))
+		return err
+	})
+}
+
 // LoadGrants implements grant.Rows.
 func (s *Store) LoadGrants(ctx context.Context, since time.Time) (requests []grant.Request, list []grant.Grant, seq feed.Seq, err error) {
 	err = s.inSnapshot(ctx, "load grants", func(tx *sql.Tx) error {

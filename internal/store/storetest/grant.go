@@ -81,6 +81,13 @@ func grantsRoundTrip(t *testing.T, db Database) {
 	if _, list, _, err = s.LoadGrants(ctx, now()); err != nil || len(list) != 2 {
 		t.Errorf("an ended grant is loaded: %+v, %v", list, err)
 	}
+	if err := s.ForgetGrants(ctx, now().Add(-12*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	requests, list, err = s.ReadGrants(ctx, []string{string(q.ID), string(other.ID), string(old.ID), string(over.ID), string(part.ID)})
+	if err != nil || len(requests) != 2 || len(list) != 2 {
+		t.Errorf("left are %+v, %+v, %v", requests, list, err)
+	}
 }
 
 // oneDecides has many processes decide one request at once: one of them does, with its grant and its event.

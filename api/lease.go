@@ -57,6 +57,7 @@ type Revoked struct {
 	// Grants is how many grants ended.
 	Grants int `json:"grants,omitempty"`
 	// Recorded is false when it is closed here but could not be written yet.
-	Recorded bool   `json:"recorded"`
-	Message  string `json:"message"`
+	Recorded  bool   `json:"recorded"`
+	Message   string `json:"message"`
+	Elsewhere bool   `json:"elsewhere,omitempty"` // not open at this replica: the others were told
 }

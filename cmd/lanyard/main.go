@@ -29,7 +29,7 @@ func main() {
 	os.Exit(cli.Run(ctx, cli.Config{
 		Dev: func(ctx context.Context, o cli.DevOptions) error {
 			return dev.Run(ctx, dev.Options{
-				Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, Metrics: o.Metrics, JSON: o.JSON, Version: version, Out: os.Stdout, Log: log,
+				Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, Metrics: o.Metrics, JSON: o.JSON, DatabaseFile: o.DatabaseFile, Version: version, Out: os.Stdout, Log: log,
 			})
 		},
 		Backup: func(ctx context.Context, config string, to io.Writer) (store.Summary, error) {
@@ -38,7 +38,7 @@ func main() {
 		Restore: func(ctx context.Context, config string, from io.Reader) (store.Summary, error) {
 			return server.Restore(ctx, config, from, log)
 		},
-		RotateKeys: server.RotateKeys,
+		RotateKeys: server.RotateKeys, Revision: server.Revision,
 		Serve:        func(ctx context.Context, config string) error { return serve(ctx, config, log) },
 		DatabaseFile: server.DatabaseFile, VerifyAudit: server.VerifyAudit,
 		Version: version, Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

@@ -62,12 +62,14 @@ type Config struct {
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
 	// can say goodbye in the protocol.
 	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error
+	// RevokeElsewhere ends a lease at whichever replica has it open; nil where there is one server.
+	RevokeElsewhere func(context.Context, identity.LeaseID, audit.Event) error
 	// Terminal is the address of a workspace's terminal.
 	Terminal func(identity.WorkspaceID) string
 	// App is where browsers open an app; empty where they do not.
 	App func(name string) string
-	Log      *slog.Logger
-	Now      func() time.Time // nil: time.Now
+	Log *slog.Logger
+	Now func() time.Time // nil: time.Now
 }
 
 type server struct {

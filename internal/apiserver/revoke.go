@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -106,7 +107,13 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 				return api.Revoked{Leases: cut([]*access.Lease{l}), Recorded: s.record(ctx, by)}
 			}}, true, nil
 		}
-		return e, false, nil
+		if s.c.RevokeElsewhere == nil || !strings.HasPrefix(what.ID, "l-") {
+			return e, false, nil
+		}
+		// It may be open at another replica. Whose it is is not known here, so it takes the right to end anybody's.
+		return ending{end: func(ctx context.Context, _ string, by audit.Event) api.Revoked {
+			return api.Revoked{Elsewhere: true, Recorded: s.c.RevokeElsewhere(ctx, id, by) == nil}
+		}}, true, nil
 	case api.RevokeGrant:
 		g, ok := s.c.Grants.Set().Grant(identity.GrantID(what.ID))
 		if !ok || !g.Live(s.c.Now()) {
@@ -177,6 +184,12 @@ func summary(d api.Revoked) string {
 	text := plural(d.Leases, "open access was", "open accesses were") + " closed."
 	switch d.Kind {
 	case api.RevokeLease:
+		if d.Elsewhere && d.Recorded {
+			return "It is not open at this replica; the others close it where it is."
+		}
+		if d.Elsewhere {
+			return "It is not open at this replica, and the others cannot be told now: the database cannot be written. Try again."
+		}
 	case api.RevokeGrant:
 		text = plural(d.Grants, "grant", "grants") + " ended; " + text
 	default:

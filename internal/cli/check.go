@@ -23,6 +23,9 @@ started and nothing changed. It also lists every long-lived credential that is l
 			if err != nil {
 				return err
 			}
+			if a.c.Revision != nil {
+				report.stored(a.c.Revision(cmd.Context(), config))
+			}
 			if asJSON {
 				if err := a.out.json(report); err != nil {
 					return err
@@ -52,6 +55,9 @@ func (a *app) showCheck(config string, r CheckReport) {
 		a.out.line("%s: %d things are wrong.", config, n)
 	default:
 		a.out.line("%s is in order: %s.", config, r.Read)
+	}
+	if r.Stored != "" {
+		a.out.line("%s", clean(r.Stored))
 	}
 	if len(r.LongLived) == 0 {
 		if len(r.Findings) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 
 	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/project"
@@ -20,6 +21,29 @@ type CheckReport struct {
 	LongLived []string `json:"long_lived"`
 	// Read says what was read, for a configuration without findings.
 	Read string `json:"read"`
+	// Revision is the number of the revision of projects and policies that the database holds, 0 when it holds none; Same
+	// says that it is what the folders hold now.
+	Revision int64  `json:"revision"`
+	Same     bool   `json:"same"`
+	Stored   string `json:"stored,omitempty"` // the same in words, or why it cannot be said
+
+	files project.Revision // as the folders are
+}
+
+// stored compares the folders with what the servers follow.
+func (r *CheckReport) stored(revision project.Revision, err error) {
+	r.Revision = revision.Number
+	r.Same = revision.Number > 0 && maps.Equal(revision.Projects, r.files.Projects) && maps.Equal(revision.Policies, r.files.Policies)
+	switch {
+	case err != nil:
+		r.Stored = "The database cannot be read, so it is not known which revision is in force: " + err.Error()
+	case revision.Number == 0:
+		r.Stored = "The database holds no revision of projects and policies yet."
+	case r.Same:
+		r.Stored = fmt.Sprintf("Revision %d is in force, and is what the folders hold.", r.Revision)
+	default:
+		r.Stored = fmt.Sprintf("Revision %d is in force; the folders hold something else, which a running server takes over when it is in order.", r.Revision)
+	}
 }
 
 // checkConfig reads a configuration with its projects and policies. Names of groups are not looked up: that takes the
@@ -37,7 +61,11 @@ func checkConfig(ctx context.Context, path string) (CheckReport, error) {
 	loader := project.NewLoader(project.LoaderConfig{
 		Projects: c.Projects, Policies: c.Policies, Tenant: c.Entra.Tenant, Global: c.Roles, Log: slog.New(slog.DiscardHandler),
 		Apply: func(_ context.Context, change project.Change) error {
+			report.files = change.Revision
 			report.longLived(change.Projects.LongLived())
+			if err := report.find(checkGitHub(c.GitHub, change.Projects.All()).Err()); err != nil {
+				return err
+			}
 			report.Read = count(len(change.Revision.Projects), "project file") + " and " + count(len(change.Revision.Policies), "policy file")
 			return report.find(source.Findings(change.Projects.Findings()).Err())
 		},
@@ -63,9 +91,6 @@ func (r *CheckReport) longLived(found source.Findings) {
 	}
 }
 
-			if err := report.find(checkGitHub(c.GitHub, change.Projects.All()).Err()); err != nil {
-				return err
-			}
 func count(n int, of string) string {
 	if n == 1 {
 		return "1 " + of

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/store"
 )
 
@@ -21,6 +22,8 @@ type DevOptions struct {
 	Runtime string // sandbox
 	Metrics string // address of the operations listener; empty: none
 	JSON    bool   // say what is ready as one line of JSON
+	// DatabaseFile names a file with the URL of a PostgreSQL database; empty: SQLite in the data folder.
+	DatabaseFile string
 }
 
 // Config is what the command line needs of the rest of Lanyard.
@@ -39,6 +42,7 @@ type Config struct {
 	Backup     func(ctx context.Context, config string, to io.Writer) (store.Summary, error)
 	Restore    func(ctx context.Context, config string, from io.Reader) (store.Summary, error)
 	RotateKeys func(ctx context.Context, config string, say func(string)) error
+	Revision   func(ctx context.Context, config string) (project.Revision, error)
 
 	Version        string
 	Env            func(string) string

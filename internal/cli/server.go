@@ -42,6 +42,7 @@ users. Ctrl-C stops the workspaces and keeps their files; the same data folder g
 	cmd.Flags().StringVar(&o.Runtime, "runtime", "sandbox", "run workspaces by this `runtime`: sandbox")
 	cmd.Flags().StringVar(&o.Metrics, "metrics", "", "serve health, metrics and profiles on this loopback `address`, such as 127.0.0.1:9090")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "when ready, print one line of JSON instead of text")
+	cmd.Flags().StringVar(&o.DatabaseFile, "database-file", "", "keep the rows in PostgreSQL, whose URL is in this `file` (default SQLite in the data folder)")
 	_ = cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions([]cobra.Completion{"sandbox"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -26,6 +26,7 @@ type Config struct {
 	DatabaseFile      string // of a file that holds a PostgreSQL URL; empty where Database or SQLite is used
 	EncryptionKeyFile string // outside Data
 
+	ListenReplicas    string // host:port at which the other replicas reach this one; may be empty
 	Entra      Entra
 	Sessions   Sessions
 	StepUp     time.Duration // how long after a sign-in its authentication contexts count

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/dev/gitserver"
 	"github.com/lanyardhq/lanyard/internal/dev/ledger"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
@@ -38,9 +39,11 @@ type Options struct {
 	Runtime string // sandbox
 	Metrics string // address of the operations listener; empty: none
 	JSON    bool   // say what is there as one line of JSON
-	Version string
-	Out     io.Writer
-	Log     *slog.Logger
+	// DatabaseFile names a file with the URL of a PostgreSQL database; empty: SQLite in the data folder.
+	DatabaseFile string
+	Version      string
+	Out          io.Writer
+	Log          *slog.Logger
 	// Learned, if set, is told when the bytes that carry a change of the directory arrived; benchmarks use it.
 	Learned func(time.Time)
 	// Ready, if set, is called once everything answers.
@@ -283,6 +286,18 @@ func (w *World) serverOptions() (server.Options, error) {
 		return server.Options{}, err
 	}
 	url := w.on("lanyard")
+	database := ""
+	var replicas net.Listener // others may join on the same database
+	replicaAddress := ""
+	if w.options.DatabaseFile != "" {
+		if database, err = config.ReadSecret(w.options.DatabaseFile); err != nil {
+			return server.Options{}, err
+		}
+		if replicas, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return server.Options{}, fmt.Errorf("listen for other replicas: %w", err)
+		}
+		replicaAddress = replicas.Addr().String()
+	}
 	var operations net.Listener
 	if w.options.Metrics != "" {
 		if operations, err = w.listenOperations(); err != nil {
@@ -290,6 +305,7 @@ func (w *World) serverOptions() (server.Options, error) {
 		}
 	}
 	return server.Options{
+		PostgreSQL: database, Replicas: replicas, ReplicaAddress: replicaAddress,
 		URL: url, Listener: w.listener, Socket: filepath.Join(w.data, "lanyard.sock"), Data: filepath.Join(w.data, "server"),
 		EncryptionKeys: [][]byte{w.secrets.Encryption}, WorkspaceDomain: "localhost", AppDomain: "localhost",
 		Tenant: signin.Tenant{

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/config"
+	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/store"
 )
 
@@ -76,4 +78,23 @@ func Restore(ctx context.Context, file string, from io.Reader, log *slog.Logger)
 	defer rows.Close()
 	return rows.Restore(ctx, from, audit.Event{Time: time.Now(), Action: "data:restore", Outcome: audit.Done, Actor: "operator",
 		Reasons: []string{store.RestoredWhy}})
+}
+
+// Revision is the revision of projects and policies that the database of a configuration holds; zero when there is no
+// database yet, or nothing in it.
+func Revision(ctx context.Context, file string) (project.Revision, error) {
+	c, err := config.Read(file)
+	if err != nil {
+		return project.Revision{}, err
+	}
+	rows, err := OpenStore(ctx, c, true, slog.New(slog.DiscardHandler))
+	if errors.Is(err, os.ErrNotExist) {
+		return project.Revision{}, nil
+	}
+	if err != nil {
+		return project.Revision{}, err
+	}
+	defer rows.Close()
+	stored, _, _, _, err := rows.LoadProjects(ctx)
+	return stored, err
 }

@@ -52,7 +52,18 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			return Options{}, fmt.Errorf("listen on %s for operators: %w", c.Operations.Listen, err)
 		}
 	}
+	var replicas net.Listener
+	if c.ListenReplicas != "" {
+		if replicas, err = lc.Listen(ctx, "tcp", c.ListenReplicas); err != nil {
+			listener.Close()
+			if operations != nil {
+				operations.Close()
+			}
+			return Options{}, fmt.Errorf("listen on %s for other replicas: %w", c.ListenReplicas, err)
+		}
+	}
 	return Options{
+		Replicas: replicas, ReplicaAddress: c.ListenReplicas,
 		Operations: Operations{
 			Listener: operations, Hosts: c.Operations.Hosts, Requests: c.Operations.Requests,
 			Traces: c.Operations.Traces, Sample: c.Operations.Sample,

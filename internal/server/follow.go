@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
@@ -51,4 +52,15 @@ func (s *Server) reload(ctx context.Context) (feed.Seq, error) {
 		s.workspaces.Reload(ctx),
 		s.keys.Reload(ctx),
 	)
+}
+
+// revokeElsewhere tells the other replicas to close a lease; nil where there are none.
+func (s *Server) revokeElsewhere() func(context.Context, identity.LeaseID, audit.Event) error {
+	if !s.shared() {
+		return nil
+	}
+	return func(ctx context.Context, id identity.LeaseID, by audit.Event) error {
+		_, err := s.store.Announce(ctx, feed.Entry{Topic: feed.Leases, Keys: []string{string(id)}}, by)
+		return err
+	}
 }

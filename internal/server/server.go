@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -81,6 +82,10 @@ type Options struct {
 
 	Names    map[string]upstream.Address
 	Hosts    map[string]http.Handler
+	// Replicas is where other replicas pass on what is for workspaces of this one, and ReplicaAddress how they reach it.
+	Replicas       net.Listener
+	ReplicaAddress string
+
 	Operator []web.Route
 }
 
@@ -182,6 +187,7 @@ func (s *Server) openStore(ctx context.Context) (err error) {
 	}
 	if err := s.join(ctx); err != nil {
 		return err
+	s.makePeers()
 	}
 	if err := s.firstKeys(ctx); err != nil {
 		return err
@@ -225,7 +231,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 
 	pages := newHTTPServer(s.front, s.log)
 	operator := newHTTPServer(s.operator, s.log)
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	serve := func(h *http.Server, l net.Listener) {
 		parts.Go(func() {
 			if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -240,6 +246,11 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	}
 	operations := &http.Server{} // serves nothing
 	if s.watch.site != nil {
+	between := &http.Server{} // serves nothing
+	if s.peers.listener != nil {
+		between = newHTTPServer(s.fromReplicas(), s.log)
+		serve(between, tls.NewListener(s.peers.listener, betweenReplicas(s.sealer)))
+	}
 		operations = newHTTPServer(s.watch.site, s.log)
 		serve(operations, s.options.Operations.Listener)
 	}
@@ -272,6 +283,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	operator.Close()
 	stop()
 	if err := s.hub.Shutdown(down); err != nil {
+	between.Close()
 		s.log.Warn("the tunnels were not all closed in time", "error", err)
 	}
 	endBase()
@@ -293,6 +305,12 @@ func (s *Server) shut() {
 	}
 	if s.options.HTTP != nil {
 		s.options.HTTP.CloseIdleConnections()
+	if s.peers.listener != nil {
+		s.peers.listener.Close()
+	}
+	if s.peers.client != nil {
+		s.peers.client.CloseIdleConnections()
+	}
 	}
 	if s.socket != nil {
 		s.socket.Close()

@@ -32,7 +32,7 @@ func (s *Server) makeSites() error {
 		return err
 	}
 	term := terminal.New(terminal.Config{
-		Access: s.engine, Hub: s.hub, Workspaces: s.workspaces, Domain: o.WorkspaceDomain, Scheme: s.scheme(),
+		Access: s.engine, Hub: reach{s}, Workspaces: s.workspaces, Domain: o.WorkspaceDomain, Scheme: s.scheme(),
 		Page: pages.TerminalPage(), Log: s.log,
 	})
 	connects, err := s.connects.Routes()
@@ -40,6 +40,7 @@ func (s *Server) makeSites() error {
 		return err
 	}
 	rest := apiserver.Routes(apiserver.Config{
+		RevokeElsewhere: s.revokeElsewhere(),
 		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
 		Proofs: auditProofs{s}, Preview: s.projects.preview,
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {

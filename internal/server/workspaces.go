@@ -101,7 +101,7 @@ func (s *Server) inUse(id identity.WorkspaceID) bool {
 			return true
 		}
 	}
-	return false
+	return s.peers.inUse(id)
 }
 
 func (s *Server) terminalURL(id identity.WorkspaceID) string {

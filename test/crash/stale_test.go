@@ -18,14 +18,18 @@ import (
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/issuer"
 	"github.com/lanyardhq/lanyard/internal/server"
-	_ "github.com/lanyardhq/lanyard/internal/store" // for its SQLite driver
+	_ "github.com/lanyardhq/lanyard/internal/store" // for its drivers
 	"github.com/lanyardhq/lanyard/test/harness"
 )
 
 // database opens the server's database, for a hand that is not the server's.
 func database(t testing.TB, data string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+server.DatabaseFile(filepath.Join(data, "server")))
+	driver, name := "sqlite", "file:"+server.DatabaseFile(filepath.Join(data, "server"))
+	if harness.OnPostgreSQL() {
+		driver, name = "pgx", harness.DatabaseURL(t, data)
+	}
+	db, err := sql.Open(driver, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +81,8 @@ entra:
 audit: {checkpoints: %[3]s/checkpoints}
 runtimes: {sandbox: {trusted_users_only: true}}
 projects: %[3]s/projects
-`, w.Info.URL, u.Port(), w.Data, folder, strings.Split(tenant.Path, "/")[1], entrasim.LanyardAppID))
+%[7]s
+`, w.Info.URL, u.Port(), w.Data, folder, strings.Split(tenant.Path, "/")[1], entrasim.LanyardAppID, w.DatabaseLine()))
 	w.Eventually("serve answers", func() bool {
 		resp, err := w.Browser().HTTP().Get(w.Info.URL + issuer.JWKSPath)
 		if err != nil {

@@ -133,6 +133,7 @@ var tamperings = []struct {
 // Whoever has the database and not the checkpoints that were copied elsewhere is found out by `lanyard audit verify`,
 // or it says what it cannot prove.
 func TestTamperingIsFound(t *testing.T) {
+	harness.NeedSQLite(t) // on PostgreSQL: TestTamperingIsFoundOnPostgreSQL
 	t.Parallel()
 	w := harness.Start(t)
 	ws := w.Workspace(who, repository)

@@ -79,13 +79,14 @@ type World struct {
 	Operator *remote.Remote
 	Data     string
 
-	bin    string
-	listen string
-	mu     sync.Mutex
-	cmd    *exec.Cmd
-	exited chan struct{}
-	stderr bytes.Buffer
-	people map[string]*remote.Remote
+	bin      string
+	listen   string
+	database []string // flags
+	mu       sync.Mutex
+	cmd      *exec.Cmd
+	exited   chan struct{}
+	stderr   bytes.Buffer
+	people   map[string]*remote.Remote
 }
 
 // Start starts a sample world that ends with the test.
@@ -116,6 +117,7 @@ func StartOn(t testing.TB, prepare func(data string)) *World {
 	}
 	prepare(data)
 	w := &World{T: t, Data: data, bin: bin, listen: "127.0.0.1:0", people: map[string]*remote.Remote{}}
+	w.chooseDatabase()
 	t.Cleanup(func() {
 		w.Stop()
 		if t.Failed() {
@@ -143,7 +145,7 @@ func (w *World) Write(p []byte) (int, error) {
 // Run starts the server, or starts it again on the same address and data.
 func (w *World) Run() {
 	w.T.Helper()
-	cmd := exec.Command(filepath.Join(w.bin, "lanyard"), "dev", "--json", "--data", w.Data, "--listen", w.listen)
+	cmd := exec.Command(filepath.Join(w.bin, "lanyard"), append([]string{"dev", "--json", "--data", w.Data, "--listen", w.listen}, w.database...)...)
 	cmd.Stderr = w
 	// A test binary that is killed takes its server with it, and the server its workspaces.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}

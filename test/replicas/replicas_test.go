@@ -150,12 +150,12 @@ func TestPausedLeaderCannotWrite(t *testing.T) {
 	}
 	t.Logf("MEASURED under the new leader a disabled account's stream closed after %.1f ms", float64(w.closes(open).Sub(begun))/1e6)
 	// The old leader finds a new file and a changed directory when it goes on; what it would write is refused.
-	w.write("projects/payments.yaml", strings.Replace(projects, "payments-viewers", "all-employees", 1))
+	w.write("projects/payments.yaml", strings.Replace(projects, "payments-viewers", "shop-engineers", 1))
 	a.signal(cont)
 	w.eventually("a steps back", func() bool { return !a.leads() })
 	for _, r := range w.replicas {
 		w.eventually("the revision of the new leader is in force at "+r.name, func() bool {
-			why, err := r.Operator.Why(w.context(), "repo:read", "https://git.example.test/payments/api", "mallory")
+			why, err := r.Operator.Why(w.context(), "repo:read", "https://git.example.test/payments/api", "alan")
 			return err == nil && why.Decision == "allow"
 		})
 	}

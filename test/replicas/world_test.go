@@ -46,7 +46,7 @@ repositories:
 	configuration = `url: %s
 listen: 127.0.0.1:%d
 data: %s
-database_file: %s
+%s
 encryption_key_file: %s
 entra:
   tenant: %s
@@ -153,8 +153,19 @@ type options struct {
 	more     string // of the configuration
 }
 
+// sqlite in the place of a database's address is SQLite in the data folder.
+const sqlite = "sqlite"
+
 // start starts one more server and waits until it serves.
 func (w *world) start(name string, o options) *replica {
+	w.Helper()
+	r := w.prepare(name, o)
+	r.run()
+	return r
+}
+
+// prepare writes the configuration of a server.
+func (w *world) prepare(name string, o options) *replica {
 	w.Helper()
 	if o.database == "" {
 		o.database = w.database
@@ -167,9 +178,12 @@ func (w *world) start(name string, o options) *replica {
 	}
 	r := &replica{w: w, name: name, port: harness.FreePort(w), data: filepath.Join(w.dir, name)}
 	authority, _, _ := strings.Cut(w.tenant.Issuer(), "/"+w.tenant.TenantID())
-	r.config = w.write(name+".yaml", fmt.Sprintf(configuration, w.url, r.port, r.data, w.write("keys/database-"+name, o.database), o.key,
+	database := "database_file: " + w.write("keys/database-"+name, o.database)
+	if o.database == sqlite {
+		database = ""
+	}
+	r.config = w.write(name+".yaml", fmt.Sprintf(configuration, w.url, r.port, r.data, database, o.key,
 		w.tenant.TenantID(), entrasim.LanyardAppID, filepath.Join(w.dir, "keys", "client-secret"), authority, w.tenant.GraphURL(), o.projects, o.more))
-	r.run()
 	r.Operator = remote.Socket(filepath.Join(r.data, "lanyard.sock"))
 	w.Cleanup(func() {
 		r.Operator.Close()

@@ -101,7 +101,7 @@ func (s *Server) state() telemetry.State {
 	directory := s.engine.Facts().Directory
 	users, groups := directory.Counts()
 	st := telemetry.State{
-		Sites: s.watch.sites, Access: s.engine.Figures(), Audit: s.audit.Status(), Pending: -1, Workspaces: map[string]int{},
+		Sites: s.watch.sites, Access: s.engine.Figures(), Audit: s.audit.Status(), Workspaces: map[string]int{},
 		Directory: telemetry.Directory{
 			AsOf: directory.AsOf(), Users: users, Groups: groups, Sweep: s.options.Sweep, Stale: s.options.Stale,
 		},
@@ -109,9 +109,7 @@ func (s *Server) state() telemetry.State {
 		Store: s.store.Transactions(),
 	}
 	st.Refused = s.listener.refused.Load()
-	if f := s.follower.Load(); f != nil {
-		st.Feed.Behind = f.Behind()
-	}
+	st.Feed.Behind = s.behind()
 	for _, row := range s.workspaces.List() {
 		st.Workspaces[string(row.Phase)]++
 		if s.hub.Connected(row.ID) {
@@ -149,6 +147,9 @@ func (s *Server) notReady(ctx context.Context) []string {
 	}
 	if st := s.audit.Status(); st.Problem != "" {
 		why = append(why, "the audit log is not written: "+st.Problem)
+	}
+	if late := s.behind(); access.TooFarBehind(late) {
+		why = append(why, fmt.Sprintf("the other replicas have not been heard of for %s, through the database", late.Round(time.Second)))
 	}
 	if s.stopping.Load() {
 		why = append(why, "the server is being stopped")

@@ -34,10 +34,10 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 // what is measured, by name. docs/operations.md lists the same.
 type descriptions struct {
-	build, requests, durations, decisions, cached, leases, cuts, closing, defects          *prometheus.Desc
-	directoryAge, directorySweep, directoryStale, directoryUsers, directoryGroups          *prometheus.Desc
-	feedSeq, feedBehind, auditSize, auditPending, auditDropped, auditFailing, auditLeading *prometheus.Desc
-	tunnels, workspaces, store, recordsDropped, connectionsRefused                         *prometheus.Desc
+	build, requests, durations, decisions, cached, leases, cuts, closing, defects                                *prometheus.Desc
+	directoryAge, directorySweep, directoryStale, directoryUsers, directoryGroups                                *prometheus.Desc
+	feedSeq, feedBehind, auditSize, auditLag, exportLag, exportFailing, auditDropped, auditFailing, auditLeading *prometheus.Desc
+	tunnels, workspaces, store, recordsDropped, connectionsRefused                                               *prometheus.Desc
 }
 
 func described() descriptions {
@@ -59,7 +59,9 @@ func described() descriptions {
 		feedSeq:            describe("feed_sequence", "The number of the last change that the facts in use contain."),
 		feedBehind:         describe("feed_behind_seconds", "How long it is since this process knew all changes."),
 		auditSize:          describe("audit_log_size", "Events in the log's tree, as far as this process knows."),
-		auditPending:       describe("audit_pending_events", "Events that are stored and not in the log's tree yet (counted to 1000)."),
+		auditLag:           describe("audit_lag_events", "Events that were given and cannot be searched for yet."),
+		exportLag:          describe("audit_export_lag_events", "Events that a receiver has not surely got.", "receiver"),
+		exportFailing:      describe("audit_export_failing", "1 while a receiver gets nothing.", "receiver"),
 		auditDropped:       describe("audit_dropped_total", "Events that could not be kept."),
 		auditFailing:       describe("audit_failing", "1 while the log or a copy of its checkpoints cannot be written."),
 		auditLeading:       describe("audit_leading", "1 while this process is the one that writes the log's tree."),
@@ -113,8 +115,10 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(d.feedSeq, float64(s.Feed.Seq))
 	gauge(d.feedBehind, s.Feed.Behind.Seconds())
 	gauge(d.auditSize, float64(s.Audit.Size))
-	if s.Pending >= 0 {
-		gauge(d.auditPending, float64(s.Pending))
+	gauge(d.auditLag, float64(s.Audit.Lag))
+	for _, e := range s.Audit.Exports {
+		gauge(d.exportLag, float64(e.Lag), e.Name)
+		gauge(d.exportFailing, truth(e.Problem != ""), e.Name)
 	}
 	count(d.auditDropped, s.Audit.Dropped)
 	gauge(d.auditFailing, truth(s.Audit.Problem != ""))

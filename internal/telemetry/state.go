@@ -15,7 +15,6 @@ type State struct {
 	Directory  Directory
 	Feed       Feed
 	Audit      audit.Status
-	Pending    int            // events that are stored and not yet in the log's tree; -1: not known
 	Tunnels    int            // workspaces that are connected
 	Workspaces map[string]int // by phase
 	Store      observe.Totals // transactions that may write

@@ -37,6 +37,8 @@ roles: {admin: [lanyard-admins], auditor: [lanyard-auditors]}
 audit: {checkpoints: %[2]s/checkpoints}
 runtimes: {sandbox: {trusted_users_only: true}}
 projects: %[2]s/projects
+listen_metrics: 127.0.0.1:%[6]d
+log: {requests: %[2]s/requests.jsonl}
 %[5]s
 `
 
@@ -81,7 +83,8 @@ func TestServe(t *testing.T) {
 				more = "database_file: " + write("keys/database", []byte(u), 0o600)
 			}
 			authority, _, _ := strings.Cut(w.Info.Tenant.Issuer, "/8c2f1a40")
-			file := write("lanyard.yaml", fmt.Appendf(nil, configuration, harness.FreePort(t), dir, authority, w.Info.Tenant.Graph, more), 0o644)
+			port, operations := harness.FreePort(t), harness.FreePort(t)
+			file := write("lanyard.yaml", fmt.Appendf(nil, configuration, port, dir, authority, w.Info.Tenant.Graph, more, operations), 0o644)
 
 			if out, err := exec.Command(w.Program(), "check", "--config", file).CombinedOutput(); err != nil || !strings.Contains(string(out), "Long-lived credentials left") {
 				t.Errorf("check: %v\n%s", err, out)
@@ -108,6 +111,7 @@ func TestServe(t *testing.T) {
 				return err == nil && why.Decision == "allow" && why.Via == "payments-engineers"
 			}
 			w.Eventually("ada may push", allowed)
+			checkOperations(t, w, port, operations, filepath.Join(dir, "requests.jsonl"))
 			if out, err := exec.Command(w.Program(), "why", "--socket", filepath.Join(dir, "data", "lanyard.sock"), "--user", "ada",
 				"repo:read", "https://git.example.test/payments/api").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("allow")) {
 				t.Errorf("why --user asks about somebody, and signs nobody in: %v\n%s", err, out)

@@ -174,6 +174,9 @@ func (e *export) run(ctx context.Context) {
 	backoff, begun := minBackoff, false
 	wait := time.NewTimer(exportEvery)
 	defer wait.Stop()
+	if c, ok := e.Receiver.(io.Closer); ok {
+		defer c.Close()
+	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,8 +26,8 @@ type Config struct {
 	Database          string // PostgreSQL URL without password; empty for SQLite in Data
 	DatabaseFile      string // of a file that holds a PostgreSQL URL; empty where Database or SQLite is used
 	EncryptionKeyFile string // outside Data
-
 	ListenReplicas    string // host:port at which the other replicas reach this one; may be empty
+
 	Entra      Entra
 	Sessions   Sessions
 	StepUp     time.Duration // how long after a sign-in its authentication contexts count
@@ -40,6 +41,9 @@ type Config struct {
 	Policies   string // folder; may be empty
 
 	GitHub []connection.App
+
+	// TrustedProxies are in front of Lanyard, and are believed where requests came from.
+	TrustedProxies []netip.Prefix
 
 	AlarmFile string // of a file that holds the address that alarms are told to; may be empty
 

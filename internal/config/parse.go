@@ -22,10 +22,10 @@ type parser struct {
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
 		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "sessions", "step_up", "directory",
-		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "log", "traces", "limits", "alarms", "github",
+		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "github",
 	}, map[string]string{
 		"tls":             "is not supported yet; remove it and let a proxy in front speak TLS",
-		"trusted_proxies": "", "oidc": "", "tokens": "", "classes": "",
+		"oidc": "", "tokens": "", "classes": "",
 		"encryption_key": inPlace + "encryption_key_file",
 	})
 	c := p.config
@@ -36,6 +36,7 @@ func (p *parser) root(m source.Mapping) {
 	c.Data, _ = p.needPath(m, "data")
 	p.database(m)
 	p.encryptionKey(m)
+	p.replicas(m)
 	if e, ok := m.Need("entra"); ok {
 		p.entra(e.Value)
 	}
@@ -59,6 +60,7 @@ func (p *parser) root(m source.Mapping) {
 	p.alarms(m)
 	p.gitHub(m)
 	p.runtimes(m)
+	p.trustedProxies(m)
 	p.domains(m)
 	c.Projects = p.folder(m, "projects")
 	c.Policies = p.folder(m, "policies")

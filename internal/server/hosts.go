@@ -40,11 +40,13 @@ type hosts struct {
 	app       http.Handler
 	apps      appHosts
 	others    map[string]http.Handler // by host without port: the sample tenant under dev
+	proxies   proxies
 	// bodyWithin is how long the body of a request may take to come.
 	bodyWithin time.Duration
 }
 
 func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.proxies.believe(r)
 	host := strings.ToLower(r.Host)
 	if _, app := h.apps.app(host); app {
 		inPace(w, r, h.bodyWithin)

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -50,6 +51,7 @@ type Options struct {
 	ReadKeys        func() ([][]byte, error) // reads them again; nil: they do not change
 	WorkspaceDomain string                   // below which terminals have their hosts
 	AppDomain       string                   // below which apps have their sites; empty: they have none
+	TrustedProxies  []netip.Prefix           // whose X-Forwarded-For is believed
 
 	Tenant        signin.Tenant
 	TokenURL      string // the tenant's v2.0 token endpoint
@@ -80,12 +82,12 @@ type Options struct {
 
 	GitHub []connection.App // by which people and projects reach repositories there
 
-	Names    map[string]upstream.Address
-	Hosts    map[string]http.Handler
 	// Replicas is where other replicas pass on what is for workspaces of this one, and ReplicaAddress how they reach it.
 	Replicas       net.Listener
 	ReplicaAddress string
 
+	Names    map[string]upstream.Address
+	Hosts    map[string]http.Handler
 	Operator []web.Route
 }
 
@@ -185,9 +187,9 @@ func (s *Server) openStore(ctx context.Context) (err error) {
 	if s.sealer, err = token.NewSealer(o.EncryptionKeys...); err != nil {
 		return fmt.Errorf("encryption key: %w", err)
 	}
+	s.makePeers()
 	if err := s.join(ctx); err != nil {
 		return err
-	s.makePeers()
 	}
 	if err := s.firstKeys(ctx); err != nil {
 		return err
@@ -244,13 +246,13 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	if s.watch.records != nil {
 		run(base, s.watch.records.Run)
 	}
-	operations := &http.Server{} // serves nothing
-	if s.watch.site != nil {
 	between := &http.Server{} // serves nothing
 	if s.peers.listener != nil {
 		between = newHTTPServer(s.fromReplicas(), s.log)
 		serve(between, tls.NewListener(s.peers.listener, betweenReplicas(s.sealer)))
 	}
+	operations := &http.Server{} // serves nothing
+	if s.watch.site != nil {
 		operations = newHTTPServer(s.watch.site, s.log)
 		serve(operations, s.options.Operations.Listener)
 	}
@@ -281,9 +283,9 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		pages.Close()
 	}
 	operator.Close()
+	between.Close()
 	stop()
 	if err := s.hub.Shutdown(down); err != nil {
-	between.Close()
 		s.log.Warn("the tunnels were not all closed in time", "error", err)
 	}
 	endBase()
@@ -303,14 +305,14 @@ func (s *Server) shut() {
 	if s.directory != nil {
 		s.directory.Close()
 	}
-	if s.options.HTTP != nil {
-		s.options.HTTP.CloseIdleConnections()
 	if s.peers.listener != nil {
 		s.peers.listener.Close()
 	}
 	if s.peers.client != nil {
 		s.peers.client.CloseIdleConnections()
 	}
+	if s.options.HTTP != nil {
+		s.options.HTTP.CloseIdleConnections()
 	}
 	if s.socket != nil {
 		s.socket.Close()

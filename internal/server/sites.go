@@ -41,7 +41,7 @@ func (s *Server) makeSites() error {
 	}
 	rest := apiserver.Routes(apiserver.Config{
 		RevokeElsewhere: s.revokeElsewhere(),
-		Access: s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
+		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
 		Proofs: auditProofs{s}, Preview: s.projects.preview,
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
@@ -56,7 +56,7 @@ func (s *Server) makeSites() error {
 	apps := httpproxy.New(httpproxy.Config{
 		Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Keys: s.keys, Issuer: o.URL, Log: s.log,
 	})
-	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, apps: s.apps, others: o.Hosts, bodyWithin: bodyWithin}
+	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, apps: s.apps, proxies: o.TrustedProxies, others: o.Hosts, bodyWithin: bodyWithin}
 	for _, site := range []struct {
 		web.Site
 		handler *http.Handler

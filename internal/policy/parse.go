@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
@@ -73,7 +74,7 @@ func (s *Set) Rules() []Rule { return slices.Clone(s.rules) }
 
 // Parse reads and checks policies. The error is a source.Findings with all that is wrong.
 func Parse(src Source) (*Set, error) {
-	known, err := readSchema()
+	known, err := knownSchema()
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +94,9 @@ func Parse(src Source) (*Set, error) {
 	}
 	return p.set(), nil
 }
+
+// knownSchema is the schema, read once: it is part of the program.
+var knownSchema = sync.OnceValues(readSchema)
 
 func readSchema() (*resolved.Schema, error) {
 	var s schema.Schema

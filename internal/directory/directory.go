@@ -118,14 +118,6 @@ func (d *Directory) Close() {
 // Load reads the directory from the store and publishes it; everybody is touched. It comes before Apply.
 func (d *Directory) Load(ctx context.Context) error { return d.reload(ctx, true) }
 
-// Follow takes over what another process stored.
-func (d *Directory) Follow(ctx context.Context, e feed.Entry) error {
-	if e.Topic != feed.Directory {
-		return nil
-	}
-	return d.reload(ctx, false)
-}
-
 func (d *Directory) reload(ctx context.Context, first bool) error {
 	select {
 	case d.io <- struct{}{}:

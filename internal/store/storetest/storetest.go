@@ -90,6 +90,7 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"Term", termIsChecked},
 		{"Pruning", pruning},
 		{"Replicas", replicasAreListed},
+		{"DirectoryFollowed", directoryFollowed},
 		{"Backup", backedUp},
 		{"AuditRows", auditRows},
 		{"AuditOrder", auditOrder},

@@ -17,6 +17,7 @@ func (l *Log) Prune(ctx context.Context, now time.Time) { l.prune(ctx, now) }
 // Of what parses what comes from outside.
 var (
 	ParseCursor      = parseCursor
+	Cursor           = cursor
 	OpenCheckpoint   = openCheckpoint
 	SplitCheckpoints = splitCheckpoints
 	OpenPruning      = openPruning
@@ -36,3 +37,6 @@ func (l *Log) Waiting() int {
 	defer l.group.mu.Unlock()
 	return len(l.group.waiting)
 }
+
+// Note is the note's text.
+func (n copiedNote) Note() []byte { return n.note }

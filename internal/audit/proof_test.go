@@ -45,15 +45,17 @@ func TestProofs(t *testing.T) {
 				t.Errorf("event %d has no name: %s", seq, read.Event)
 			}
 			for name, change := range map[string]func(*audit.Inclusion){
-				"the name":         func(p *audit.Inclusion) { p.Event = strings.Replace(p.Event, "Ada", "Bob", 1) },
-				"the outcome":      func(p *audit.Inclusion) { p.Event = strings.Replace(p.Event, "done", "dont", 1) },
-				"the position":     func(p *audit.Inclusion) { p.Seq = (p.Seq + 1) % 12 },
-				"a hash":           func(p *audit.Inclusion) { p.Proof[0][3] ^= 1 },
-				"the leaf":         func(p *audit.Inclusion) { p.Event, p.Leaf = "", tlog.Hash{} },
-				"the size":         func(p *audit.Inclusion) { p.Size-- },
-				"the checkpoint":   func(p *audit.Inclusion) { p.Checkpoint = strings.Replace(p.Checkpoint, "\n12\n", "\n13\n", 1) },
-				"another's key":    func(p *audit.Inclusion) { p.Checkpoint = "" },
-				"the event's salt": func(p *audit.Inclusion) { p.Event = strings.Replace(p.Event, `"salts":{"object":"`, `"salts":{"object":"A`, 1) },
+				"the name":       func(p *audit.Inclusion) { p.Event = strings.Replace(p.Event, "Ada", "Bob", 1) },
+				"the outcome":    func(p *audit.Inclusion) { p.Event = strings.Replace(p.Event, "done", "dont", 1) },
+				"the position":   func(p *audit.Inclusion) { p.Seq = (p.Seq + 1) % 12 },
+				"a hash":         func(p *audit.Inclusion) { p.Proof[0][3] ^= 1 },
+				"the leaf":       func(p *audit.Inclusion) { p.Event, p.Leaf = "", tlog.Hash{} },
+				"the size":       func(p *audit.Inclusion) { p.Size-- },
+				"the checkpoint": func(p *audit.Inclusion) { p.Checkpoint = strings.Replace(p.Checkpoint, "\n12\n", "\n13\n", 1) },
+				"another's key":  func(p *audit.Inclusion) { p.Checkpoint = "" },
+				"the event's salt": func(p *audit.Inclusion) {
+					p.Event = strings.Replace(p.Event, `"salts":{"object":"`, `"salts":{"object":"A`, 1)
+				},
 			} {
 				var changed audit.Inclusion
 				if err := json.Unmarshal(text, &changed); err != nil {

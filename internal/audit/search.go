@@ -168,10 +168,11 @@ func parseCursor(s string) (m Mark, down bool, err error) {
 	}
 	at, errAt := strconv.ParseInt(parts[1], 10, 64)
 	seq, errSeq := strconv.ParseInt(parts[2], 10, 64)
-	if errAt != nil || errSeq != nil || seq < 0 || fmt.Sprintf("%s %d %d", parts[0], at, seq) != string(text) {
-		return m, false, bad
+	m, down = Mark{time.UnixMicro(at).UTC(), seq}, parts[0] == "o"
+	if errAt != nil || errSeq != nil || seq < 0 || cursor(m, down) != s { // one text for each place
+		return Mark{}, false, bad
 	}
-	return Mark{time.UnixMicro(at).UTC(), seq}, parts[0] == "o", nil
+	return m, down, nil
 }
 
 // scanned bounds how many events one call of After looks at.

@@ -67,6 +67,15 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, // exits STATUS PROGRAM ARGUMENT…
 			"log":   makeLog,
+			"export": func(ts *testscript.TestScript, _ bool, args []string) { // export DATA FILE
+				rows, err := store.Open(context.Background(), store.Config{SQLite: ts.MkAbs(args[0]) + "/lanyard.db", ReadOnly: true})
+				ts.Check(err)
+				defer rows.Close()
+				to, err := os.Create(ts.MkAbs(args[1]))
+				ts.Check(err)
+				ts.Check(audit.Export(context.Background(), rows, 0, to))
+				ts.Check(to.Close())
+			},
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/http"
@@ -447,4 +448,25 @@ func (m *memory) TakeOnce(_ context.Context, _ string, hash [sha256.Size]byte) (
 	body, ok := m.once[hash]
 	delete(m.once, hash)
 	return body, ok, nil
+}
+
+// TestPageLoadsNothing: the page's policy names its own style and lets nothing else in.
+func TestPageLoadsNothing(t *testing.T) {
+	w := newWorld(t)
+	resp, err := w.browser().Get(w.server.URL + "/connections")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, style, _ := strings.Cut(string(page), "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	if policy := resp.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") ||
+		!strings.Contains(policy, "default-src 'none'") {
+		t.Errorf("the policy is %s", policy)
+	}
 }

@@ -2,13 +2,18 @@ package access
 
 import (
 	"hash/maphash"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
 
-// shardCount is over how many locks the index is spread: requests of different users rarely meet on one.
-const shardCount = 256
+// The index is spread over so many locks. Those of a user are a few, of which each lease takes one by chance: requests
+// rarely meet on one, those of one user neither.
+const (
+	shardsEach = 4
+	shardCount = 64 * shardsEach
+)
 
 // index finds the open leases by the users whom their requests name: who asks, and who owns the workspace. Leases that
 // name no user stand under the zero user.
@@ -57,8 +62,15 @@ func (*index) remove(l *Lease) {
 	}
 }
 
+// shard is one of a user's, by chance.
 func (x *index) shard(u identity.UserID) *shard {
-	return &x.shards[maphash.String(x.seed, u.Object)%shardCount]
+	return &x.theirs(u)[rand.Uint32()%shardsEach]
+}
+
+// theirs are all shards in which a user's leases may be.
+func (x *index) theirs(u identity.UserID) []shard {
+	first := maphash.String(x.seed, u.Object) % (shardCount / shardsEach) * shardsEach
+	return x.shards[first : first+shardsEach]
 }
 
 func (k *link) add() {
@@ -89,11 +101,17 @@ func (k *link) remove() {
 }
 
 // of lists the leases that name a user.
-func (x *index) of(u identity.UserID) []*Lease {
-	s := x.shard(u)
+func (x *index) of(u identity.UserID) (list []*Lease) {
+	shards := x.theirs(u)
+	for i := range shards {
+		list = shards[i].of(u, list)
+	}
+	return list
+}
+
+func (s *shard) of(u identity.UserID, list []*Lease) []*Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []*Lease
 	for k := s.first; k != nil; k = k.next {
 		if k.user == u {
 			list = append(list, k.lease)

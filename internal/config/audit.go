@@ -1,8 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,9 +91,52 @@ func (p *parser) checkpoints(m source.Mapping) {
 			continue
 		}
 		if u, ok := p.address(at.Value, s); ok && p.encrypted(at.Value, u) {
-			p.config.Audit.Remotes = append(p.config.Audit.Remotes, AuditRemote{URL: s, BearerFile: p.path(inner, "bearer_file")})
+			p.config.Audit.Remotes = append(p.config.Audit.Remotes, AuditRemote{URL: s, BearerFile: p.bearerFile(inner)})
 		}
 	}
+}
+
+// bearerFile reads which file a receiver's token is in.
+func (p *parser) bearerFile(m source.Mapping) string {
+	file := p.path(m, "bearer_file")
+	if e, ok := m.Find("bearer_file"); ok && file != "" {
+		p.config.longLived = append(p.config.longLived, e.Value.Finding(
+			"bearer_file %s: a token for where the audit log goes; let something renew the file, which is read again for each request", file))
+	}
+	return file
+}
+
+// check looks at the files and folders that are named, and returns those that are secrets.
+func (a Audit) check(report func(error)) (private []string) {
+	folder := func(file string) {
+		if info, err := os.Stat(filepath.Dir(file)); err != nil {
+			report(fmt.Errorf("the folder of %s: %w", file, err))
+		} else if !info.IsDir() {
+			report(fmt.Errorf("%s is not a folder", filepath.Dir(file)))
+		}
+	}
+	for _, file := range a.Checkpoints {
+		folder(file)
+	}
+	for _, r := range a.Remotes {
+		private = append(private, r.BearerFile)
+	}
+	for _, x := range a.Exports {
+		if x.File != "" {
+			folder(x.File)
+		}
+		if x.CAFile != "" {
+			_, err := os.Stat(x.CAFile)
+			report(err)
+		}
+		private = append(private, x.BearerFile)
+	}
+	private = slices.DeleteFunc(private, func(file string) bool { return file == "" })
+	for _, file := range private {
+		_, err := ReadSecret(file)
+		report(err)
+	}
+	return private
 }
 
 // encrypted refuses what would go over a network in the clear.
@@ -117,7 +164,7 @@ func (p *parser) auditExport(v source.Value) (x AuditExport, ok bool) {
 		name.Value.Report("a name is a small letter, then small letters, digits and hyphens, 41 at most")
 		return x, false
 	}
-	x.File, x.BearerFile, x.CAFile = p.path(m, "file"), p.path(m, "bearer_file"), p.path(m, "ca_file")
+	x.File, x.BearerFile, x.CAFile = p.path(m, "file"), p.bearerFile(m), p.path(m, "ca_file")
 	kinds := 0
 	if x.File != "" {
 		kinds++

@@ -157,9 +157,10 @@ func over(q Request, now time.Time) error {
 // nowhere else in the clear: the grant's ID leads there.
 func about(e audit.Event, action string, q Request) audit.Event {
 	e.Action, e.Outcome, e.Resource = action, audit.Done, q.Resource.String()
-	e.Detail = map[string]any{"grant": q.ID, "action": q.Action, "why": q.Why, "asked": round(q.For)}
+	e.Detail = map[string]any{"grant": q.ID, "action": q.Action, "asked": round(q.For)}
+	e.Reasons = []string{q.Why}
 	if q.Words != "" {
-		e.Detail["words"] = q.Words
+		e.Reasons = []string{q.Words}
 	}
 	if q.Decision == Refused {
 		e.Outcome = audit.Refused

@@ -208,7 +208,7 @@ func TestEventsAreStoredWithRows(t *testing.T) {
 		all = append(all, string(leaf.Body))
 	}
 	want := []string{`"grant:request"`, `"grant:approve"`, `"grant:revoke"`, `"grant:break-glass"`}
-	if len(all) != len(want) || !strings.Contains(all[len(all)-1], string(audit.Alarm)) {
+	if len(all) != len(want) || !strings.Contains(all[len(all)-1], string(audit.Alarm)) || !strings.Contains(all[len(all)-1], `"reasons":["outage"]`) {
 		t.Fatalf("%q", all)
 	}
 	for i, one := range want {

@@ -103,7 +103,10 @@ func (g *Grant) event(e audit.Event, action string, outcome audit.Outcome) audit
 	if e.Resource == "" {
 		e.Resource = identity.Resource{Kind: identity.KindGrant, Name: string(g.ID)}.String()
 	}
-	e.Detail = map[string]any{"grant": g.ID, "kind": g.Kind, "why": g.Why, "until": g.Until.UTC().Format(time.RFC3339)}
+	e.Detail = map[string]any{"grant": g.ID, "kind": g.Kind, "until": g.Until.UTC().Format(time.RFC3339)}
+	if g.Why != "" {
+		e.Reasons = []string{g.Why}
+	}
 	if len(g.Allowed) > 0 {
 		e.Detail["allowed"] = g.Lines()
 	}

@@ -43,8 +43,14 @@ func ask(t *testing.T, who *remote.Remote, method, url, body string, headers ...
 
 var visit = []string{"Accept", "text/html,*/*;q=0.8", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
 
-func TestAppInABrowser(t *testing.T) {
+func TestApps(t *testing.T) {
 	w := harness.Start(t)
+	t.Run("workspace", func(t *testing.T) { w.T = t; inAWorkspace(t, w) })
+	t.Run("browser", func(t *testing.T) { w.T = t; inABrowser(t, w) }) // signs out at its end
+	w.T = t
+}
+
+func inABrowser(t *testing.T, w *harness.World) {
 	ada := w.As("ada")
 	projects, err := ada.Projects(w.Context())
 	if err != nil || len(projects) != 1 || len(projects[0].AppSites) != 1 {

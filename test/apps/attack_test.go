@@ -68,7 +68,8 @@ func handOff(t *testing.T, who *remote.Remote, site string) (steps []*http.Respo
 	}
 }
 
-func TestAttacksOnSites(t *testing.T) {
+// TestAttack06SitesOfApps tries the attacks on the whole program's sites of apps, each named after its row.
+func TestAttack06SitesOfApps(t *testing.T) {
 	w := harness.Start(t)
 	ada := w.As("ada")
 	projects, err := ada.Projects(w.Context())
@@ -174,9 +175,8 @@ func TestAttacksOnSites(t *testing.T) {
 	})
 }
 
-// TestAppsInAWorkspace: a program names an app by a path or by a host, with HTTP/1.1 or HTTP/2.
-func TestAppsInAWorkspace(t *testing.T) {
-	w := harness.Start(t)
+// inAWorkspace: a program names an app by a path or by a host, with HTTP/1.1 or HTTP/2.
+func inAWorkspace(t *testing.T, w *harness.World) {
 	ws := w.Workspace("ada", "https://git.example.test/payments/api")
 	out := w.Must("ada", ws, `set -e
 curl -sSf http://127.0.0.1:7070/r/ledger/whoami

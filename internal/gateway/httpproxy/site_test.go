@@ -92,8 +92,8 @@ func TestAttack02And04HeadersOfASite(t *testing.T) {
 	}
 }
 
-// TestAttack05And13PathsOfASite: an address with two readings reaches no app; another one goes out as it came.
-func TestAttack05And13PathsOfASite(t *testing.T) {
+// TestAttack13PathsOfASite: an address with two readings reaches no app; another one goes out as it came.
+func TestAttack13PathsOfASite(t *testing.T) {
 	s := newScene(t)
 	server := s.site(t, s.Browser(gatewaytest.Ada))
 	for _, path := range []string{

@@ -31,7 +31,12 @@ import (
 	"github.com/lanyardhq/lanyard/test/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m) }
+func TestMain(m *testing.M) {
+	if order := os.Getenv(forwarding); order != "" {
+		forward(order)
+	}
+	harness.Main(m)
+}
 
 const (
 	secret   = "the-client-secret-of-a-test"

@@ -58,7 +58,8 @@ func WhatIf(before, after *Facts, touched Touched, leases iter.Seq[*Lease], now 
 		if !touched.All && !named[l.Request.Principal.User] && !named[l.Request.Resource.Owner] {
 			continue
 		}
-		if then := judge(after, l.Request, now, alive{open: true}, nil); then.Effect != Allow {
+		judged := judge(after, l.Request, now, alive{open: true}, nil)
+		if then := l.Request.stands(after, &judged); then.Effect != Allow {
 			d.Closing = append(d.Closing, Closing{l, then.lost(l, after, now)})
 		}
 	}

@@ -22,7 +22,16 @@ func TestWhatIfNamesWhatThenCloses(t *testing.T) {
 		texts := []string{payments, "project: payments\nroles:\n  viewer: [\"00000000-0000-4000-9000-000000000002\"]\n", "project: orders\n"}
 		for range 60 {
 			for range 6 {
-				if _, _, err := w.engine.Open(t.Context(), c.question(), nil); err != nil {
+				r := c.question()
+				if rng.IntN(4) == 0 { // a protocol's own rule
+					r.Stands = func(f *Facts, d *Decision) string {
+						if d.Role == policy.Viewer {
+							return "viewers may not"
+						}
+						return ""
+					}
+				}
+				if _, _, err := w.engine.Open(t.Context(), r, nil); err != nil {
 					continue // what is refused is not open
 				}
 			}

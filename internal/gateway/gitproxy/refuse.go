@@ -46,7 +46,7 @@ func (x *exchange) refusePush(err error, wanted commands) error {
 
 // refuseRefs answers a push of which a ref was refused before its pack was read.
 func (x *exchange) refuseRefs(j *judge, wanted commands, lease *access.Lease, farewell *gateway.Farewell) error {
-	x.whole(x.atOnce(wanted, j.first(wanted), rejection(wanted, j.reason)))
+	x.whole(atOnce(wanted, j.first(wanted), rejection(wanted, j.reason)))
 	x.drain(lease)
 	if !lease.Reason().IsZero() {
 		return farewell.Abort(lease)
@@ -55,7 +55,7 @@ func (x *exchange) refuseRefs(j *judge, wanted commands, lease *access.Lease, fa
 }
 
 // atOnce puts a text before a report, since git reads a report only when it has sent all of its pack.
-func (x *exchange) atOnce(wanted commands, text string, report []byte) []byte {
+func atOnce(wanted commands, text string, report []byte) []byte {
 	if !wanted.band || !wanted.report {
 		return report
 	}
@@ -76,7 +76,7 @@ func (x *exchange) cutPush(reason access.Reason, lease *access.Lease, farewell *
 			x.whole(appendPacket(nil, "ERR "+text))
 		}
 	} else {
-		x.whole(x.atOnce(wanted, text, rejection(wanted, same(text))))
+		x.whole(atOnce(wanted, text, rejection(wanted, same(text))))
 	}
 	x.drain(lease)
 	return farewell.Abort(lease)

@@ -14,6 +14,7 @@ import (
 // judge decides on each ref of a push before anything of it is forwarded. One judge serves one push.
 type judge struct {
 	ask     func(identity.Action) error
+	would   func(identity.Action) bool // what ask would answer, unrecorded
 	repo    project.Repository
 	answers map[identity.Action]error // what was asked, once
 	refused map[string]string         // ref to why not
@@ -22,6 +23,11 @@ type judge struct {
 
 func (x *exchange) judge(lease *access.Lease) *judge {
 	return &judge{
+		would: func(a identity.Action) bool {
+			request := lease.Request
+			request.Action, request.Stands = a, nil
+			return x.c.Access.Explain(x.r.Context(), request).Effect == access.Allow
+		},
 		ask:  func(a identity.Action) error { return lease.Ask(a, x.resource) },
 		repo: x.repo, answers: map[identity.Action]error{identity.RepoWrite: nil}, refused: map[string]string{},
 	}
@@ -45,12 +51,11 @@ func (j *judge) updates(all []update) {
 			if err = j.may(action, rule.Push, "push", by); err != nil {
 				break
 			}
-			forced := j.may(identity.RepoForce, rule.Force, "force", by)
-			if forced != nil && !tag {
+			if !tag && !j.could(identity.RepoForce, rule.Force) {
 				j.unsure = append(j.unsure, u)
 				continue
 			}
-			err = forced
+			err = j.may(identity.RepoForce, rule.Force, "force", by)
 		}
 		j.refuse(u, err)
 	}
@@ -89,6 +94,11 @@ func (j *judge) may(action identity.Action, who project.Who, verb string, by pro
 		}
 	}
 	return nil
+}
+
+// could is may without words and without a denial in the audit log: nobody has tried yet.
+func (j *judge) could(action identity.Action, who project.Who) bool {
+	return who != project.Nobody && j.would(action) && (who != project.Maintainers || j.would(identity.RepoMaintain))
 }
 
 func (j *judge) answer(action identity.Action) error {

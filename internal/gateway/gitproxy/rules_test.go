@@ -52,6 +52,9 @@ func TestRulesForRefs(t *testing.T) {
 	if upstream("main") != head {
 		t.Fatal("a push forward did not come to the upstream")
 	}
+	if n := len(s.Audit.Find(identity.RepoMaintain, audit.Denied)); n != 0 {
+		t.Errorf("a push forward is %d denials in the audit log", n)
+	}
 	ada.must("reset", "--quiet", "--hard", "HEAD~2")
 	other := commit(ada, "Sideways")
 	refused(ada, "only maintainers may force it", "--force", "origin", "main")

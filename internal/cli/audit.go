@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -236,6 +238,9 @@ To check an export against copied checkpoints, copy those first and export then.
 			}
 			r := a.operator()
 			defer r.Close()
+			if file == "" && terminal(a.c.Stdout) {
+				return a.exportToTerminal(func(to io.Writer) error { return r.ExportAuditFrom(cmd.Context(), from, to) })
+			}
 			if file == "" {
 				return r.ExportAuditFrom(cmd.Context(), from, a.c.Stdout)
 			}
@@ -251,6 +256,26 @@ To check an export against copied checkpoints, copy those first and export then.
 	cmd.Flags().Int64Var(&from, "from", 0, "begin at this `seq`; the lines then begin with what the tree was up to there")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"jsonl"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// exportToTerminal shows an export's lines to a person: what could command the terminal is escaped, so these lines are
+// not for verifying.
+func (a *app) exportToTerminal(export func(io.Writer) error) error {
+	from, to := io.Pipe()
+	go func() { to.CloseWithError(export(to)) }()
+	lines := bufio.NewReader(from)
+	for {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			a.out.line("%s", strings.TrimSuffix(line, "\n"))
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // showEvent writes an entry as a line.

@@ -90,9 +90,10 @@ func TestBackupAndRestore(t *testing.T) {
 			if err != nil || len(events) == 0 {
 				t.Errorf("%v %v", events, err)
 			}
-			if out, ok := w.lanyard("audit", "search", "--socket", filepath.Join(b.data, "lanyard.sock"), "--action", "data:restore", "--json"); !ok || !strings.Contains(out, "data:restore") {
-				t.Errorf("the log does not say that data was restored: %s", out)
-			}
+			w.eventually("the log says that data was restored", func() bool {
+				out, ok := w.lanyard("audit", "search", "--socket", filepath.Join(b.data, "lanyard.sock"), "--action", "data:restore", "--json")
+				return ok && strings.Contains(out, "data:restore")
+			})
 			b.end(syscall.SIGTERM)
 			if to == sqlite { // what happened after the backup is missing, and the checkpoints of that time say so
 				if out, ok := w.lanyard("audit", "verify", "--data", b.data, "--checkpoint", checkpoints); ok {

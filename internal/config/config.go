@@ -42,6 +42,7 @@ type Config struct {
 
 	GitHub []connection.App
 
+	TLS TLS // zero: a proxy in front speaks TLS
 	// TrustedProxies are in front of Lanyard, and are believed where requests came from.
 	TrustedProxies []netip.Prefix
 

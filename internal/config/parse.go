@@ -22,9 +22,8 @@ type parser struct {
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
 		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "sessions", "step_up", "directory",
-		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "github",
+		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "tls", "github",
 	}, map[string]string{
-		"tls":             "is not supported yet; remove it and let a proxy in front speak TLS",
 		"oidc": "", "tokens": "", "classes": "",
 		"encryption_key": inPlace + "encryption_key_file",
 	})
@@ -61,6 +60,7 @@ func (p *parser) root(m source.Mapping) {
 	p.gitHub(m)
 	p.runtimes(m)
 	p.trustedProxies(m)
+	p.tls(m)
 	p.domains(m)
 	c.Projects = p.folder(m, "projects")
 	c.Policies = p.folder(m, "policies")

@@ -75,7 +75,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			keys, err := config.ReadEncryptionKeys(c.EncryptionKeyFile)
 			return keys.Keys, err
 		},
-		WorkspaceDomain: c.Workspaces, AppDomain: c.Apps, TrustedProxies: c.TrustedProxies,
+		WorkspaceDomain: c.Workspaces, AppDomain: c.Apps, TrustedProxies: c.TrustedProxies, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
 		Tenant: signin.Tenant{
 			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, ClientSecret: secret,
 		},

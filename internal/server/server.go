@@ -52,6 +52,8 @@ type Options struct {
 	WorkspaceDomain string                   // below which terminals have their hosts
 	AppDomain       string                   // below which apps have their sites; empty: they have none
 	TrustedProxies  []netip.Prefix           // whose X-Forwarded-For is believed
+	CertFile        string                   // of TLS, with KeyFile; empty: a proxy in front speaks it
+	KeyFile         string
 
 	Tenant        signin.Tenant
 	TokenURL      string // the tenant's v2.0 token endpoint
@@ -123,15 +125,16 @@ type Server struct {
 	apps       appHosts
 	left       *departures
 
-	sites    []web.Site
-	front    *hosts
-	watch    watch
-	listener *perAddress
-	follower atomic.Pointer[feed.Follower]
-	stopping atomic.Bool
-	lock     *os.File // of the data folder
-	socket   net.Listener
-	operator http.Handler
+	sites       []web.Site
+	front       *hosts
+	watch       watch
+	listener    *perAddress
+	certificate *certificate // nil: TLS is spoken in front
+	follower    atomic.Pointer[feed.Follower]
+	stopping    atomic.Bool
+	lock        *os.File // of the data folder
+	socket      net.Listener
+	operator    http.Handler
 }
 
 // New opens the store, loads what is in it, and makes all parts. Nothing is served before Run.
@@ -147,6 +150,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}()
 	if s.terminals, err = newTerminalHosts(o.URL, o.WorkspaceDomain); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
+	}
+	if o.CertFile != "" {
+		if s.certificate, err = newCertificate(o.CertFile, o.KeyFile, s.log); err != nil {
+			return nil, err
+		}
 	}
 	if s.apps, err = newAppHosts(o.URL, o.AppDomain); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
@@ -241,7 +249,12 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 			}
 		})
 	}
-	serve(pages, s.listener)
+	var listener net.Listener = s.listener
+	if s.certificate != nil {
+		listener = tls.NewListener(s.listener, s.certificate.config())
+		run(base, s.certificate.run)
+	}
+	serve(pages, listener)
 	serve(operator, s.socket)
 	if s.watch.records != nil {
 		run(base, s.watch.records.Run)

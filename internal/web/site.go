@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -226,6 +227,9 @@ func LeaseFrom(ctx context.Context) *access.Lease {
 
 // WithConn keeps the connection for ConnFrom; it is an http.Server's ConnContext.
 func WithConn(ctx context.Context, c net.Conn) context.Context {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn() // closing it waits for nobody
+	}
 	return context.WithValue(ctx, connKey{}, c)
 }
 

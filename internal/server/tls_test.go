@@ -1,0 +1,123 @@
+package server
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+// issue writes a certificate for a host, and returns who trusts it.
+func issue(t *testing.T, certFile, keyFile, host string, at time.Time) *x509.CertPool {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(at.UnixNano()), DNSNames: []string{host}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: plain}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool := x509.NewCertPool()
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.AddCert(cert)
+	return pool
+}
+
+// TestTLS: browsers agree on HTTP/2, and a certificate that was renewed is shown without a restart.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	const host = "lanyard.example.test"
+	roots := issue(t, certFile, keyFile, host, time.Unix(1_000_000, 0))
+	c, err := newCertificate(certFile, keyFile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := make(chan net.Conn, 16)
+	s := newHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { conns <- web.ConnFrom(r.Context()) }), slog.New(slog.DiscardHandler))
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(tls.NewListener(l, c.config())) }()
+	defer func() {
+		s.Close()
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	get := func(roots *x509.CertPool, http2 bool) (*http.Response, error) {
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, Protocols: new(http.Protocols),
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, l.Addr().String())
+			}}
+		defer transport.CloseIdleConnections()
+		transport.Protocols.SetHTTP1(true)
+		transport.Protocols.SetHTTP2(http2)
+		resp, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get("https://" + host + "/")
+		if err == nil {
+			resp.Body.Close()
+		}
+		return resp, err
+	}
+	for http2, want := range map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"} {
+		resp, err := get(roots, http2)
+		if err != nil || resp.Proto != want {
+			t.Fatalf("%v %v", resp, err)
+		}
+		if _, wrapped := (<-conns).(*tls.Conn); wrapped { // closing that waits for the peer to take an alert
+			t.Error("a cut would close the connection by TLS's own goodbye")
+		}
+	}
+	renewed := issue(t, certFile, keyFile, host, time.Unix(2_000_000, 0))
+	if changed, err := c.look(); !changed || err != nil {
+		t.Fatalf("%v %v", changed, err)
+	}
+	if _, err := get(renewed, true); err != nil {
+		t.Errorf("after it was renewed: %v", err)
+	}
+	if err := os.WriteFile(keyFile, []byte("half written"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := c.look(); changed || err == nil {
+		t.Error("half a key was taken")
+	}
+	if _, err := get(renewed, true); err != nil {
+		t.Errorf("while the key is half written: %v", err)
+	}
+	if _, err := newCertificate(filepath.Join(dir, "absent"), keyFile, c.log); err == nil {
+		t.Error("a certificate that is absent was read")
+	}
+}

@@ -221,7 +221,7 @@ func (l *loadRole) mix(ctx context.Context, o mixOrder) (m mixed, err error) {
 						return
 					}
 					requests.Add(1)
-					time.Sleep(2 * time.Millisecond)
+					time.Sleep(5 * time.Millisecond)
 				}
 			})
 		}

@@ -86,7 +86,7 @@ func (r *response) finish(sink observe.Sink, meter *observe.Site) {
 		c.User = r.who.User.String()
 	}
 	c.Session = string(r.who.Session)
-	c.Workspace = string(r.who.Workspace)
+	c.Agent, c.Workspace = r.who.Agent, string(r.who.Workspace)
 	sink.End(c)
 }
 

@@ -68,6 +68,9 @@ func (s *server) ask(w http.ResponseWriter, r *http.Request) error {
 		case x.Effect != access.Approval:
 			return x.Err(request)
 		}
+		if _, ok := s.c.Access.Facts().Directory.Group(x.Approvers); !ok {
+			return problem.New(problem.Conflict, "Nobody can approve this: the policy names the group %s, which is not in the directory. Tell who keeps the policies.", x.Approvers)
+		}
 		q, err := s.c.Grants.Ask(r.Context(), grant.Request{
 			User: who.User, Action: action, Resource: on, Approvers: x.Approvers, Why: a.Why, For: wanted,
 		}, s.event(r, a.Action, on))

@@ -267,6 +267,10 @@ func TestWhatCannotBeAskedFor(t *testing.T) {
 			t.Errorf("%s: %d, %v", c.name, status(err), err)
 		}
 	}
+	w.change(directory.Change{AsOf: time.Now(), GoneGroups: []identity.GroupID{leads}})
+	if err := ask(ada, func(*api.Ask) {}); status(err) != http.StatusConflict || !strings.Contains(err.Error(), "not in the directory") {
+		t.Errorf("of a group that is gone: %v", err)
+	}
 	hidden := ask(mallory, func(*api.Ask) {})
 	absent := ask(mallory, func(a *api.Ask) { a.Resource = "https://git.example.test/payments/none" })
 	if strings.ReplaceAll(hidden.Error(), legacyURL, "X") != strings.ReplaceAll(absent.Error(), "https://git.example.test/payments/none", "X") {

@@ -61,7 +61,8 @@ type Answer struct {
 	By    identity.UserID
 	Words string
 	For   time.Duration // Approve: shorter than asked for; 0: as asked for
-	// Check is asked last, with the request as it is then: an error refuses. It must not wait.
+	// Check is asked before anything is stored, and once more when an approval is in force: an error refuses. It must not
+	// wait.
 	Check func(Request) error
 	Event audit.Event // what the caller knows of who answers
 }
@@ -138,8 +139,15 @@ func (m *Manager) decide(ctx context.Context, id identity.GrantID, to State, a A
 		return q, unwritten(err)
 	}
 	m.note(q)
-	if len(grants) > 0 {
-		m.publish(grants, seq)
+	if len(grants) == 0 {
+		return q, nil
+	}
+	m.publish(grants, seq)
+	// What the check looks at may have changed while the store was waited for. Whoever changed it has published that
+	// before we look again, or will end the grant that it finds.
+	if err := a.Check(q); err != nil {
+		m.Revoke(ctx, id, "who approved it could no longer do so when it came into force", a.Event)
+		return q, err
 	}
 	return q, nil
 }

@@ -100,6 +100,16 @@ func TestAttackHabitNobodyApprovesForThemselves(t *testing.T) {
 	if _, err := m.Approve(t.Context(), q.ID, left); problem.KindOf(err) != problem.Denied {
 		t.Errorf("an approver who left the group: %v", err)
 	}
+	checks := 0
+	left.Check = func(grant.Request) error { // while the store is waited for
+		if checks++; checks > 1 {
+			return problem.New(problem.Denied, "not in the group any more")
+		}
+		return nil
+	}
+	if _, err := m.Approve(t.Context(), q.ID, left); problem.KindOf(err) != problem.Denied {
+		t.Errorf("an approver who left the group in between: %v", err)
+	}
 	if m.may() {
 		t.Error("it was given")
 	}

@@ -102,10 +102,11 @@ func LocalPath(s string) (string, error) {
 		}
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Host != "" || u.Scheme != "" {
+	// What has to be spelt anew could come to mean something else: `/%2fevil.example.test/"` would become `//evil.example.test/%22`.
+	if err != nil || u.Host != "" || u.Scheme != "" || u.RequestURI() != s {
 		return "", bad
 	}
-	return u.RequestURI(), nil
+	return s, nil
 }
 
 // SetCookie sets a cookie of Lanyard's own kind: for this host alone, not for scripts. Life in seconds; 0 is for as

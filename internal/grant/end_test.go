@@ -86,6 +86,25 @@ func TestKilledBetweenStoringAndPublishing(t *testing.T) {
 	})
 }
 
+// TestLoadEndsWhatWasEndedElsewhere loads again at a replica that missed the entry of an ending.
+func TestLoadEndsWhatWasEndedElsewhere(t *testing.T) {
+	onBoth(t, func(t *testing.T, db storetest.Database) {
+		one := newReplica(t, db, "one")
+		id := given(t, one)
+		two := newReplica(t, db, "two")
+		two.Revoke(t.Context(), id, "ended elsewhere", event())
+		if !one.may() {
+			t.Fatal("one heard of it")
+		}
+		if err := one.Load(t.Context()); err != nil || one.may() {
+			t.Errorf("it holds still: %v", err)
+		}
+		if was, ok := one.Set().Ended(id); !ok || was.EndedWhy != "ended elsewhere" {
+			t.Errorf("why: %+v", was)
+		}
+	})
+}
+
 // TestLeavingEndsAll ends everything a person holds.
 func TestLeavingEndsAll(t *testing.T) {
 	m := newReplica(t, storetest.SQLite(t), "one")

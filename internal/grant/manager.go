@@ -62,16 +62,51 @@ func (m *Manager) Set() *Set { return m.set.Load() }
 // kept is how long decided requests are listed.
 const kept = 7 * 24 * time.Hour
 
-// Load reads requests and grants from the store and publishes them.
+// Load reads requests and grants from the store and publishes them. What was ended elsewhere since an earlier Load, and
+// not heard of, ends here.
 func (m *Manager) Load(ctx context.Context) error {
+	m.writing.Lock() // so that what is read is not older than what is given here meanwhile
+	defer m.writing.Unlock()
 	requests, grants, seq, err := m.c.Rows.LoadGrants(ctx, m.c.Now().Add(-kept))
 	if err != nil {
 		return fmt.Errorf("load grants: %w", err)
 	}
 	now := m.c.Now()
+	gone, err := m.unheard(ctx, grants, now)
+	if err != nil {
+		return err
+	}
 	m.note(requests...)
+	grants = append(grants, gone...)
 	m.publish(slices.DeleteFunc(grants, func(g Grant) bool { return !now.Before(g.Until) }), seq)
 	return nil
+}
+
+// unheard reads again the grants that hold here and are not among those that the store says hold.
+func (m *Manager) unheard(ctx context.Context, stored []Grant, now time.Time) ([]Grant, error) {
+	var ids []string
+	var list []Grant
+	for _, g := range m.Set().Every() {
+		if g.Live(now) && !slices.ContainsFunc(stored, func(s Grant) bool { return s.ID == g.ID }) {
+			ids, list = append(ids, string(g.ID)), append(list, *g)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	_, read, err := m.c.Rows.ReadGrants(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read ended grants: %w", err)
+	}
+	for i := range list {
+		list[i].Ended, list[i].EndedWhy = now, "it is not in the database"
+		for _, g := range read {
+			if g.ID == list[i].ID && !g.Ended.IsZero() {
+				list[i] = g
+			}
+		}
+	}
+	return list, nil
 }
 
 // Follow applies what another replica changed.

@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"internal/source"}, // findings with their place; knows nothing of Lanyard
 	{"internal/identity", "internal/problem", "internal/observe"},
 	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/tunnel", "internal/tunnel/agentapi"},
-	{"internal/directory", "internal/session", "internal/project", "internal/grant", "internal/policy/cases"},
+	{"internal/audit/ship", "internal/directory", "internal/session", "internal/project", "internal/grant", "internal/policy/cases"},
 	{"internal/access"},
 	{"internal/web"},
 	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway"},
@@ -37,7 +37,7 @@ var layers = [][]string{
 var also = map[string][]string{
 	"internal/apiserver":         {"api"},
 	"internal/server":            {"internal/config"},
-	"internal/dev":               {"internal/server", "internal/dev/gitserver", "internal/dev/ledger"},
+	"internal/dev":               {"internal/config", "internal/server", "internal/dev/gitserver", "internal/dev/ledger"},
 	"internal/cli":               {"internal/config", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
 	"internal/cli/remote":        {"internal/cli/browser"},
 	"internal/cli/tour":          {"internal/cli/remote", "internal/cli/browser"},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
@@ -213,6 +214,9 @@ func endRestored(ctx context.Context, tx *sql.Tx) error {
 	}{
 		{`UPDATE sign_ins SET ended = $1, ended_why = $2, refresh = $3 WHERE ended = 0`, []any{now, RestoredWhy, []byte{}}},
 		{`UPDATE sessions SET ended = $1, ended_why = $2 WHERE ended = 0`, []any{now, RestoredWhy}},
+		{`UPDATE grants SET ended = $1, ended_why = $2 WHERE ended = 0`, []any{now, RestoredWhy}},
+		{`UPDATE grant_requests SET decision = $1, decided = $2, words = $3 WHERE decision = $4`,
+			[]any{string(grant.Withdrawn), now, RestoredWhy, string(grant.Pending)}},
 		{`UPDATE directory_state SET as_of = 0`, nil},
 		{`DELETE FROM directory_cursors`, nil},
 	} {

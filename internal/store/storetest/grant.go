@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/store"
 )
 
 func request(user int) grant.Request {
@@ -87,6 +89,33 @@ func grantsRoundTrip(t *testing.T, db Database) {
 	requests, list, err = s.ReadGrants(ctx, []string{string(q.ID), string(other.ID), string(old.ID), string(over.ID), string(part.ID)})
 	if err != nil || len(requests) != 2 || len(list) != 2 {
 		t.Errorf("left are %+v, %+v, %v", requests, list, err)
+	}
+}
+
+// restoredGrantsEnd brings no grant back that may have been revoked since the backup, and no question that may have been
+// refused.
+func restoredGrantsEnd(t *testing.T, db Database) {
+	ctx := t.Context()
+	s := db.Open(t, "one")
+	q := request(1)
+	if _, err := s.SaveRequest(ctx, q, entry(feed.Grants)); err != nil {
+		t.Fatal(err)
+	}
+	g := grantOf(request(2))
+	if _, err := s.SaveGrants(ctx, []grant.Grant{g}, entry(feed.Grants)); err != nil {
+		t.Fatal(err)
+	}
+	var backup bytes.Buffer
+	if _, err := s.Backup(ctx, &backup); err != nil {
+		t.Fatal(err)
+	}
+	into := fresh(t, db).Open(t, "two")
+	if _, err := into.Restore(ctx, &backup, audit.Event{Time: now(), Action: "restore"}); err != nil {
+		t.Fatal(err)
+	}
+	requests, grants, err := into.ReadGrants(ctx, []string{string(q.ID), string(g.ID)})
+	if err != nil || len(requests) != 1 || requests[0].Decision != grant.Withdrawn || len(grants) != 1 || grants[0].EndedWhy != store.RestoredWhy {
+		t.Errorf("%+v, %+v, %v", requests, grants, err)
 	}
 }
 

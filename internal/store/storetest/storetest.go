@@ -81,6 +81,7 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"Connections", connectionsRoundTrip},
 		{"Grants", grantsRoundTrip},
 		{"OneDecides", oneDecides},
+		{"RestoredGrantsEnd", restoredGrantsEnd},
 		{"EndedStaysEnded", endedStaysEnded},
 		{"Once", onceOnly},
 		{"OnceByTwo", onceByTwo},

@@ -251,6 +251,11 @@ func TestAttack20CachedWhileFactsChange(t *testing.T) {
 		}
 		l.End()
 	}
+	for i := range w.engine.index.shards {
+		if first := w.engine.index.shards[i].first; first != nil {
+			t.Errorf("the index still has %s of %s", first.lease.Request.Action, first.user)
+		}
+	}
 	if n := w.engine.Defects(); n != 0 {
 		t.Errorf("%d leases were only closed by the recheck", n)
 	}

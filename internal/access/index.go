@@ -44,13 +44,24 @@ func indexed(r *Request) (a, b identity.UserID, two bool) {
 	return a, b, !b.IsZero() && b != a
 }
 
+// add puts a lease where it can be found. It may be found, and cut, before add returns: both links are complete before
+// the first is in, and what was cut in between is taken out again.
 func (x *index) add(l *Lease) {
 	a, b, two := indexed(&l.Request)
 	l.links[0] = link{lease: l, user: a, in: x.shard(a)}
-	l.links[0].add()
 	if two {
 		l.links[1] = link{lease: l, user: b, in: x.shard(b)}
-		l.links[1].add()
+	}
+	for i := range l.links {
+		if l.links[i].in != nil {
+			l.links[i].add()
+		}
+	}
+	l.mu.Lock()
+	closed := l.closed
+	l.mu.Unlock()
+	if closed {
+		x.remove(l)
 	}
 }
 

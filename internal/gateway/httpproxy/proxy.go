@@ -81,7 +81,7 @@ func (x *exchange) open(ctx context.Context) (context.Context, error) {
 		request.Detail = map[string]any{"method": x.in.Method, "path": x.path}
 	}
 	ctx, lease, err := x.c.Access.Open(ctx, request, x.cut)
-	if problem.KindOf(err) == problem.NotFound {
+	if err != nil && problem.KindOf(err) == problem.NotFound {
 		err = absent(x.app.Name, err)
 	}
 	x.lease = lease

@@ -80,6 +80,22 @@ func (f *Follower) Behind() time.Duration {
 	return time.Since(f.start) - time.Duration(at)
 }
 
+// Reach returns when everything that was committed before the call is handled, or with ctx's error.
+func (f *Follower) Reach(ctx context.Context) error {
+	asked := int64(time.Since(f.start))
+	f.Wake()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for f.currency.Load() < asked {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
 // Lag is how many committed entries are not handled.
 func (f *Follower) Lag(ctx context.Context) (Seq, error) {
 	head, err := f.c.Source.FeedHead(ctx)

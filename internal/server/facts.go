@@ -35,6 +35,7 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	s.left = &departures{wake: make(chan struct{}, 1), users: map[identity.UserID]struct{}{}, end: s.depart}
 	s.sessions = session.NewManager(session.Config{
 		Rows: s.store, Idle: o.Idle, Lifetime: o.Lifetime, Shared: s.shared(), Log: s.log,
+		Reach: func(ctx context.Context) error { return s.follower.Load().Reach(ctx) },
 		Publish: func(set *session.Set, users []identity.UserID, seq feed.Seq) {
 			s.engine.Publish(func(f access.Facts) access.Facts {
 				f.Sessions = set

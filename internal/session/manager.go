@@ -41,8 +41,10 @@ type Config struct {
 	Lifetime time.Duration // of a sign-in, from its authentication
 	// Shared says that other processes make sessions on the same rows: one that is not known here is looked up.
 	Shared bool
-	Log    *slog.Logger
-	Now    func() time.Time // nil: time.Now
+	// Reach returns when what other processes had committed before is known here, or with ctx's error. Wanted when Shared.
+	Reach func(context.Context) error
+	Log   *slog.Logger
+	Now   func() time.Time // nil: time.Now
 }
 
 // Manager begins and ends sign-ins and sessions. What ends access is published first and written when it can be;
@@ -291,8 +293,28 @@ func (m *Manager) ended(row *SignIn, why string) SignIn {
 	return ended
 }
 
-// take publishes first: access ends whether or not the store can be written, and also while a sign-in waits for it.
+// reachWithin bounds how long an ending waits for what other replicas did before it.
+const reachWithin = 2 * time.Second
+
+// take ends what is known here, and then what another replica had made before and this one had not heard of yet.
 func (m *Manager) take(ctx context.Context, choose func(*Set) ([]SignIn, []Session), events ...audit.Event) Ended {
+	done := m.takeKnown(ctx, choose, events...)
+	if !m.c.Shared || done.Unrecorded {
+		return done
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reachWithin)
+	defer cancel()
+	if err := m.c.Reach(ctx); err != nil {
+		m.c.Log.Error("what other replicas know of was perhaps not ended", "error", err)
+		done.Unrecorded = true
+		return done
+	}
+	more := m.takeKnown(ctx, choose, events...)
+	return Ended{done.SignIns + more.SignIns, done.Sessions + more.Sessions, more.Unrecorded}
+}
+
+// takeKnown publishes first: access ends whether or not the store can be written, and also while a sign-in waits for it.
+func (m *Manager) takeKnown(ctx context.Context, choose func(*Set) ([]SignIn, []Session), events ...audit.Event) Ended {
 	m.showing.Lock()
 	signIns, sessions := choose(m.Set())
 	if len(signIns)+len(sessions) == 0 {

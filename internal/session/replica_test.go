@@ -31,10 +31,45 @@ func (c *counting) SessionBySecret(ctx context.Context, secret [32]byte) ([]sess
 // other is a second replica on the same rows.
 func (w *world) other() (*session.Manager, *counting) {
 	rows := &counting{Rows: w.rows}
-	return session.NewManager(session.Config{
+	var m *session.Manager
+	m = session.NewManager(session.Config{
 		Rows: rows, Publish: func(*session.Set, []identity.UserID, feed.Seq) {}, Idle: time.Hour, Lifetime: 12 * time.Hour,
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.clock }, Shared: true,
-	}), rows
+		Reach: func(ctx context.Context) error { // what the follower would have handled by then
+			signIns, sessions, seq, err := w.rows.LoadSessions(ctx)
+			if err != nil {
+				return err
+			}
+			e := feed.Entry{Topic: feed.Sessions, Seq: seq}
+			for i := range signIns {
+				e.Keys = append(e.Keys, string(signIns[i].ID))
+			}
+			for i := range sessions {
+				e.Keys = append(e.Keys, string(sessions[i].ID))
+			}
+			return m.Follow(ctx, e)
+		},
+	})
+	return m, rows
+}
+
+// TestAttack18RevokedBeforeItWasHeardOf: what another replica made before a revocation ends by it, also when this one had
+// not heard of it yet.
+func TestAttack18RevokedBeforeItWasHeardOf(t *testing.T) {
+	w := newWorld(t)
+	m, _ := w.other()
+	made, cookie := w.begin(t)
+	if done := m.EndUser(t.Context(), made.User, "it was revoked", audit.Event{}); done.SignIns != 1 || done.Unrecorded {
+		t.Fatalf("ended %+v", done)
+	}
+	if _, _, dead := m.Set().Live(made.ID, w.clock); dead != "it was revoked" {
+		t.Errorf("here it is %q", dead)
+	}
+	third, _ := w.other()
+	door := session.Identifier{Sessions: third, Now: func() time.Time { return w.clock }}
+	if who, err := door.Cookie(with(cookie), site); err != nil || who.Session != "" {
+		t.Errorf("a third replica lets in %v, %v", who, err)
+	}
 }
 
 func with(cookie string) *http.Request {

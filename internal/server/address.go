@@ -9,17 +9,18 @@ import (
 )
 
 // perAddress bounds how many connections one address has open, so that nobody takes the descriptors of all. What comes
-// from this machine is not bounded: it is the operator's own, or a proxy's that stands for everybody.
+// from this machine or a trusted proxy is not bounded: it is the operator's own, or stands for everybody.
 type perAddress struct {
 	net.Listener
 	most    int
+	trusted proxies
 	mu      sync.Mutex // taken when a connection begins and when it ends
 	open    map[netip.Prefix]int
 	refused atomic.Int64
 }
 
-func newPerAddress(l net.Listener, most int) *perAddress {
-	return &perAddress{Listener: l, most: most, open: map[netip.Prefix]int{}}
+func newPerAddress(l net.Listener, most int, trusted proxies) *perAddress {
+	return &perAddress{Listener: l, most: most, trusted: trusted, open: map[netip.Prefix]int{}}
 }
 
 // Accept implements net.Listener. A connection too many is closed at once.
@@ -30,7 +31,7 @@ func (p *perAddress) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		from, bounded := addressOf(c.RemoteAddr().String())
-		if !bounded || p.most == 0 {
+		if !bounded || p.most == 0 || p.believed(c) {
 			return c, nil
 		}
 		if p.enter(from) {
@@ -39,6 +40,11 @@ func (p *perAddress) Accept() (net.Conn, error) {
 		p.refused.Add(1)
 		c.Close()
 	}
+}
+
+func (p *perAddress) believed(c net.Conn) bool {
+	peer, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	return err == nil && p.trusted.trusts(peer.Addr())
 }
 
 func (p *perAddress) enter(from netip.Prefix) bool {

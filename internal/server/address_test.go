@@ -3,6 +3,7 @@ package server
 import (
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -30,7 +31,7 @@ func (l listener) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestAttack33OneAddressTakesNotAllConnections(t *testing.T) {
 	inner := listener{make(chan net.Conn, 16)}
-	l := newPerAddress(inner, 2)
+	l := newPerAddress(inner, 2, proxies{netip.MustParsePrefix("192.0.2.9/32"), netip.MustParsePrefix("2001:db8::9/128")})
 	dial := func(ip string) (ours, theirs net.Conn) {
 		ours, theirs = net.Pipe()
 		inner.next <- from{theirs, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}}
@@ -64,9 +65,11 @@ func TestAttack33OneAddressTakesNotAllConnections(t *testing.T) {
 	accept().Close()
 	second.Close()
 	other.Close()
-	for range 5 { // this machine's own are not counted
-		dial("127.0.0.1")
-		defer accept().Close()
+	for range 5 { // this machine's own are not counted, nor a trusted proxy's
+		for _, ip := range []string{"127.0.0.1", "192.0.2.9", "2001:db8::9"} {
+			dial(ip)
+			defer accept().Close()
+		}
 	}
 	if len(l.open) != 0 {
 		t.Errorf("still counted: %v", l.open)

@@ -142,7 +142,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.HTTP == nil {
 		o.HTTP = tenantClient()
 	}
-	s := &Server{options: o, log: o.Log, origin: random(), listener: newPerAddress(o.Listener, o.Connections)}
+	s := &Server{options: o, log: o.Log, origin: random(), listener: newPerAddress(o.Listener, o.Connections, o.TrustedProxies)}
 	defer func() {
 		if err != nil {
 			s.shut()

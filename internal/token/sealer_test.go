@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestSealerWithSeveralKeys: what one key sealed opens while another takes its place, also what was sealed before keys
+// Row 33 of the list of attacks: what one key sealed opens while another takes its place, also what was sealed before keys
 // had IDs, and no longer when it is gone.
-func TestSealerWithSeveralKeys(t *testing.T) {
+func TestAttack33SealedAcrossARotation(t *testing.T) {
 	old, next := NewSealingKey(), NewSealingKey()
 	block, err := aes.NewCipher(old)
 	if err != nil {

@@ -42,6 +42,13 @@ func newCopies(c Config) *copies {
 	return all
 }
 
+// close ends idle connections.
+func (c *copies) close() {
+	for _, r := range c.remotes {
+		r.Client.CloseIdleConnections()
+	}
+}
+
 // problem is what is wrong with the copies; empty when all hold the newest checkpoint, or soon will.
 func (c *copies) problem() string {
 	c.mu.Lock()

@@ -105,6 +105,7 @@ func (l *Log) Run(ctx context.Context) error {
 	l.lead(last)
 	l.index(last)
 	l.leader.resign(last)
+	l.leader.copies.close()
 	return nil
 }
 

@@ -27,7 +27,10 @@ func (s *Server) openAudit(ctx context.Context) error {
 		Rows: s.store, Signer: signer, Holder: s.origin, Copies: o.CheckpointCopies, Retention: o.Audit.Retention, Log: s.log,
 	}
 	for _, r := range o.Audit.Remotes {
-		c.Remotes = append(c.Remotes, audit.Remote{URL: r.URL, Bearer: bearer(r.BearerFile), Client: http.DefaultClient})
+		c.Remotes = append(c.Remotes, audit.Remote{URL: r.URL, Bearer: bearer(r.BearerFile), Client: &http.Client{
+			Transport:     http.DefaultTransport.(*http.Transport).Clone(),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}})
 	}
 	for _, x := range o.Audit.Exports {
 		receiver, err := ship.New(ship.Config{

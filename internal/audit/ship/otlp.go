@@ -22,6 +22,12 @@ type collector struct {
 	client *http.Client
 }
 
+// Close ends idle connections.
+func (c *collector) Close() error {
+	c.client.CloseIdleConnections()
+	return nil
+}
+
 func (c *collector) Name() string          { return c.c.Name }
 func (c *collector) Settle() time.Duration { return 0 }
 

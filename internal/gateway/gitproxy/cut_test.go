@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
@@ -114,9 +115,9 @@ func TestManyLargeClonesAreWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := s.serve(t, gatewaytest.Ada) + "/payments/large"
-	clones := 50
-	if testing.Short() {
-		clones = 5
+	clones := 8 // a proxy without full duplex cuts 4 of 50; TestAnswerThatBeginsBeforeTheRequestEnds finds it at once
+	if os.Getenv("LANYARD_SLOW") != "" {
+		clones = 50
 	}
 	for range clones {
 		c := newClient(t)

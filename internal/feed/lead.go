@@ -22,6 +22,8 @@ type LeadConfig struct {
 	// Alone says that no other process is at work when this one begins: its first term is taken at once, from one that
 	// ended without giving up.
 	Alone bool
+	// Gone reports whether a holder has certainly ended, such as an earlier process of the same data folder; nil: unknown.
+	Gone func(holder string) bool
 	// Gained is called before the new term is in use: what this process still has in mind from an earlier term is to be
 	// forgotten. With an error the term is given up. nil: nothing.
 	Gained func(context.Context) error
@@ -72,7 +74,8 @@ func (l *Lead) Try(ctx context.Context) (bool, error) {
 	if now != l.watched {
 		l.watched, l.since = now, time.Now()
 	}
-	if now.Holder != "" && !(l.c.Alone && !l.had) && time.Since(l.since) < takeOverAfter {
+	gone := now.Holder == "" || l.c.Alone && !l.had || l.c.Gone != nil && l.c.Gone(now.Holder)
+	if !gone && time.Since(l.since) < takeOverAfter {
 		return false, nil
 	}
 	taken, ok, err := l.c.Terms.TakeTerm(ctx, now, l.c.Holder)

@@ -55,8 +55,10 @@ func (s *Server) join(ctx context.Context) (err error) {
 	if !s.shared() { // nobody watches
 		beat = time.Minute
 	}
+	holder := r.node + "/" + s.origin
 	r.lead = feed.NewLead(feed.LeadConfig{
-		Terms: s.store, Work: "installation", Holder: s.origin, Alone: !s.shared(), Beat: beat, Log: s.log,
+		Terms: s.store, Work: "installation", Holder: holder, Alone: !s.shared(), Beat: beat, Log: s.log,
+		Gone: func(other string) bool { return other != holder && strings.HasPrefix(other, r.node+"/") }, // this folder is locked
 		Gained: func(ctx context.Context) error {
 			if s.directory == nil { // at the start: nothing to forget
 				return nil
@@ -65,7 +67,7 @@ func (s *Server) join(ctx context.Context) (err error) {
 		},
 	})
 	r.home = feed.NewLead(feed.LeadConfig{
-		Terms: s.store, Work: "node/" + r.node, Holder: s.origin, Alone: true, Beat: time.Minute, Log: s.log,
+		Terms: s.store, Work: "node/" + r.node, Holder: holder, Alone: true, Beat: time.Minute, Log: s.log,
 	})
 	for _, l := range []*feed.Lead{r.lead, r.home} {
 		if _, err := l.Try(ctx); err != nil {

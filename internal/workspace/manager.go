@@ -58,7 +58,9 @@ type Sessions interface {
 type Config struct {
 	// Node is the data folder whose workspaces this manager runs. Those of other nodes it knows, and records what is
 	// wanted of them; their own replica does it. It is empty where there is one node.
-	Node     string
+	Node string
+	// Alone says that there is no other node: every workspace is this one's, also those of a folder that this one replaces.
+	Alone    bool
 	Rows     Rows
 	Runtime  Runtime
 	Doors    Doors

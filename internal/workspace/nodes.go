@@ -11,10 +11,11 @@ import (
 // mine reports whether a workspace lives on this node.
 func (m *Manager) mine(row Workspace) bool { return row.Node == m.c.Node }
 
-// adopt makes workspaces of before there were nodes this node's, where its runtime knows them.
+// adopt makes workspaces of before there were nodes this node's, where its runtime knows them, and all where it is alone.
 func (m *Manager) adopt(ctx context.Context, rows []Workspace, here map[identity.WorkspaceID]bool) error {
 	for i := range rows {
-		if _, known := here[rows[i].ID]; !known || rows[i].Node != "" || m.c.Node == "" {
+		_, known := here[rows[i].ID]
+		if m.mine(rows[i]) || m.c.Node == "" || !m.c.Alone && (!known || rows[i].Node != "") {
 			continue
 		}
 		rows[i].Node = m.c.Node

@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,6 +206,22 @@ func TestDenialsOfAFloodAreCounted(t *testing.T) {
 		if n, each := w.engine.denials.held(); n != 0 || each != 0 {
 			t.Errorf("%s: something is held for ever", name)
 		}
+	}
+}
+
+// What repeats is counted with the newest reason: why somebody is refused may change while they try again.
+func TestRepeatedDenialTellsTheNewestReason(t *testing.T) {
+	w := newWorld(t)
+	for range 2 {
+		_, _, _ = w.engine.Open(t.Context(), read(mallory), nil) // refused: that is the point
+	}
+	w.change(directory.Change{Users: []directory.User{{ID: mallory, Name: "Mallory"}}})
+	_, _, _ = w.engine.Open(t.Context(), read(mallory), nil)
+	w.pass(denialGap)
+	w.engine.denials.flush(false)
+	events := w.audit.all()
+	if len(events) != 2 || events[1].Detail["repeated"] != int64(2) || !strings.Contains(events[1].Reasons[0], "disabled") {
+		t.Errorf("%+v", events)
 	}
 }
 

@@ -278,8 +278,8 @@ func TestWhatCannotBeAskedFor(t *testing.T) {
 	}
 }
 
-// TestAttackHabitApproveOwnRequest tries everything by which somebody would approve what is not theirs to approve.
-func TestAttackHabitApproveOwnRequest(t *testing.T) {
+// TestOwnRequestsAreNotApproved tries everything by which somebody would approve what is not theirs to approve.
+func TestOwnRequestsAreNotApproved(t *testing.T) {
 	w := guarded(t)
 	ctx := t.Context()
 	q := w.ask(ada) // who is an approver herself

@@ -86,8 +86,8 @@ func TestTwoApproversAtOnce(t *testing.T) {
 	})
 }
 
-// TestAttackHabitNobodyApprovesForThemselves holds in the store's own door, whatever stands before it allows.
-func TestAttackHabitNobodyApprovesForThemselves(t *testing.T) {
+// TestNobodyApprovesForThemselves holds in the store's own door, whatever stands before it allows.
+func TestNobodyApprovesForThemselves(t *testing.T) {
 	m := newReplica(t, storetest.SQLite(t), "one")
 	q := m.ask(t)
 	for name, who := range map[string]identity.UserID{"oneself": ada, "the operator": {}} {

@@ -13,12 +13,6 @@ import (
 // Decide answers a request from the facts alone. Deny is what remains when nothing allows.
 func Decide(f *Facts, r Request, now time.Time) Decision { return judge(f, r, now, alive{}, nil) }
 
-// standing decides for a user as if they had just signed in: the account, the roles and the policies count, the
-// session does not.
-func standing(f *Facts, r Request, now time.Time) Decision {
-	return judge(f, r, now, alive{anySession: true}, nil)
-}
-
 // judge decides. What it read of sessions, users and grants it notes in seen, where that is not nil.
 func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decision {
 	v := view{f: f, user: r.Principal.User, now: now, seen: seen}

@@ -24,7 +24,6 @@ type github struct {
 	*scene
 	host     *githubtest.GitHub
 	connects *connection.Service
-	pages    *httptest.Server
 }
 
 const pagesURL = "https://lanyard.example.test"

@@ -17,9 +17,9 @@ import (
 // What is looked at of a pack before it is forwarded. Git writes a pack's commits first (pack-objects,
 // compute_write_order), a few hundred bytes each.
 const (
-	maxLook     = 4 << 20  // bytes of the pack
-	maxUnpacked = 32 << 20 // bytes of what they hold
-	maxObject   = 1 << 20  // bytes of one commit
+	maxLook     = 2 << 20 // bytes of the pack
+	maxUnpacked = 4 << 20 // bytes of what they hold
+	maxObject   = 1 << 20 // bytes of one commit
 )
 
 // Kinds of object in a pack (gitformat-pack).

@@ -222,14 +222,3 @@ func (s *server) breakGlass(w http.ResponseWriter, r *http.Request) error {
 	})
 	return forThemselves(r, user.ID, err, "Nobody breaks the glass for themselves: another administrator or the operator has to.")
 }
-
-// short prints a length of time without its zeroes: 1h, 90m.
-func short(d time.Duration) string {
-	text := d.String()
-	for _, zero := range []string{"0s", "0m"} {
-		if rest, ok := strings.CutSuffix(text, zero); ok && rest != "" && (rest[len(rest)-1] == 'm' || rest[len(rest)-1] == 'h') {
-			text = rest
-		}
-	}
-	return text
-}

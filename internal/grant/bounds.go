@@ -51,13 +51,13 @@ func reason(text string) (string, error) {
 // span checks how long something is to last.
 func span(d, most time.Duration) (time.Duration, error) {
 	if d < minFor || d > most {
-		return 0, problem.New(problem.Invalid, "It can be given for between %s and %s, not for %s.", round(minFor), round(most), round(d))
+		return 0, problem.New(problem.Invalid, "It can be given for between %s and %s, not for %s.", Length(minFor), Length(most), Length(d))
 	}
 	return d.Truncate(time.Second), nil
 }
 
-// round prints a duration without its zeroes: 1h, 90m.
-func round(d time.Duration) string {
+// Length prints a duration without its zeroes: 1h, 90m.
+func Length(d time.Duration) string {
 	text := d.Round(time.Second).String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")

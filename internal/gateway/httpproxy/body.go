@@ -73,7 +73,10 @@ func (x *exchange) drain(length int64) {
 	if length >= 0 && x.in.ProtoMajor == 1 && b.begun.Load() { // who asked whether to send it, and was told nothing, does not
 		limits := http.NewResponseController(x.w)
 		if limits.Flush() == nil && limits.SetReadDeadline(time.Now().Add(drainTime)) == nil {
-			_, _ = io.CopyN(io.Discard, b.from, drainBytes) // a client that is gone has ended it
+			if _, err := io.CopyN(io.Discard, b.from, drainBytes); errors.Is(err, io.EOF) { // all has come: the connection goes on
+				_ = limits.SetReadDeadline(time.Time{}) // it was set, so it can be
+				return
+			}
 		}
 	}
 	x.limits.EndRead()

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 )
@@ -362,6 +363,42 @@ func drained(c chan string) (list []string) {
 			list = append(list, s)
 		case <-time.After(100 * time.Millisecond):
 			return list
+		}
+	}
+}
+
+// TestCutOfOneStream: with HTTP/2 a cut ends its own stream, with the reason, and not what else is on the connection.
+func TestCutOfOneStream(t *testing.T) {
+	s := newScene(t)
+	server, browser := s.serve(t, gatewaytest.Ada), client(t, unencrypted2)
+	open := func() (*http.Response, *bufio.Reader, *access.Lease) {
+		known := map[*access.Lease]bool{}
+		for _, l := range s.Engine.LeasesOf(gatewaytest.User(gatewaytest.Ada)) {
+			known[l] = true
+		}
+		resp, err := browser.Get(server.URL + "/r/ledger/watch")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		for _, l := range s.Engine.LeasesOf(gatewaytest.User(gatewaytest.Ada)) {
+			if !known[l] {
+				return resp, bufio.NewReader(resp.Body), l
+			}
+		}
+		t.Fatal("there is no lease")
+		return nil, nil, nil
+	}
+	_, first, lease := open()
+	_, second, _ := open()
+	s.Engine.Revoke(lease.ID, access.Reason{Code: access.Revoked, Text: "an administrator ended it"})
+	rest, err := io.ReadAll(first)
+	if err == nil || !strings.HasSuffix(string(rest), "event: lanyard-closed\ndata: an administrator ended it\n\n") {
+		t.Errorf("the one ended with %v after %q", err, rest[max(0, len(rest)-200):])
+	}
+	for range 8 {
+		if _, err := second.ReadString('\n'); err != nil {
+			t.Fatalf("the other: %v", err)
 		}
 	}
 }

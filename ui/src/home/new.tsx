@@ -25,7 +25,7 @@ export function New({ changes, onFault }: { changes: number; onFault: (fault: un
     .filter((r) => pasted || !wanted || (project.name + " " + r.url).toLowerCase().includes(wanted))
     .map((repository) => ({ project, repository })));
 
-  const sites = (projects ?? []).flatMap((project) => project.app_sites.map((site) => ({ project, site })))
+  const sites = (projects ?? []).flatMap((project) => (project.app_sites ?? []).map((site) => ({ project, site })))
     .filter(({ project, site }) => !wanted || (project.name + " " + site.name).toLowerCase().includes(wanted));
 
   return (

@@ -42,7 +42,7 @@ func badKey(err error) error {
 }
 
 func verification(r audit.Report) api.Verification {
-	v := api.Verification{OK: r.OK(), Size: r.Size, Text: r.Conclusion(), Complete: r.Complete >= r.Size && r.OK(), Problems: []string{},
+	v := api.Verification{OK: r.OK(), Size: r.Size, Text: r.Conclusion(), Complete: r.Complete > 0 && r.Complete >= r.Size && r.OK(), Problems: []string{},
 		Key: r.Key, KeyFrom: r.KeyFrom, Pruned: r.Pruned, Erased: r.Erased}
 	for _, f := range r.Findings {
 		v.Problems = append(v.Problems, fmt.Sprintf("%s, events %d to %d: %s", f.Kind, f.From, f.To, f.Detail))

@@ -34,7 +34,7 @@ entra:
   graph: %s
 domains: {workspaces: localhost}
 roles: {admin: [lanyard-admins], auditor: [lanyard-auditors]}
-audit: {checkpoints: %[2]s/checkpoints}
+audit: {checkpoints: %[2]s/checkpoints, retention: 400d, export: [{name: file, file: %[2]s/audit.jsonl}]}
 runtimes: {sandbox: {trusted_users_only: true}}
 projects: %[2]s/projects
 listen_metrics: 127.0.0.1:%[6]d
@@ -133,6 +133,7 @@ func TestServe(t *testing.T) {
 				}
 				time.Sleep(50 * time.Millisecond)
 			}
+			checkAudit(t, w, dir)
 			end(cmd, syscall.SIGTERM)
 		})
 	}

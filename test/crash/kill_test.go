@@ -172,7 +172,7 @@ func TestKilledDuringWork(t *testing.T) {
 	}
 	w.Stop()
 	for _, args := range [][]string{{}, {"--checkpoint", filepath.Join(w.Data, "checkpoints")}} {
-		said := w.Lanyard(append([]string{"audit", "verify", "--data", w.Data}, args...)...)
+		said := w.Lanyard(append(append([]string{"audit", "verify"}, w.DatabaseFlags()...), args...)...)
 		want := "consistent and complete"
 		if len(args) == 0 {
 			want = "consistent, completeness unproven"

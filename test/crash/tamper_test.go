@@ -182,7 +182,11 @@ func TestServerOnATamperedLog(t *testing.T) {
 	w.Eventually("something is in the log", func() bool { return lines(t, w) >= min(before+1, 4) })
 	w.Stop()
 	e := evidence{T: t, DB: database(t, w.Data)}
-	e.change(`UPDATE audit_entries SET leaf = CAST(replace(CAST(leaf AS TEXT), 'done', 'dome') AS BLOB) WHERE seq = 1`)
+	forge := `UPDATE audit_entries SET leaf = CAST(replace(CAST(leaf AS TEXT), 'done', 'dome') AS BLOB) WHERE seq = 1`
+	if harness.OnPostgreSQL() {
+		forge = `UPDATE audit_entries SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'), 'done', 'dome'), 'UTF8') WHERE seq = 1`
+	}
+	e.change(forge)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}

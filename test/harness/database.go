@@ -56,3 +56,11 @@ func (w *World) DatabaseLine() string {
 	}
 	return "database_file: " + filepath.Join(w.Data, databaseFile)
 }
+
+// DatabaseFlags name the sample world's database to a command that reads it without the server.
+func (w *World) DatabaseFlags() []string {
+	if !OnPostgreSQL() {
+		return []string{"--data", w.Data}
+	}
+	return []string{"--database", DatabaseURL(w.T, w.Data)}
+}

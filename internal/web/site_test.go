@@ -56,7 +56,7 @@ func engine(t *testing.T, l *log) *access.Engine {
 	return access.New(access.Config{
 		Facts: access.Facts{Directory: people, Projects: project.Empty(), Policies: policies, Sessions: sessions,
 			Bounds: access.Bounds{Stale: time.Hour, Close: time.Hour}},
-		Audit: l, Log: slog.New(slog.DiscardHandler),
+		Audit: l, Log: slog.New(slog.DiscardHandler), Opened: web.Decided,
 	})
 }
 

@@ -32,7 +32,7 @@ func (x *exchange) answer(resp *http.Response) error {
 			h.Add("Trailer", name)
 		}
 	}
-	x.began.Store(true)
+	x.begin()
 	x.w.WriteHeader(resp.StatusCode)
 	flush := http.NewResponseController(x.w)
 	if streams { // the app may have said how it answers long before what

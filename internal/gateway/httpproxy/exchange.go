@@ -92,6 +92,15 @@ func (x *exchange) failed(err error) error {
 	return err
 }
 
+// begin notes that part of the answer is going out. A watch that fired before did not end writing it, one that fires later
+// does.
+func (x *exchange) begin() {
+	x.began.Store(true)
+	if x.watch.fired.Load() {
+		x.limits.EndWrite()
+	}
+}
+
 // cut ends what the handler may be waiting for, and waits for its last words. What it waits for from the app ends with
 // the lease's context.
 func (x *exchange) cut(r access.Reason) {

@@ -20,6 +20,7 @@ func (x *exchange) idle() time.Duration { return cmp.Or(x.app.Connection.Idle, i
 type watch struct {
 	limit time.Duration
 	last  atomic.Int64 // Unix nanoseconds
+	fired atomic.Bool
 	fire  func()
 
 	mu    sync.Mutex
@@ -48,14 +49,18 @@ func (w *watch) look() {
 		return
 	}
 	w.over = true
+	w.fired.Store(true) // first, see exchange.begin
 	w.fire()
 }
 
-// then fires something else from now on.
+// then fires something else from now on, at once where it has fired already.
 func (w *watch) then(fire func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fire = fire
+	if w.fired.Load() {
+		fire()
+	}
 }
 
 func (w *watch) stop() {

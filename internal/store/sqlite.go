@@ -46,7 +46,9 @@ func openSQLite(c Config) (write, read *sql.DB, err error) {
 	if c.ReadOnly {
 		return read, read, nil
 	}
-	common["_pragma"] = append(common["_pragma"], "journal_mode(WAL)")
+	// The one connection that writes has a cache that holds the hot pages of the audit log's index (16 MiB at most), and
+	// moves the log into the file every 16 MiB: more often would write the same pages again and again.
+	common["_pragma"] = append(common["_pragma"], "journal_mode(WAL)", "cache_size(-16384)", "wal_autocheckpoint(4000)")
 	common.Set("_txlock", "immediate")
 	if write, err = sql.Open("sqlite", sqliteName(path, common)); err != nil {
 		read.Close()

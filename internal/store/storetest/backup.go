@@ -81,11 +81,11 @@ func backedUp(t *testing.T, db Database) {
 		if _, err := c.Restore(ctx, bytes.NewReader(backup.Bytes()), restored); problem.KindOf(err) != problem.Conflict {
 			t.Errorf("over a database in use: %v", err)
 		}
-		ins, sessions, err := c.ReadSessions(ctx, []string{string(i.ID)})
+		ins, _, err := c.ReadSessions(ctx, []string{string(i.ID)})
 		if err != nil || len(ins) != 1 || ins[0].Ended.IsZero() || ins[0].EndedWhy != store.RestoredWhy || len(ins[0].Refresh) != 0 {
 			t.Errorf("a sign-in came back: %+v, %v", ins, err)
 		}
-		if _, sessions, _, err = c.LoadSessions(ctx); err != nil || slices.ContainsFunc(sessions, func(v session.Session) bool { return v.Ended.IsZero() }) {
+		if _, sessions, _, err := c.LoadSessions(ctx); err != nil || slices.ContainsFunc(sessions, func(v session.Session) bool { return v.Ended.IsZero() }) {
 			t.Errorf("a session came back: %+v, %v", sessions, err)
 		}
 		all, cursors, asOf, _, err := c.LoadDirectory(ctx)

@@ -111,9 +111,10 @@ func (a *app) proven(cmd *cobra.Command, r *remote.Remote, raw json.RawMessage, 
 
 func (a *app) auditKey() *cobra.Command {
 	return &cobra.Command{
-		Use:   "key",
-		Short: "Print the public key of the log's checkpoints, to be kept elsewhere",
-		Args:  cobra.NoArgs,
+		Use:     "key",
+		Short:   "Print the public key of the log's checkpoints, to be kept elsewhere",
+		Example: `  lanyard audit key >lanyard-audit.pub`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := a.operator()
 			defer r.Close()

@@ -20,8 +20,8 @@ type cache struct {
 	seed   maphash.Seed
 }
 
-// A table holds so many decisions: it begins small, and grows while a session asks for more. Each may stand in one of
-// a few places, so that looking is short.
+// A table has room for a few decisions in itself, and for more in an annex that is made when they do not suffice. Each may
+// stand in one of a few places, so that looking is short.
 const (
 	smallTable = 8
 	largeTable = 64
@@ -29,8 +29,11 @@ const (
 )
 
 type table struct {
-	slots atomic.Pointer[[]atomic.Pointer[entry]]
+	small [smallTable]atomic.Pointer[entry]
+	large atomic.Pointer[annex]
 }
+
+type annex [largeTable]atomic.Pointer[entry]
 
 // entry is one remembered decision. All but its stamp and its visit stays as it is made.
 type entry struct {
@@ -78,7 +81,7 @@ func (e *Engine) decide(f *Facts, r Request, now time.Time, check alive) (d *Dec
 	if t == nil {
 		t = e.cache.begin(row)
 	}
-	t.keep(hash, known, func(old *entry) uint64 { return e.cache.hash(Request{Action: old.action, Resource: old.resource}) })
+	t.keep(hash, known, &r)
 	return &judged, known, false
 }
 
@@ -135,10 +138,7 @@ func (c *cache) table(row *session.Session) *table {
 }
 
 func (c *cache) begin(row *session.Session) *table {
-	fresh := &table{}
-	slots := make([]atomic.Pointer[entry], smallTable)
-	fresh.slots.Store(&slots)
-	t, _ := c.tables.LoadOrStore(row, fresh)
+	t, _ := c.tables.LoadOrStore(row, &table{})
 	return t.(*table)
 }
 
@@ -154,62 +154,52 @@ func (c *cache) prune(f *Facts) {
 }
 
 func (t *table) find(hash uint64, r Request) *entry {
-	slots := *t.slots.Load()
-	for i := range uint64(places) {
-		if n := slots[(hash+i)%uint64(len(slots))].Load(); n != nil && n.asks(&r) {
-			return n
-		}
+	if _, n := find(t.small[:], hash, &r); n != nil {
+		return n
+	}
+	if large := t.large.Load(); large != nil {
+		_, n := find(large[:], hash, &r)
+		return n
 	}
 	return nil
 }
 
-// keep puts an entry in one of its places: that of its predecessor, an empty one, or, when the table has grown as far as
-// it may, somebody else's. Two that keep at once may lose one of theirs, which is then decided again.
-func (t *table) keep(hash uint64, n *entry, hashOf func(*entry) uint64) {
-	r := Request{Principal: n.principal, Action: n.action, Resource: n.resource, IP: n.ip, Class: n.class}
-	for {
-		old := t.slots.Load()
-		slots := *old
-		free := -1
-		for i := range uint64(places) {
-			at := (hash + i) % uint64(len(slots))
-			was := slots[at].Load()
-			if was != nil && was.asks(&r) {
-				n.visit.Store(was.visit.Load())
-				slots[at].Store(n)
-				return
+// find looks at the places of a request. Without its entry it gives a free place, or nil when all are taken.
+func find(slots []atomic.Pointer[entry], hash uint64, r *Request) (at *atomic.Pointer[entry], n *entry) {
+	for i := range uint64(places) {
+		slot := &slots[(hash+i)%uint64(len(slots))]
+		n := slot.Load()
+		switch {
+		case n == nil:
+			if at == nil {
+				at = slot
 			}
-			if was == nil && free < 0 {
-				free = int(at)
-			}
+		case n.asks(r):
+			return slot, n
 		}
-		if free >= 0 {
-			slots[free].Store(n)
-			return
-		}
-		if len(slots) == largeTable {
-			slots[(hash+hash>>32%places)%largeTable].Store(n)
-			return
-		}
-		larger := &table{}
-		more := make([]atomic.Pointer[entry], 2*len(slots))
-		larger.slots.Store(&more)
-		for i := range slots {
-			if was := slots[i].Load(); was != nil {
-				larger.put(hashOf(was), was)
-			}
-		}
-		t.slots.CompareAndSwap(old, &more)
 	}
+	return at, nil
 }
 
-// put puts an entry into a table that nobody else has yet, where there is room.
-func (t *table) put(hash uint64, n *entry) {
-	slots := *t.slots.Load()
-	for i := range uint64(places) {
-		if slot := &slots[(hash+i)%uint64(len(slots))]; slot.Load() == nil {
-			slot.Store(n)
-			return
+// keep puts an entry in one of its places: that of its predecessor, a free one, or somebody else's. Two that keep at once
+// may lose one of theirs, which is then decided again.
+func (t *table) keep(hash uint64, n *entry, r *Request) {
+	at, was := find(t.small[:], hash, r)
+	if large := t.large.Load(); was == nil && (large != nil || at == nil) {
+		if large == nil {
+			t.large.CompareAndSwap(nil, &annex{})
+			large = t.large.Load()
+		}
+		other, older := find(large[:], hash, r)
+		if older != nil || at == nil {
+			at, was = other, older
+		}
+		if at == nil {
+			at = &large[(hash+hash>>32%places)%largeTable]
 		}
 	}
+	if was != nil {
+		n.visit.Store(was.visit.Load())
+	}
+	at.Store(n)
 }

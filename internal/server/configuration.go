@@ -13,20 +13,18 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/project"
-	"github.com/lanyardhq/lanyard/internal/store"
 )
 
 // configuration keeps projects and policies: what the store holds is in force first, then what the folders say. One
 // replica reads the folders into numbered revisions, and the others follow those.
 type configuration struct {
 	s       *Server
-	rows    *store.Store // fenced
 	settled chan struct{}
 	settle  func() // closes settled: the folders were looked at with the directory at hand, or somebody else does that
 }
 
 func newConfiguration(s *Server) *configuration {
-	c := &configuration{s: s, rows: s.store.Fenced(s.replica.lead.Held), settled: make(chan struct{})}
+	c := &configuration{s: s, settled: make(chan struct{})}
 	c.settle = sync.OnceFunc(func() { close(c.settled) })
 	return c
 }
@@ -91,7 +89,7 @@ func (c *configuration) force(r project.Revision, names []project.Name, pins []p
 
 // apply stores what the loader accepted and puts it in force.
 func (c *configuration) apply(ctx context.Context, change project.Change) error {
-	seq, err := c.rows.SaveRevision(ctx, change.Revision, change.Names, change.Pins, feed.Entry{Topic: feed.Projects}, audit.Event{
+	seq, err := c.s.store.Fenced(c.s.replica.lead.Held).SaveRevision(ctx, change.Revision, change.Names, change.Pins, feed.Entry{Topic: feed.Projects}, audit.Event{
 		Time: change.Revision.At, Action: "project:change", Outcome: audit.Done, Actor: "service:configuration",
 		Detail: map[string]any{"revision": change.Revision.Number, "files": len(change.Revision.Projects) + len(change.Revision.Policies)},
 	})

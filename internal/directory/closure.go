@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"hash/maphash"
 	"slices"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -14,13 +15,16 @@ type Closure struct {
 	index  []int32            // by hash, with the next free place after it: a position and 1; 0 is free. Its length is a power of two
 }
 
+// place is where a group's position is looked for first. Its object ID is enough for that, and quick.
+func place(g identity.GroupID) uint64 { return maphash.String(seed, g.Object) }
+
 // position finds a group; -1 when it is not among them.
 func (c *Closure) position(g identity.GroupID) int {
 	if len(c.index) == 0 {
 		return -1
 	}
 	mask := uint64(len(c.index) - 1)
-	for at := hashOf(g) & mask; c.index[at] != 0; at = (at + 1) & mask {
+	for at := place(g) & mask; c.index[at] != 0; at = (at + 1) & mask {
 		if i := int(c.index[at]) - 1; c.groups[i] == g {
 			return i
 		}
@@ -44,7 +48,7 @@ func (c *Closure) add(g identity.GroupID, via int) {
 
 func (c *Closure) put(i int) {
 	mask := uint64(len(c.index) - 1)
-	at := hashOf(c.groups[i]) & mask
+	at := place(c.groups[i]) & mask
 	for c.index[at] != 0 {
 		at = (at + 1) & mask
 	}

@@ -70,7 +70,8 @@ func (x *exchange) drain(length int64) {
 		return
 	}
 	b.Close()
-	if length >= 0 && x.in.ProtoMajor == 1 && b.begun.Load() { // who asked whether to send it, and was told nothing, does not
+	sends := b.begun.Load() || x.in.Header.Get("Expect") == "" // who asked whether to send it, and was told nothing, does not
+	if length >= 0 && x.in.ProtoMajor == 1 && sends {
 		limits := http.NewResponseController(x.w)
 		if limits.Flush() == nil && limits.SetReadDeadline(time.Now().Add(drainTime)) == nil {
 			if _, err := io.CopyN(io.Discard, b.from, drainBytes); errors.Is(err, io.EOF) { // all has come: the connection goes on

@@ -132,6 +132,10 @@ func (l *Lease) Ask(action identity.Action, resource identity.Resource) error {
 	return nil
 }
 
+// Interrupt cancels the lease's context for a cause of its holder's own, as Context.Cause tells. The access goes on until
+// End.
+func (l *Lease) Interrupt(cause error) { l.cancel(cause) }
+
 // End says that the access ended by itself. Calling it again, or after a cut, does nothing.
 func (l *Lease) End() {
 	l.mu.Lock()

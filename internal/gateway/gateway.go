@@ -28,7 +28,7 @@ type Protocols struct {
 func Routes(p Protocols) []web.Route {
 	return []web.Route{
 		{Path: GitPrefix, Access: web.Asks("repo:read or repo:write, by what git wants to do"), Serve: p.Git},
-		{Path: AppPrefix + "{app}/", Access: web.Asks("app:call on the app that the path names"), Serve: p.App},
+		{Path: AppPrefix, Access: web.Asks("app:call on the app that the path names"), Serve: p.App},
 	}
 }
 

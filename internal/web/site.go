@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -96,13 +97,18 @@ func (f front) lead(w *response, r *http.Request) {
 			return
 		}
 	}
-	if h, pattern := f.mux.Handler(r); pattern == "" {
+	h, pattern := f.mux.Handler(r)
+	if pattern == "" {
 		err := problem.New(problem.NotFound, "There is nothing at this address.")
 		if allow := allowed(h, r); allow != "" {
 			w.Header().Set("Allow", allow)
 			err = problem.New(problem.NoMethod, "This address answers to %s, and not to %s.", allow, r.Method)
 		}
 		f.fail(w, r, err)
+		return
+	}
+	if strings.IndexByte(pattern, '{') < 0 { // data paths: nothing in the path is looked for again
+		h.ServeHTTP(w, r)
 		return
 	}
 	f.mux.ServeHTTP(w, r)

@@ -44,9 +44,7 @@ type exchange struct {
 
 // serve opens a lease, sends the request and passes the answer back.
 func (x *exchange) serve() error {
-	ctx, cancel := context.WithCancelCause(x.in.Context())
-	defer cancel(nil)
-	ctx, err := x.open(ctx)
+	ctx, err := x.open(x.in.Context())
 	if err != nil {
 		return err
 	}
@@ -59,7 +57,7 @@ func (x *exchange) serve() error {
 		}
 	}
 	x.watch.start(x.idle(), func() {
-		cancel(errIdle)
+		x.lease.Interrupt(errIdle)
 		x.limits.EndRead()
 		if x.began.Load() {
 			x.limits.EndWrite()

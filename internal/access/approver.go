@@ -25,10 +25,10 @@ func (f *Facts) Approver(who identity.Principal, q grant.Request) error {
 		return problem.New(problem.Denied, "Nobody approves for themselves: another member of %s has to decide.", approvers)
 	case !f.Directory.InGroup(who.User, q.Approvers):
 		return problem.New(problem.Denied, "Only a member of the group %s may decide this, and you are in it no more or never were.", approvers)
-	case !ok || !row.Enabled:
+	case !ok || !row.Active():
 		return problem.New(problem.Denied, "Your account is not enabled in the directory.")
 	}
-	if row, ok := f.Directory.User(q.User); !ok || !row.Enabled {
+	if row, ok := f.Directory.User(q.User); !ok || !row.Active() {
 		return problem.New(problem.Conflict, "Who asked for this is disabled in the directory, or gone: there is nobody to approve it for.")
 	}
 	return nil

@@ -146,7 +146,7 @@ func sameBounds(a, b []bound) bool {
 // rights are all roles that a user holds now.
 func (f *Facts) rights(u identity.UserID, groups map[identity.GroupID][]bound, now time.Time) map[Right]bool {
 	held := map[Right]bool{}
-	if row, ok := f.Directory.User(u); !ok || !row.Enabled {
+	if row, ok := f.Directory.User(u); !ok || !row.Active() {
 		return held
 	}
 	add := func(b bound) {

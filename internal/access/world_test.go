@@ -92,7 +92,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, audit: &recorder{}, clock: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
 	snapshot, _ := directory.Empty().With(directory.Change{
-		Reset: true, AsOf: w.clock,
+		Reset: directory.Everything, AsOf: w.clock,
 		Users: []directory.User{
 			{ID: ada, Name: "Ada Lovelace", UserName: "ada@contoso.example", Enabled: true},
 			{ID: barbara, Name: "Barbara Liskov", UserName: "barbara@contoso.example", Enabled: true},

@@ -17,7 +17,7 @@ func facts(f *access.Facts, u identity.UserID, x access.Explanation) []string {
 	switch {
 	case !ok:
 		say("the directory has no user %s", u)
-	case user.Enabled:
+	case user.Active():
 		say("%s (%s) is enabled in the directory", user.Name, user.UserName)
 	default:
 		say("%s (%s) is disabled in the directory", user.Name, user.UserName)

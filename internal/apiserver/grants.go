@@ -207,7 +207,7 @@ func (s *server) breakGlass(w http.ResponseWriter, r *http.Request) error {
 	}
 	on := grantResource("", user.ID, p.ID)
 	err = s.open(w, r, identity.GrantBreakGlass, on, false, func(w http.ResponseWriter, r *http.Request) error {
-		if !user.Enabled {
+		if !user.Active() {
 			return problem.New(problem.Conflict, "%s is disabled in the directory; breaking the glass does not change that.", user.Name)
 		}
 		by := s.event(r, string(identity.GrantBreakGlass), on)

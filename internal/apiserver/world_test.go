@@ -119,7 +119,7 @@ func newWorld(t *testing.T) *world {
 
 func people1() *directory.Snapshot {
 	s, _ := directory.Empty().With(directory.Change{
-		Reset: true, AsOf: time.Now(),
+		Reset: directory.Everything, AsOf: time.Now(),
 		Users: []directory.User{
 			{ID: ada, Name: "Ada Lovelace", UserName: "ada@contoso.example", Mail: "ada@contoso.example", Enabled: true},
 			{ID: barbara, Name: "Barbara Liskov", UserName: "barbara@contoso.example", Enabled: true},

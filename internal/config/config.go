@@ -80,7 +80,18 @@ type Directory struct {
 	Sweep      time.Duration
 	StaleAfter time.Duration // beyond it nothing new is allowed
 	CloseAfter time.Duration // beyond it what is open closes
+	Members    Members
 }
+
+// Members is the one source that says who is in which group and holds which app role.
+type Members string
+
+// The sources of memberships.
+const (
+	FromGraph  Members = "graph"   // Lanyard reads Microsoft Graph
+	FromSCIM   Members = "scim"    // the tenant's provisioning service tells Lanyard
+	FromSignIn Members = "sign-in" // each person's own token, where Lanyard may not read the tenant
+)
 
 // The defaults.
 const (
@@ -121,7 +132,7 @@ func Parse(name, base, text string) (*Config, error) {
 		Entra:     Entra{Graph: defaultGraph, Authority: defaultAuthority},
 		Sessions:  Sessions{Idle: defaultIdle, Lifetime: defaultLifetime},
 		StepUp:    defaultStepUp,
-		Directory: Directory{Sweep: defaultSweep, StaleAfter: defaultStaleAfter, CloseAfter: defaultCloseAfter},
+		Directory: Directory{Sweep: defaultSweep, StaleAfter: defaultStaleAfter, CloseAfter: defaultCloseAfter, Members: FromGraph},
 		Limits:    Limits{Connections: defaultConnections, SignIns: defaultSignIns},
 	}}
 	if m, ok := r.Document(text); ok {

@@ -171,9 +171,18 @@ func (p *parser) directory(v source.Value) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"sweep", "stale_after", "close_after"}, nil)
+	m.Keys([]string{"sweep", "stale_after", "close_after", "members"}, nil)
 	d := &p.config.Directory
 	durations(m, map[string]*time.Duration{"sweep": &d.Sweep, "stale_after": &d.StaleAfter, "close_after": &d.CloseAfter})
+	if e, ok := m.Find("members"); ok {
+		if s, ok := e.Value.Text(); ok {
+			switch d.Members = Members(s); d.Members {
+			case FromGraph, FromSCIM, FromSignIn:
+			default:
+				e.Value.Report("memberships come from one of %s, %s and %s", FromGraph, FromSCIM, FromSignIn)
+			}
+		}
+	}
 	if d.Sweep >= d.StaleAfter {
 		m.Report("sweep (%s) must be shorter than stale_after (%s), or the directory is stale between two sweeps", d.Sweep, d.StaleAfter)
 	}

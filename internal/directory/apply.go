@@ -179,6 +179,9 @@ func keysOf(c Change, touched Touched) []string {
 	for _, g := range c.GoneGroups {
 		keys[g.Key()] = struct{}{}
 	}
+	for _, b := range c.Blocks {
+		keys[b.User.Key()] = struct{}{}
+	}
 	for _, m := range c.Members {
 		keys[m.Group.Key()] = struct{}{}
 	}

@@ -26,7 +26,7 @@ func (s *Snapshot) With(c Change) (next *Snapshot, touched Touched) {
 
 // apply also returns what of the change made a difference, never as a reset; cursors are not part of that.
 func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
-	if c.Reset {
+	if c.Reset != 0 {
 		c = s.withoutReset(c)
 	}
 	c = c.settled()
@@ -40,6 +40,9 @@ func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
 	}
 	for _, m := range c.Members {
 		e.setMembership(m)
+	}
+	for _, b := range c.Blocks {
+		e.setBlock(b)
 	}
 	for _, u := range c.GoneUsers {
 		e.dropUser(u)
@@ -63,15 +66,25 @@ func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
 	return &next, touched, e.effect
 }
 
-// withoutReset is the change that makes s what a reset says.
+// withoutReset is the change that makes s what a reset says of some parts.
 func (s *Snapshot) withoutReset(c Change) Change {
-	c.Reset = false
-	if s.users.size+s.groups.size+s.members.size == 0 {
+	parts := c.Reset
+	c.Reset = 0
+	if s.users.size+s.groups.size+s.members.size+s.blocked.size == 0 {
 		return c
 	}
 	whole, _, _ := Empty().apply(c)
 	d := difference(s, whole)
-	d.AsOf = c.AsOf
+	d.AsOf, d.Cursors = c.AsOf, c.Cursors
+	if parts&UserPart == 0 {
+		d.Users, d.GoneUsers = c.Users, c.GoneUsers
+	}
+	if parts&GroupPart == 0 {
+		d.Groups, d.GoneGroups, d.Members = c.Groups, c.GoneGroups, c.Members
+	}
+	if parts&BlockPart == 0 {
+		d.Blocks = c.Blocks
+	}
 	return d
 }
 
@@ -84,6 +97,7 @@ func (c Change) settled() Change {
 		m.Removed = false
 		return m, !users[m.Member.User] && !groups[m.Member.Group] && !groups[m.Group]
 	})
+	c.Blocks = lastWords(c.Blocks, func(b Block) (identity.UserID, bool) { return b.User, true })
 	return c
 }
 
@@ -125,13 +139,28 @@ type editor struct {
 
 func (e *editor) setUser(u User) {
 	old, known := e.Snapshot.users.get(u.ID)
+	u.Blocked = e.blocked.has(u.ID)
 	if known && old.User == u {
 		return
 	}
 	e.Snapshot.users.set(e.by, u.ID, &person{User: u})
 	e.effect.Users = append(e.effect.Users, u)
-	if !known || old.Enabled != u.Enabled {
+	if !known || old.Enabled != u.Enabled || old.SignInsFrom != u.SignInsFrom {
 		e.users[u.ID] = struct{}{}
+	}
+}
+
+func (e *editor) setBlock(b Block) {
+	if e.blocked.has(b.User) != b.Removed {
+		return
+	}
+	store(&e.blocked, e.by, b.User, struct{}{}, b.Removed)
+	e.effect.Blocks = append(e.effect.Blocks, b)
+	e.users[b.User] = struct{}{}
+	if old, known := e.Snapshot.users.get(b.User); known {
+		u := old.User
+		u.Blocked = !b.Removed
+		e.Snapshot.users.set(e.by, u.ID, &person{User: u})
 	}
 }
 
@@ -206,8 +235,8 @@ func (e *editor) leaveAll(m Member) {
 }
 
 // empty reports that the change alters nothing but the directory's age and cursors.
-func (c Change) empty() bool { return !c.Reset && c.size() == 0 }
+func (c Change) empty() bool { return c.Reset == 0 && c.size() == 0 }
 
 func (c Change) size() int {
-	return len(c.Users) + len(c.Groups) + len(c.GoneUsers) + len(c.GoneGroups) + len(c.Members)
+	return len(c.Users) + len(c.Groups) + len(c.GoneUsers) + len(c.GoneGroups) + len(c.Members) + len(c.Blocks)
 }

@@ -104,7 +104,11 @@ func (s *Snapshot) climb(u identity.UserID) *Closure {
 	c := &Closure{}
 	reach := func(from Member, via int) {
 		parents, _ := s.parents.get(from)
+		nested := via >= 0 && c.via[via] >= 0
 		for _, g := range parents {
+			if _, role := g.AppRole(); role && nested { // an app role of a group is its immediate members'
+				continue
+			}
 			if c.position(g) < 0 && s.groups.has(g) {
 				c.add(g, via)
 			}

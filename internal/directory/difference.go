@@ -10,7 +10,7 @@ func difference(old, new *Snapshot) Change {
 		switch {
 		case is == nil:
 			c.GoneUsers = append(c.GoneUsers, id)
-		case was == nil || (*was).User != (*is).User:
+		case was == nil || !sameRecord((*was).User, (*is).User):
 			c.Users = append(c.Users, (*is).User)
 		}
 	})
@@ -36,10 +36,21 @@ func difference(old, new *Snapshot) Change {
 			}
 		})
 	})
+	compare(old.blocked, new.blocked, func(u identity.UserID, was, is *struct{}) {
+		if (was == nil) != (is == nil) {
+			c.Blocks = append(c.Blocks, Block{User: u, Removed: is == nil})
+		}
+	})
 	if !new.asOf.Equal(old.asOf) {
 		c.AsOf = new.asOf
 	}
 	return c
+}
+
+// sameRecord compares what the source of the records says.
+func sameRecord(a, b User) bool {
+	b.Blocked = a.Blocked
+	return a == b
 }
 
 // taking is the part of a change that takes access away from who has it in s: it can be applied at once, before
@@ -47,8 +58,15 @@ func difference(old, new *Snapshot) Change {
 func taking(s *Snapshot, c Change) Change {
 	t := Change{GoneUsers: c.GoneUsers, GoneGroups: c.GoneGroups}
 	for _, u := range c.Users {
-		if old, known := s.User(u.ID); known && old.Enabled && !u.Enabled {
+		old, known := s.User(u.ID)
+		if known && (old.Enabled && !u.Enabled || u.SignInsFrom.After(old.SignInsFrom)) {
+			u.Enabled = u.Enabled && old.Enabled
 			t.Users = append(t.Users, u)
+		}
+	}
+	for _, b := range c.Blocks {
+		if !b.Removed {
+			t.Blocks = append(t.Blocks, b)
 		}
 	}
 	for _, g := range c.Groups {

@@ -131,7 +131,7 @@ func (d *Directory) reload(ctx context.Context, first bool) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all.Reset, all.AsOf = false, asOf // not a reset: rows may hold memberships whose user is yet to be read
+	all.Reset, all.AsOf = 0, asOf // not a reset: rows may hold memberships whose user is yet to be read
 	d.stored, _ = Empty().With(all)
 	d.target = d.stored
 	d.cursors = maps.Clone(cursors)

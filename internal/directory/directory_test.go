@@ -39,7 +39,7 @@ func newMemory() *memory { return &memory{rows: newModel(), cursors: map[string]
 func (s *memory) LoadDirectory(context.Context) (Change, map[string]string, time.Time, feed.Seq, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := Change{Reset: true, Users: slices.Collect(maps.Values(s.rows.users)), Groups: slices.Collect(maps.Values(s.rows.groups)),
+	c := Change{Reset: Everything, Users: slices.Collect(maps.Values(s.rows.users)), Groups: slices.Collect(maps.Values(s.rows.groups)),
 		Members: slices.Collect(maps.Keys(s.rows.members))}
 	return c, maps.Clone(s.cursors), s.asOf, s.seq, nil
 }
@@ -47,7 +47,7 @@ func (s *memory) LoadDirectory(context.Context) (Change, map[string]string, time
 func (s *memory) SaveDirectory(_ context.Context, c Change, e feed.Entry, events ...audit.Event) (feed.Seq, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.Reset {
+	if c.Reset != 0 {
 		return 0, errors.New("a reset reached the store")
 	}
 	var lost, kept error
@@ -117,7 +117,7 @@ func membership(g, u int, removed bool) Membership {
 func enabled(i int) User { return User{ID: testUser(i), Name: fmt.Sprint("User ", i), Enabled: true} }
 
 var team = Change{
-	Reset: true, Users: []User{enabled(1), enabled(2)},
+	Reset: Everything, Users: []User{enabled(1), enabled(2)},
 	Groups:  []Group{{ID: testGroup(1), Name: "devs", Security: true, Assigned: true}},
 	Members: []Membership{membership(1, 1, false)},
 	Cursors: map[string]string{"users": "1"},

@@ -31,6 +31,13 @@ func events(old, new *Snapshot, c Change, reason string) []audit.Event {
 	for _, u := range c.Users {
 		t.person(u.ID, changeOfUser(old, u))
 	}
+	for _, b := range c.Blocks {
+		if b.Removed {
+			t.person(b.User, "no longer disabled by the provisioning service")
+		} else {
+			t.person(b.User, "disabled by the provisioning service")
+		}
+	}
 	for _, id := range c.GoneUsers {
 		t.person(id, "gone")
 	}
@@ -67,6 +74,8 @@ func changeOfUser(s *Snapshot, u User) string {
 		return "disabled"
 	case !was.Enabled && u.Enabled:
 		return "enabled"
+	case u.SignInsFrom.After(was.SignInsFrom):
+		return "all sign-ins ended at the tenant"
 	default:
 		return "changed"
 	}

@@ -70,6 +70,15 @@ func replacing(s *Snapshot, users []identity.UserID, groups []identity.GroupID, 
 			c.GoneUsers = append(c.GoneUsers, u)
 		}
 	}
+	blocked := map[identity.UserID]bool{}
+	for _, b := range found.Blocks {
+		blocked[b.User] = true
+	}
+	for _, u := range users {
+		if s.blocked.has(u) != blocked[u] {
+			c.Blocks = append(c.Blocks, Block{User: u, Removed: !blocked[u]})
+		}
+	}
 	in := map[Membership]bool{}
 	for _, m := range found.Members {
 		in[m] = true

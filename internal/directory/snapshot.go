@@ -21,6 +21,7 @@ type Snapshot struct {
 	groups  trie[identity.GroupID, *Group]
 	members trie[identity.GroupID, memberSet] // what a group contains directly
 	parents trie[Member, []identity.GroupID]  // what a user or group is in directly, sorted; the inverse of members
+	blocked trie[identity.UserID, struct{}]   // whom another source has disabled; they need not be in users
 	asOf    time.Time
 }
 
@@ -69,6 +70,17 @@ func (s *Snapshot) Members(g identity.GroupID) iter.Seq[Member] {
 	return func(yield func(Member) bool) {
 		for m := range set.all() {
 			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// Blocked yields whom another source than that of the records has disabled, whether they are in the directory or not.
+func (s *Snapshot) Blocked() iter.Seq[identity.UserID] {
+	return func(yield func(identity.UserID) bool) {
+		for u := range s.blocked.all() {
+			if !yield(u) {
 				return
 			}
 		}

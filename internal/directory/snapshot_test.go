@@ -58,7 +58,7 @@ func TestAssignedGroups(t *testing.T) {
 // organisation is a directory of some size: every user in five groups, groups nested three deep.
 func organisation(users, groups int) Change {
 	r := rand.New(rand.NewPCG(7, 7))
-	c := Change{Reset: true}
+	c := Change{Reset: Everything}
 	for i := range users {
 		c.Users = append(c.Users, User{ID: testUser(i), Name: fmt.Sprint("User ", i), UserName: fmt.Sprintf("u%d@contoso.example", i), Enabled: true})
 		c.Members = append(c.Members, Membership{Group: testGroup(0), Member: Member{User: testUser(i)}}) // everybody

@@ -46,6 +46,19 @@ func (g GroupID) IsZero() bool { return g == GroupID{} }
 // String prints the group's object ID.
 func (g GroupID) String() string { return g.Object }
 
+// appRole begins the object ID of the group of those who hold an app role.
+const appRole = "app-role:"
+
+// AppRole is the group of those who hold an app role of Lanyard's enterprise application: the users assigned to it, and
+// the immediate members of the groups assigned to it. Entra counts no nested ones:
+// https://learn.microsoft.com/entra/identity-platform/howto-add-app-roles-in-apps
+func AppRole(tenant TenantID, value string) GroupID {
+	return GroupID{Tenant: tenant, Object: appRole + value}
+}
+
+// AppRole is the app role whose holders g is.
+func (g GroupID) AppRole() (value string, ok bool) { return strings.CutPrefix(g.Object, appRole) }
+
 // Key is the full key, tenant included.
 func (g GroupID) Key() string { return string(g.Tenant) + "/" + g.Object }
 

@@ -28,11 +28,15 @@ type Groups interface {
 	AssignedGroups(name string) []Group
 }
 
-// binding is a group as a role names it: by object ID, or by a name.
+// binding is a group as a role names it: by object ID, by an app role, or by a name.
 type binding struct {
 	source.Located
-	object string // the object ID in lower case; empty for a name
+	object string // the object ID in lower case, or that of identity.AppRole; empty for a name
 }
+
+// appRoleValue is what Entra lets the value of an app role be:
+// https://learn.microsoft.com/graph/api/resources/approle
+var appRoleValue = regexp.MustCompile(`^[!#-\-/-\[\]-~][!#-\[\]-~]{0,119}$`)
 
 var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 
@@ -43,7 +47,11 @@ func parseBinding(l source.Located) (b binding, wrong string) {
 	case guid.MatchString(l.Text):
 		b.object = strings.ToLower(l.Text)
 	case strings.HasPrefix(l.Text, "app-role:"):
-		return b, "`app-role:` is not supported yet; name a group by its object ID"
+		value := strings.TrimPrefix(l.Text, "app-role:")
+		if !appRoleValue.MatchString(value) {
+			return b, "write the value of the app role after `app-role:`, as it stands in the app registration: app-role:Payments.Lead"
+		}
+		b.object = identity.AppRole("", value).Object
 	case strings.Contains(l.Text, "@"):
 		return b, "a role is given to a group, never to an e-mail address; write the group's object ID"
 	case len(l.Text) > 256 || strings.TrimSpace(l.Text) != l.Text || strings.ContainsFunc(l.Text, func(r rune) bool { return !unicode.IsPrint(r) }):
@@ -99,7 +107,12 @@ func (r *resolver) resolve(b binding) (identity.GroupID, bool) {
 	if b.object != "" {
 		id := identity.GroupID{Tenant: r.tenant, Object: b.object}
 		if ready {
-			if _, ok := r.groups.Group(id); !ok {
+			if _, ok := r.groups.Group(id); ok {
+				return id, true
+			}
+			if role, ok := id.AppRole(); ok {
+				r.report(b, "Lanyard's app registration has no enabled app role %s, so nobody has this role through it", role)
+			} else {
 				r.report(b, "no group of the directory has the object ID %s, so nobody has this role through it", b.object)
 			}
 		}

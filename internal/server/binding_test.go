@@ -36,7 +36,7 @@ func TestProjectsAndDirectoryTogether(t *testing.T) {
 		g.Name += "-renamed"
 		renamed = append(renamed, g)
 	}
-	before, _ := directory.Empty().With(directory.Change{Reset: true, AsOf: time.Now(), Users: []directory.User{{ID: user, Enabled: true}}, Groups: all,
+	before, _ := directory.Empty().With(directory.Change{Reset: directory.Everything, AsOf: time.Now(), Users: []directory.User{{ID: user, Enabled: true}}, Groups: all,
 		Members: []directory.Membership{{Group: all[0].ID, Member: directory.Member{User: user}}}})
 	after, _ := before.With(directory.Change{Groups: renamed})
 	parse := func(number int64, text string, of *directory.Snapshot, pins []project.Pin) project.Result {

@@ -107,7 +107,7 @@ func (s *Server) publishDirectory(snapshot *directory.Snapshot, t directory.Touc
 	}, access.Touched{All: t.All || rebound, Users: t.Users})
 	gone := func(u identity.UserID) bool {
 		row, ok := snapshot.User(u)
-		return !ok || !row.Enabled
+		return !ok || !row.Active()
 	}
 	if t.All {
 		for row := range s.sessions.Set().All {
@@ -127,7 +127,7 @@ func (s *Server) publishDirectory(snapshot *directory.Snapshot, t directory.Touc
 // depart ends what somebody left behind whose account is disabled or gone: their sign-ins, and their workspaces'
 // processes. Nothing of theirs is deleted.
 func (s *Server) depart(ctx context.Context, u identity.UserID) {
-	if row, ok := s.engine.Facts().Directory.User(u); ok && row.Enabled {
+	if row, ok := s.engine.Facts().Directory.User(u); ok && row.Active() {
 		return // back already
 	}
 	const why = "the account was disabled or removed in the directory"

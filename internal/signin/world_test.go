@@ -107,7 +107,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people, _ := directory.Empty().With(directory.Change{Reset: true, AsOf: time.Now(), Users: []directory.User{
+	people, _ := directory.Empty().With(directory.Change{Reset: directory.Everything, AsOf: time.Now(), Users: []directory.User{
 		{ID: user(entrasim.AdaID), Name: "Ada Lovelace", UserName: "ada@contoso.example", Enabled: true},
 		{ID: user(entrasim.LinusID), Name: "Linus Pauling", UserName: "linus@contoso.example", Enabled: true},
 	}})

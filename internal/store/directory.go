@@ -28,8 +28,8 @@ func (s *Store) SaveDirectory(ctx context.Context, c directory.Change, e feed.En
 		if err := lockDirectory(ctx, tx, c.AsOf); err != nil {
 			return err
 		}
-		if c.Reset {
-			if err := clearDirectory(ctx, tx); err != nil {
+		if c.Reset != 0 {
+			if err := clearDirectory(ctx, tx, c.Reset); err != nil {
 				return err
 			}
 		}
@@ -58,9 +58,18 @@ func lockDirectory(ctx context.Context, tx *sql.Tx, asOf time.Time) error {
 	return err
 }
 
-func clearDirectory(ctx context.Context, tx *sql.Tx) error {
-	for _, table := range []string{"directory_members", "directory_groups", "directory_users", "directory_cursors"} {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table); err != nil {
+func clearDirectory(ctx context.Context, tx *sql.Tx, parts directory.Part) error {
+	for _, of := range []struct {
+		part  directory.Part
+		table string
+	}{
+		{directory.GroupPart, "directory_members"}, {directory.GroupPart, "directory_groups"},
+		{directory.UserPart, "directory_users"}, {directory.BlockPart, "directory_blocks"},
+	} {
+		if parts&of.part == 0 {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+of.table); err != nil {
 			return err
 		}
 	}
@@ -77,6 +86,9 @@ func writeDirectory(ctx context.Context, tx *sql.Tx, c directory.Change) error {
 		return err
 	}
 	if err := writeMembers(ctx, tx, c.Members); err != nil {
+		return err
+	}
+	if err := writeBlocks(ctx, tx, c.Blocks); err != nil {
 		return err
 	}
 	if err := removeGone(ctx, tx, c); err != nil {
@@ -113,6 +125,27 @@ func removeGone(ctx context.Context, tx *sql.Tx, c directory.Change) error {
 		}
 	}
 	return nil
+}
+
+// writeBlocks applies blocks; of several about the same user the last one holds.
+func writeBlocks(ctx context.Context, tx *sql.Tx, blocks []directory.Block) error {
+	last := make(map[identity.UserID]bool, len(blocks))
+	for _, b := range blocks {
+		last[b.User] = b.Removed
+	}
+	var given, taken [][]any
+	for u, removed := range last {
+		row := []any{string(u.Tenant), u.Object}
+		if removed {
+			taken = append(taken, row)
+		} else {
+			given = append(given, row)
+		}
+	}
+	if err := executeMany(ctx, tx, `DELETE FROM directory_blocks WHERE tenant = $1 AND object = $2`, taken); err != nil {
+		return err
+	}
+	return insertMany(ctx, tx, `INSERT INTO directory_blocks (tenant, object)`, `ON CONFLICT DO NOTHING`, given)
 }
 
 // writeMembers applies memberships; of several about the same pair the last one holds.
@@ -153,7 +186,7 @@ func memberRow(g identity.GroupID, m directory.Member) []any {
 func userRows(users []directory.User) [][]any {
 	rows := make([][]any, 0, len(users))
 	for _, u := range users {
-		rows = append(rows, []any{string(u.ID.Tenant), u.ID.Object, displayable(u.Name), displayable(u.UserName), displayable(u.Mail), u.Enabled})
+		rows = append(rows, []any{string(u.ID.Tenant), u.ID.Object, displayable(u.Name), displayable(u.UserName), displayable(u.Mail), u.Enabled, micro(u.SignInsFrom)})
 	}
 	return rows
 }

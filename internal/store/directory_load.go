@@ -25,11 +25,14 @@ func (s *Store) LoadDirectory(ctx context.Context) (c directory.Change, cursors 
 		if cursors, err = loadCursors(ctx, tx); err != nil {
 			return err
 		}
-		c = directory.Change{Reset: true, Cursors: cursors, AsOf: asOf}
-		if c.Users, err = queryAll(ctx, tx, scanUser, `SELECT tenant, object, name, user_name, mail, enabled FROM directory_users`); err != nil {
+		c = directory.Change{Reset: directory.Everything, Cursors: cursors, AsOf: asOf}
+		if c.Users, err = queryAll(ctx, tx, scanUser, `SELECT tenant, object, name, user_name, mail, enabled, sign_ins_from FROM directory_users`); err != nil {
 			return err
 		}
 		if c.Groups, err = queryAll(ctx, tx, scanGroup, `SELECT tenant, object, name, security, assigned FROM directory_groups`); err != nil {
+			return err
+		}
+		if c.Blocks, err = queryAll(ctx, tx, scanBlock, `SELECT tenant, object FROM directory_blocks`); err != nil {
 			return err
 		}
 		c.Members, err = queryAll(ctx, tx, scanMembership,
@@ -56,8 +59,15 @@ func loadCursors(ctx context.Context, tx *sql.Tx) (map[string]string, error) {
 }
 
 func scanUser(scan func(...any) error) (u directory.User, err error) {
-	err = scan(&u.ID.Tenant, &u.ID.Object, &u.Name, &u.UserName, &u.Mail, &u.Enabled)
+	var from int64
+	err = scan(&u.ID.Tenant, &u.ID.Object, &u.Name, &u.UserName, &u.Mail, &u.Enabled, &from)
+	u.SignInsFrom = fromMicro(from)
 	return u, err
+}
+
+func scanBlock(scan func(...any) error) (b directory.Block, err error) {
+	err = scan(&b.User.Tenant, &b.User.Object)
+	return b, err
 }
 
 func scanGroup(scan func(...any) error) (g directory.Group, err error) {

@@ -20,7 +20,11 @@ func (s *Store) ReadDirectory(ctx context.Context, users []identity.UserID, grou
 	}
 	err = s.inSnapshot(ctx, "read a part of the directory", func(tx *sql.Tx) error {
 		if err := readParts(ctx, tx, &c.Users, scanUser, userKeys,
-			`SELECT tenant, object, name, user_name, mail, enabled FROM directory_users WHERE (tenant, object)`); err != nil {
+			`SELECT tenant, object, name, user_name, mail, enabled, sign_ins_from FROM directory_users WHERE (tenant, object)`); err != nil {
+			return err
+		}
+		if err := readParts(ctx, tx, &c.Blocks, scanBlock, userKeys,
+			`SELECT tenant, object FROM directory_blocks WHERE (tenant, object)`); err != nil {
 			return err
 		}
 		if err := readParts(ctx, tx, &c.Groups, scanGroup, groupKeys,

@@ -17,7 +17,7 @@ type table struct {
 }
 
 var (
-	directoryUsers   = table{name: "directory_users", key: []string{"tenant", "object"}, columns: []string{"tenant", "object", "name", "user_name", "mail", "enabled"}}
+	directoryUsers   = table{name: "directory_users", key: []string{"tenant", "object"}, columns: []string{"tenant", "object", "name", "user_name", "mail", "enabled", "sign_ins_from"}}
 	directoryGroups  = table{name: "directory_groups", key: []string{"tenant", "object"}, columns: []string{"tenant", "object", "name", "security", "assigned"}}
 	directoryCursors = table{name: "directory_cursors", key: []string{"name"}, columns: []string{"name", "cursor"}}
 )

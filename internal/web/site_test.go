@@ -49,7 +49,7 @@ func engine(t *testing.T, l *log) *access.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people, _ := directory.Empty().With(directory.Change{Reset: true, AsOf: time.Now(), Users: []directory.User{{ID: ada, Name: "Ada", Enabled: true}}})
+	people, _ := directory.Empty().With(directory.Change{Reset: directory.Everything, AsOf: time.Now(), Users: []directory.User{{ID: ada, Name: "Ada", Enabled: true}}})
 	sessions := session.NewSet(
 		[]session.SignIn{{ID: "i-a", User: ada, At: time.Now(), Expires: time.Now().Add(time.Hour)}},
 		[]session.Session{{ID: "s-a", SignIn: "i-a", User: ada, Kind: session.Browser}})

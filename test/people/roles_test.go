@@ -117,10 +117,10 @@ func TestPowers(t *testing.T) {
 		refused(t, "revokes", second(w.As("ken").Revoke(w.Context(), api.Revoke{Kind: api.RevokeUser, ID: "ada"})))
 		refused(t, "makes a workspace", second(w.As("ken").CreateWorkspace(w.Context(), api.Order{ContextURL: payments})))
 		allowed(t, "reads everybody's leases", second(w.As("ken").Leases(w.Context(), "*")))
-		page, err := w.As("ken").Audit(w.Context(), api.AuditQuery{User: "ada", Action: "workspace:create"})
-		if err != nil || len(page.Items) == 0 {
-			t.Errorf("reads the log: %+v %v", page, err)
-		}
+		w.Eventually("he reads the log, whose index follows it", func() bool {
+			page, err := w.As("ken").Audit(w.Context(), api.AuditQuery{User: "ada", Action: "workspace:create"})
+			return err == nil && len(page.Items) > 0
+		})
 		v, err := w.As("ken").VerifyAudit(w.Context())
 		if err != nil || !v.OK {
 			t.Errorf("verifies the log: %+v %v", v, err)

@@ -164,7 +164,10 @@ func (g *gathering) assign() {
 
 // change is what was gathered.
 func (g *gathering) change() directory.Change {
-	c := directory.Change{Reset: g.reset, Users: slices.Collect(maps.Values(g.users))}
+	c := directory.Change{Users: slices.Collect(maps.Values(g.users))}
+	if g.reset {
+		c.Reset = directory.UserPart | directory.GroupPart
+	}
 	for id, group := range g.groups {
 		if g.assigned != nil {
 			group.Assigned = g.assigned[id]

@@ -37,7 +37,7 @@ func newRows() *rows { return &rows{all: directory.Empty(), cursors: map[string]
 func (r *rows) LoadDirectory(context.Context) (directory.Change, map[string]string, time.Time, feed.Seq, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := directory.Change{Reset: true}
+	c := directory.Change{Reset: directory.Everything}
 	for u := range r.all.Users() {
 		c.Users = append(c.Users, *u)
 	}

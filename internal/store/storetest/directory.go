@@ -33,7 +33,7 @@ func directoryRoundTrip(t *testing.T, db Database) {
 	s := db.Open(t, "one")
 	asOf := time.Date(2026, 11, 2, 10, 0, 0, 123456000, time.UTC)
 	first := directory.Change{
-		Reset: true,
+		Reset: directory.Everything,
 		Users: []directory.User{
 			{ID: userID(1), Name: "Ada Ätna", UserName: "ada@contoso.example", Mail: "ada@contoso.example", Enabled: true},
 			{ID: userID(2), Name: "with \x00 and \xff", Enabled: false},
@@ -55,7 +55,7 @@ func directoryRoundTrip(t *testing.T, db Database) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seq != 2 || !at.Equal(asOf) || !got.AsOf.Equal(asOf) || !got.Reset {
+	if seq != 2 || !at.Equal(asOf) || !got.AsOf.Equal(asOf) || got.Reset == 0 {
 		t.Errorf("number %d, as of %v and %v, reset %v", seq, at, got.AsOf, got.Reset)
 	}
 	if want := map[string]string{"users": "token-3", "groups": "token-2"}; !cmp.Equal(cursors, want) {
@@ -90,7 +90,7 @@ func directoryRoundTrip(t *testing.T, db Database) {
 // directoryLarge writes many rows, and the same again, which changes nothing.
 func directoryLarge(t *testing.T, db Database) {
 	s := db.Open(t, "one")
-	c := directory.Change{Reset: true}
+	c := directory.Change{Reset: directory.Everything}
 	for n := range 2500 {
 		c.Users = append(c.Users, directory.User{ID: userID(n), Name: "u", Enabled: true})
 		c.Members = append(c.Members, directory.Membership{Group: groupID(n % 50), Member: directory.Member{User: userID(n)}})
@@ -99,7 +99,7 @@ func directoryLarge(t *testing.T, db Database) {
 		c.Groups = append(c.Groups, directory.Group{ID: groupID(n), Name: "g", Security: true})
 	}
 	save(t, s, c)
-	c.Reset = false
+	c.Reset = 0
 	save(t, s, c)
 	got, _, _, _, err := s.LoadDirectory(t.Context())
 	if err != nil || len(got.Users) != 2500 || len(got.Groups) != 50 || len(got.Members) != 2500 {
@@ -112,7 +112,7 @@ func directorySwap(t *testing.T, db Database) {
 	ctx := t.Context()
 	writer, reader := db.Open(t, "one"), db.Open(t, "two")
 	whole := func(n int) directory.Change {
-		c := directory.Change{Reset: true, Cursors: map[string]string{"generation": fmt.Sprint(n)}}
+		c := directory.Change{Reset: directory.Everything, Cursors: map[string]string{"generation": fmt.Sprint(n)}}
 		for i := range 40 {
 			c.Users = append(c.Users, directory.User{ID: userID(100*n + i), Name: fmt.Sprint(n)})
 			c.Members = append(c.Members, directory.Membership{Group: groupID(n), Member: directory.Member{User: userID(100*n + i)}})

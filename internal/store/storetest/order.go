@@ -207,7 +207,7 @@ func directoryDoesNotHoldUpOthers(t *testing.T, db Database) {
 	if db.Config.SQLite != "" {
 		// What remains to be shown is that both get through.
 		first := later(func() (feed.Seq, error) {
-			return one.SaveDirectory(ctx, directory.Change{Reset: true}, entry(feed.Directory))
+			return one.SaveDirectory(ctx, directory.Change{Reset: directory.Everything}, entry(feed.Directory))
 		})
 		second := later(func() (feed.Seq, error) { return two.Announce(ctx, entry(feed.Leases)) })
 		if a, b := await(t, first), await(t, second); a+b != 3 {
@@ -223,7 +223,7 @@ func directoryDoesNotHoldUpOthers(t *testing.T, db Database) {
 	if _, err := raw.Exec(`LOCK TABLE directory_members IN EXCLUSIVE MODE`); err != nil { // the directory writer stands still here
 		t.Fatal(err)
 	}
-	change := directory.Change{Reset: true, Members: []directory.Membership{{Group: groupID(1), Member: directory.Member{User: userID(1)}}}}
+	change := directory.Change{Reset: directory.Everything, Members: []directory.Membership{{Group: groupID(1), Member: directory.Member{User: userID(1)}}}}
 	first := later(func() (feed.Seq, error) { return one.SaveDirectory(ctx, change, entry(feed.Directory)) })
 	if seq := await(t, later(func() (feed.Seq, error) { return two.Announce(ctx, entry(feed.Leases)) })); seq != 1 {
 		t.Errorf("number %d", seq)

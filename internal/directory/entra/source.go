@@ -6,11 +6,8 @@ package entra
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +42,7 @@ type Config struct {
 	// NotificationURL is where Graph reaches Notifications; empty: nothing rings, the sweep finds changes.
 	NotificationURL string
 	Sweep           time.Duration // 0: DefaultSweep
+	Timeout         time.Duration // of one request, its answer included; 0: a minute
 	Directory       Directory
 	// Learned, if set, is called before a change is applied with the moment at which the bytes arrived that told of
 	// it: the notification, or, when none rang, the delta page.
@@ -69,6 +67,7 @@ type Source struct {
 	bell          *bell
 	subscriptions *subscriptions
 	notified      bool // there is a notification URL
+	figures       *figures
 
 	ready     chan struct{}
 	readyOnce sync.Once
@@ -84,21 +83,16 @@ type Source struct {
 
 // New returns a Source; Run makes it work.
 func New(c Config) (*Source, error) {
-	base, err := url.Parse(strings.TrimSuffix(c.Graph, "/"))
-	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
-		return nil, fmt.Errorf("the address of Graph, %q, is not a URL", c.Graph)
+	base, err := graphBase(c.Graph)
+	if err != nil {
+		return nil, err
 	}
-	web := http.Client{}
-	if c.HTTP != nil {
-		web = *c.HTTP
-	}
-	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the token goes to Graph alone
 	s := &Source{
 		tenant: c.Tenant, clientID: c.ClientID, directory: c.Directory, learned: c.Learned, log: c.Log, sweep: c.Sweep,
 		notified: c.NotificationURL != "", bell: newBell(), ready: make(chan struct{}), reading: make(chan struct{}, 1),
-		readAt: map[kind]time.Time{}, hidden: map[string]bool{},
+		readAt: map[kind]time.Time{}, hidden: map[string]bool{}, figures: &figures{},
 	}
-	s.graph = &client{base: base, http: &web, app: clientcredentials.Config{
+	s.graph = &client{base: base, http: withoutRedirects(c.HTTP), figures: s.figures, timeout: c.Timeout, app: clientcredentials.Config{
 		ClientID: c.ClientID, ClientSecret: c.Secret, TokenURL: c.TokenURL, AuthStyle: oauth2.AuthStyleInParams,
 		Scopes: []string{base.Scheme + "://" + base.Host + "/.default"},
 	}}

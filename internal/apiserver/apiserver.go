@@ -57,6 +57,8 @@ type Config struct {
 	Audit      AuditLog
 	Proofs     AuditProofs
 	Preview    Preview
+	// Members is who says who is in which group: graph, scim or sign-in.
+	Members string
 	// Connections are people's to Git hosts.
 	Connections Connections
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it

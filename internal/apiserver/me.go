@@ -9,7 +9,6 @@ import (
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/identity"
-	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/web"
@@ -33,21 +32,8 @@ func (s *server) me(w http.ResponseWriter, r *http.Request) error {
 		me.Groups = append(me.Groups, api.Group{ID: g.String(), Name: groupName(f, g), Path: pathTo(f, user.ID, g)})
 	}
 	slices.SortFunc(me.Groups, func(a, b api.Group) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
-	for _, p := range f.Projects.All() {
-		role, via := f.RoleIn(user.ID, p.ID)
-		if role == "" {
-			continue
-		}
-		me.Projects = append(me.Projects, api.Holding{
-			ID: string(p.ID), Name: p.Name, Role: role, Via: groupName(f, via), Path: pathTo(f, user.ID, via),
-		})
-	}
-	slices.SortFunc(me.Projects, func(a, b api.Holding) int { return strings.Compare(a.Name, b.Name) })
-	for _, role := range []policy.Role{policy.Admin, policy.Auditor} {
-		if f.Projects.Global(role, func(g identity.GroupID) bool { return f.Directory.InGroup(user.ID, g) }) {
-			me.Roles = append(me.Roles, string(role))
-		}
-	}
+	me.Projects = holdings(f, user.ID)
+	me.Roles = installationRoles(f, func(g identity.GroupID) bool { return f.Directory.InGroup(user.ID, g) })
 	if row, signIn, ok := f.Sessions.Session(who.Session); ok {
 		me.Session = string(row.ID)
 		me.SignIn = &api.SignIn{ID: string(signIn.ID), At: signIn.At, Expires: signIn.Expires, Strength: signIn.Strength, Current: true}

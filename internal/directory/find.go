@@ -31,3 +31,18 @@ func (s *Snapshot) Below(g identity.GroupID) iter.Seq[identity.UserID] {
 	s.below(map[identity.GroupID]struct{}{g: {}}, users)
 	return maps.Keys(users)
 }
+
+// DirectlyIn lists the groups that have m as a direct member, by ID, whether they are in the directory or not. The caller
+// must not change the list.
+func (s *Snapshot) DirectlyIn(m Member) []identity.GroupID {
+	groups, _ := s.parents.get(m)
+	return groups
+}
+
+// Memberships counts the direct ones.
+func (s *Snapshot) Memberships() (n int) {
+	for _, set := range s.members.all() {
+		n += set.size
+	}
+	return n
+}

@@ -23,10 +23,12 @@ const (
 	LeaseList       Action = "lease:list"   // see open and ended leases
 	LeaseRevoke     Action = "lease:revoke" // end a lease, a session or all of a user's sign-ins
 	AuditRead       Action = "audit:read"
+	DirectoryRead   Action = "directory:read"    // users, groups and memberships as the directory has them
 	DecisionExplain Action = "decision:explain"  // ask why, for oneself or others
 	SelfView        Action = "self:view"         // who am I, through which groups
 	SelfSignOut     Action = "self:signout"      // end one's own sign-in
 	SelfConnect     Action = "self:connect"      // make or drop one's own connection to a Git host
+	SelfStepUp      Action = "self:step-up"      // sign in again for something that one was refused
 	GrantList       Action = "grant:list"        // see requests and grants
 	GrantRequest    Action = "grant:request"     // ask a person for approval
 	GrantApprove    Action = "grant:approve"     // approve or refuse what another asked for

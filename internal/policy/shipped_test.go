@@ -115,7 +115,7 @@ func TestShippedMeaning(t *testing.T) {
 				identity.LeaseList, identity.LeaseRevoke},
 			strays: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete,
 				identity.LeaseList, identity.LeaseRevoke},
-			all:                 {identity.WorkspaceList, identity.LeaseList, identity.LeaseRevoke},
+			all:                 {identity.WorkspaceList, identity.LeaseList, identity.LeaseRevoke, identity.DirectoryRead},
 			identity.Own(vera):  {identity.LeaseList, identity.LeaseRevoke},
 			identity.Own(stray): {identity.LeaseList, identity.LeaseRevoke},
 		},
@@ -123,7 +123,7 @@ func TestShippedMeaning(t *testing.T) {
 			project:             {identity.ProjectView, identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
 			devs:                {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
 			strays:              {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
-			all:                 {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
+			all:                 {identity.LeaseList, identity.AuditRead, identity.DirectoryRead, identity.DecisionExplain},
 			identity.Own(vera):  {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
 			identity.Own(stray): {identity.LeaseList, identity.AuditRead, identity.DecisionExplain},
 		},
@@ -135,7 +135,7 @@ func TestShippedMeaning(t *testing.T) {
 			strays: {identity.WorkspaceStop, identity.WorkspaceList, identity.WorkspaceDelete,
 				identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
 			all: {identity.WorkspaceList, identity.LeaseList, identity.LeaseRevoke,
-				identity.AuditRead, identity.DecisionExplain},
+				identity.AuditRead, identity.DirectoryRead, identity.DecisionExplain},
 			identity.Own(vera):  {identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
 			identity.Own(stray): {identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
 		},
@@ -143,7 +143,7 @@ func TestShippedMeaning(t *testing.T) {
 		{}:                      {},
 		{Kind: identity.Person}: {}, // a person without an ID is nobody
 	}
-	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.LeaseList, identity.LeaseRevoke,
+	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfStepUp, identity.LeaseList, identity.LeaseRevoke,
 		identity.DecisionExplain, identity.AuditRead, identity.GrantList, identity.GrantRequest, identity.GrantDelegate, identity.GrantRevoke}
 	grants := map[identity.Principal]row{
 		person(vera): {veras: {identity.GrantRevoke}, adams: {identity.GrantApprove}},
@@ -202,8 +202,8 @@ var actions = []identity.Action{
 	identity.ProjectView, identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete,
 	identity.RepoMaintain, identity.AppCall, identity.AppView, identity.WorkspaceCreate,
 	identity.WorkspaceList, identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
-	identity.WorkspaceDelete, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead,
-	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.GrantList, identity.GrantRequest,
+	identity.WorkspaceDelete, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DirectoryRead,
+	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfStepUp, identity.GrantList, identity.GrantRequest,
 	identity.GrantApprove, identity.GrantRevoke, identity.GrantDelegate, identity.GrantBreakGlass,
 }
 

@@ -67,6 +67,7 @@ type Options struct {
 
 	Idle, Lifetime   time.Duration
 	Sweep            time.Duration
+	Members          config.Members // who says who is in which group; empty: Graph
 	Stale, Close     time.Duration
 	StepUp           time.Duration // how long after a sign-in its authentication contexts count
 	CheckpointCopies []string

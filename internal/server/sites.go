@@ -1,12 +1,14 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/apiserver"
+	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/dashboard"
 	"github.com/lanyardhq/lanyard/internal/gateway"
 	"github.com/lanyardhq/lanyard/internal/gateway/gitproxy"
@@ -42,7 +44,7 @@ func (s *Server) makeSites() error {
 	rest := apiserver.Routes(apiserver.Config{
 		RevokeElsewhere: s.revokeElsewhere(),
 		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
-		Proofs: auditProofs{s}, Preview: s.projects.preview,
+		Proofs: auditProofs{s}, Preview: s.projects.preview, Members: string(cmp.Or(o.Members, config.FromGraph)),
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
 			if !ok {

@@ -17,7 +17,7 @@ const module = "github.com/lanyardhq/lanyard/"
 var layers = [][]string{
 	{"internal/source"}, // findings with their place; knows nothing of Lanyard
 	{"internal/identity", "internal/problem", "internal/observe"},
-	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/tunnel", "internal/tunnel/agentapi"},
+	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/credential", "internal/tunnel", "internal/tunnel/agentapi"},
 	{"internal/audit/ship", "internal/directory", "internal/session", "internal/project", "internal/grant", "internal/policy/cases"},
 	{"internal/access"},
 	{"internal/web"},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -120,12 +122,13 @@ func (s *Service) finish(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := oidc.ClientContext(r.Context(), s.c.HTTP)
-	answer, err := tenant.oauth.Exchange(ctx, q.Get("code"), oauth2.VerifierOption(u.Verifier))
+	answer, err := s.c.Tenant.Credential.Token(r.Context(), s.c.HTTP, tenant.oauth.Endpoint.TokenURL, url.Values{
+		"grant_type": {"authorization_code"}, "code": {q.Get("code")}, "redirect_uri": {tenant.oauth.RedirectURL}, "code_verifier": {u.Verifier},
+	})
 	if err != nil {
 		return exchangeFailed(err)
 	}
-	raw, _ := answer.Extra("id_token").(string)
-	token, err := tenant.verifier.Verify(ctx, raw)
+	token, err := tenant.verifier.Verify(ctx, answer.IDToken)
 	if err != nil {
 		return problem.Wrap(err, problem.Denied, "The tenant's answer was refused: its ID token does not verify.")
 	}
@@ -201,10 +204,12 @@ func (s *Service) endOld(r *http.Request) {
 func (s *Service) site() string { return web.Origin(s.c.URL) }
 
 func exchangeFailed(err error) error {
-	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.ErrorCode != "" {
-		// The description may quote what was sent, so only the code is shown or logged.
-		return problem.New(problem.Denied, "The tenant refused to complete the sign-in (%s). Sign in again.", printable(refused.ErrorCode))
+	var refused *credential.Refused
+	if errors.As(err, &refused) && refused.OfCredential() {
+		return problem.Wrap(err, problem.Unavailable, "The tenant does not take Lanyard's own credential, so nobody can sign in now. Tell your administrator; `lanyard entra doctor` says what to do.")
+	}
+	if errors.As(err, &refused) && refused.OAuth != "" {
+		return problem.Wrap(err, problem.Denied, "The tenant refused to complete the sign-in (%s). Sign in again.", printable(refused.OAuth))
 	}
 	return problem.Wrap(err, problem.Unavailable, "The tenant did not answer, so the sign-in could not be completed. Sign in again.")
 }

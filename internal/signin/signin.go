@@ -15,6 +15,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -22,9 +23,11 @@ import (
 
 // Tenant says where people sign in and as what application Lanyard is registered there.
 type Tenant struct {
-	ID           identity.TenantID // the tenant's GUID: the only `tid` accepted
-	Issuer       string            // https://login.microsoftonline.com/<tid>/v2.0
-	ClientID     string
+	ID       identity.TenantID // the tenant's GUID: the only `tid` accepted
+	Issuer   string            // https://login.microsoftonline.com/<tid>/v2.0
+	ClientID string
+	// Credential is how Lanyard proves itself at the token endpoint; nil: by ClientSecret, which is in no file then.
+	Credential   *credential.App
 	ClientSecret string
 }
 
@@ -88,6 +91,9 @@ func New(c Config) *Service {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Tenant.Credential == nil {
+		c.Tenant.Credential = credential.Known(c.Tenant.ClientID, c.Tenant.ClientSecret)
+	}
 	return &Service{c: c, refusals: refusals{log: c.Audit}}
 }
 
@@ -125,7 +131,7 @@ func (s *Service) tenant(ctx context.Context) (*provider, error) {
 	}
 	s.provider = &provider{
 		oauth: oauth2.Config{
-			ClientID: s.c.Tenant.ClientID, ClientSecret: s.c.Tenant.ClientSecret,
+			ClientID: s.c.Tenant.ClientID,
 			Endpoint: found.Endpoint(), RedirectURL: s.c.URL + RedirectPath, Scopes: scopes,
 		},
 		// Signature by the tenant's own keys, RS256 and nothing else, issuer, audience and expiry are checked here;

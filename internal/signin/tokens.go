@@ -2,15 +2,13 @@ package signin
 
 import (
 	"context"
-	"encoding/json"
-	"io"
-	"net/http"
+	"errors"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -107,36 +105,28 @@ func (s *Service) redeem(ctx context.Context, id identity.SignInID, scope string
 	if err != nil {
 		return "", 0, problem.Wrap(err, problem.Unavailable, "Your sign-in's refresh token cannot be read any more. Sign in again.")
 	}
-	form := url.Values{
+	answer, err := s.c.Tenant.Credential.Token(ctx, s.c.HTTP, tenant.oauth.Endpoint.TokenURL, url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {string(refresh)}, "scope": {scope + " offline_access"},
-		"client_id": {s.c.Tenant.ClientID}, "client_secret": {s.c.Tenant.ClientSecret},
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, tenant.oauth.Endpoint.TokenURL, strings.NewReader(form.Encode()))
+	})
 	if err != nil {
-		return "", 0, err
+		return "", 0, s.noToken(ctx, signIn, err)
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := s.c.HTTP.Do(r)
-	if err != nil {
-		return "", 0, problem.Wrap(err, problem.Unavailable, "The tenant does not answer, so your own token for this cannot be had now.")
+	if answer.RefreshToken != "" && answer.RefreshToken != string(refresh) {
+		s.renew(ctx, signIn, answer.RefreshToken)
 	}
-	defer answer.Body.Close()
-	var body struct {
-		AccessToken  string `json:"access_token"`
-		RefreshToken string `json:"refresh_token"`
-		ExpiresIn    int64  `json:"expires_in"`
-		Error        string `json:"error"`
+	return answer.AccessToken, answer.Life(), nil
+}
+
+// noToken is what a person is told when a token request failed.
+func (s *Service) noToken(ctx context.Context, signIn *session.SignIn, err error) error {
+	var refused *credential.Refused
+	if errors.As(err, &refused) && refused.OfCredential() { // whatever its words, it says nothing of the person
+		return problem.Wrap(err, problem.Unavailable, "The tenant does not take Lanyard's own credential, so your own token for this cannot be had now. Tell your administrator.")
 	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&body); err != nil {
-		return "", 0, problem.Wrap(err, problem.Unavailable, "The tenant's answer cannot be read, so your own token for this cannot be had now.")
+	if errors.As(err, &refused) && refused.OAuth != "" {
+		return s.refused(ctx, signIn, refused.OAuth)
 	}
-	if answer.StatusCode != http.StatusOK || body.AccessToken == "" {
-		return "", 0, s.refused(ctx, signIn, body.Error)
-	}
-	if body.RefreshToken != "" && body.RefreshToken != string(refresh) {
-		s.renew(ctx, signIn, body.RefreshToken)
-	}
-	return body.AccessToken, time.Duration(body.ExpiresIn) * time.Second, nil
+	return problem.Wrap(err, problem.Unavailable, "The tenant does not answer, so your own token for this cannot be had now.")
 }
 
 // refused says why there is no token. A grant that the tenant no longer honours ends the sign-in: the tenant has

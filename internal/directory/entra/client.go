@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 const (
@@ -32,7 +31,7 @@ const (
 type client struct {
 	base    *url.URL // including /v1.0, without a trailing slash
 	http    *http.Client
-	app     clientcredentials.Config
+	app     appTokens
 	fixed   *oauth2.Token // a person's, used instead of the app's
 	figures *figures
 	timeout time.Duration // of one request; 0: requestTimeout
@@ -326,9 +325,9 @@ func (c *client) bearer(ctx context.Context) (*oauth2.Token, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.token.Valid() {
-		token, err := c.app.Token(context.WithValue(ctx, oauth2.HTTPClient, c.http))
+		token, err := c.app.fetch(ctx, c.http)
 		if err != nil {
-			return nil, fmt.Errorf("fetch the app's token: %w", withoutURL(err))
+			return nil, fmt.Errorf("fetch the app's token: %w", err)
 		}
 		c.token = token
 	}

@@ -11,9 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
-
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
@@ -35,10 +33,12 @@ type Directory interface {
 type Config struct {
 	Tenant   identity.TenantID
 	ClientID string // the app registration's, which is also how our enterprise application is found
-	Secret   string
-	TokenURL string // of the v2.0 token endpoint
-	Graph    string // base address, including /v1.0
-	HTTP     *http.Client
+	// Credential is how the app proves itself; nil: by Secret, a client secret that is in no file.
+	Credential *credential.App
+	Secret     string
+	TokenURL   string // of the v2.0 token endpoint
+	Graph      string // base address, including /v1.0
+	HTTP       *http.Client
 	// NotificationURL is where Graph reaches Notifications; empty: nothing rings, the sweep finds changes.
 	NotificationURL string
 	Sweep           time.Duration // 0: DefaultSweep
@@ -92,10 +92,7 @@ func New(c Config) (*Source, error) {
 		notified: c.NotificationURL != "", bell: newBell(), ready: make(chan struct{}), reading: make(chan struct{}, 1),
 		readAt: map[kind]time.Time{}, hidden: map[string]bool{}, figures: &figures{},
 	}
-	s.graph = &client{base: base, http: withoutRedirects(c.HTTP), figures: s.figures, timeout: c.Timeout, app: clientcredentials.Config{
-		ClientID: c.ClientID, ClientSecret: c.Secret, TokenURL: c.TokenURL, AuthStyle: oauth2.AuthStyleInParams,
-		Scopes: []string{base.Scheme + "://" + base.Host + "/.default"},
-	}}
+	s.graph = &client{base: base, http: withoutRedirects(c.HTTP), figures: s.figures, timeout: c.Timeout, app: newAppTokens(c, base)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,167 @@
+package credential
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+)
+
+// pause is how long a credential that did not work is tried after the others.
+const pause = time.Minute
+
+// App is Lanyard's app registration with the credentials that it has. It is safe for concurrent use.
+type App struct {
+	clientID string
+	now      func() time.Time
+	list     []*entry // the preferred first
+}
+
+// entry is a credential with what became of it.
+type entry struct {
+	Credential
+
+	mu    sync.Mutex
+	after time.Time // until then it is tried after the others
+	state State
+}
+
+// State says how a credential is doing.
+type State struct {
+	Kind    Kind
+	File    string    // empty: in no file
+	Worked  time.Time // when it last worked; zero: not yet
+	Ends    time.Time // of what it is made of; zero: not known
+	Problem string    // why it does not work, with what to do; empty when it does, or was not needed yet
+	Failed  time.Time // when that was found
+}
+
+// New returns an app whose credentials are in files. They are tried in the order of preference of their kinds, and
+// those of one kind as they are listed.
+func New(clientID string, files []Files) *App {
+	list := make([]Credential, 0, len(files))
+	for _, f := range files {
+		list = append(list, f.credential())
+	}
+	return of(clientID, list...)
+}
+
+// Known returns an app with a client secret that is in no file.
+func Known(clientID, secret string) *App { return of(clientID, known(secret)) }
+
+func of(clientID string, list ...Credential) *App {
+	a := &App{clientID: clientID, now: time.Now}
+	for _, c := range list {
+		a.list = append(a.list, &entry{Credential: c, state: State{Kind: c.Kind(), File: c.File()}})
+	}
+	slices.SortStableFunc(a.list, func(x, y *entry) int { return cmp.Compare(x.Kind().rank(), y.Kind().rank()) })
+	return a
+}
+
+// States are those of all credentials, in the order of preference.
+func (a *App) States() []State {
+	all := make([]State, 0, len(a.list))
+	for _, e := range a.list {
+		e.mu.Lock()
+		all = append(all, e.state)
+		e.mu.Unlock()
+	}
+	return all
+}
+
+// Token sends a token request, of whatever grant, as this app. An answer that refuses is a *Refused. When it is the
+// credential that the tenant does not take, that is read again, since it may have been replaced just now, and then the
+// next one is tried.
+func (a *App) Token(ctx context.Context, web *http.Client, endpoint string, request url.Values) (Answer, error) {
+	var failed []error
+	for _, e := range a.order() {
+		answer, err := a.by(ctx, e, web, endpoint, request)
+		var no *unproven
+		if !errors.As(err, &no) {
+			return answer, err
+		}
+		failed = append(failed, no.error)
+	}
+	if len(failed) == 0 {
+		return Answer{}, errors.New("Lanyard's app registration has no credential")
+	}
+	return Answer{}, errors.Join(failed...)
+}
+
+// order is the list, with those last that did not work a moment ago.
+func (a *App) order() []*entry {
+	now := a.now()
+	var good, pausing []*entry
+	for _, e := range a.list {
+		e.mu.Lock()
+		if now.Before(e.after) {
+			pausing = append(pausing, e)
+		} else {
+			good = append(good, e)
+		}
+		e.mu.Unlock()
+	}
+	return append(good, pausing...)
+}
+
+// unproven says that a credential does not prove who we are; another one may.
+type unproven struct{ error }
+
+func (u *unproven) Unwrap() error { return u.error }
+
+// by sends the request with one credential, and once more when that was replaced meanwhile.
+func (a *App) by(ctx context.Context, e *entry, web *http.Client, endpoint string, request url.Values) (Answer, error) {
+	var before [32]byte
+	var failed error
+	for attempt := range 2 {
+		proof, err := e.Prove(a.clientID, endpoint, a.now())
+		if attempt > 0 && (err != nil || proof.From == before) {
+			break
+		}
+		if err != nil {
+			e.note(proof, err, a.now())
+			return Answer{}, &unproven{err}
+		}
+		before = proof.From
+		answer, err := ask(ctx, web, endpoint, a.filled(request, proof))
+		var refused *Refused
+		if err != nil && !errors.As(err, &refused) {
+			return Answer{}, err // the tenant did not say anything about it
+		}
+		if err == nil || !refused.OfCredential() {
+			e.note(proof, nil, a.now()) // who we are was believed
+			return answer, err
+		}
+		refused.Advice = advise(refused.Number, e.File(), proof)
+		failed = refused
+		e.note(proof, refused, a.now())
+	}
+	return Answer{}, &unproven{failed}
+}
+
+func (a *App) filled(request url.Values, p Proof) url.Values {
+	form := url.Values{"client_id": {a.clientID}}
+	for _, from := range []url.Values{request, p.Form} {
+		for key, values := range from {
+			form[key] = values
+		}
+	}
+	return form
+}
+
+func (e *entry) note(p Proof, err error, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !p.Ends.IsZero() {
+		e.state.Ends = p.Ends
+	}
+	if err == nil {
+		e.state.Worked, e.state.Problem, e.state.Failed, e.after = now, "", time.Time{}, time.Time{}
+		return
+	}
+	e.state.Problem, e.state.Failed, e.after = err.Error(), now, now.Add(pause)
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/connection"
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/source"
@@ -51,16 +52,18 @@ type Config struct {
 	Operations Operations
 	Limits     Limits
 
-	longLived source.Findings
+	longLived    source.Findings
+	certificates []certificate // of the app registration
 }
 
 // Entra is the tenant and Lanyard's app registration in it.
 type Entra struct {
-	Tenant     identity.TenantID // lower-case GUID
-	ClientID   string
-	SecretFile string
-	Graph      string // base URL with version, https://graph.microsoft.com/v1.0 by default
-	Authority  string // base URL, https://login.microsoftonline.com by default
+	Tenant   identity.TenantID // lower-case GUID
+	ClientID string
+	// Credentials are those of the app registration, at least one.
+	Credentials []credential.Files
+	Graph       string // base URL with version, https://graph.microsoft.com/v1.0 by default
+	Authority   string // base URL, https://login.microsoftonline.com by default
 }
 
 // Issuer is what the tenant's v2.0 tokens carry as `iss`.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/source"
 )
@@ -22,7 +23,7 @@ func TestRead(t *testing.T) {
 	in := func(name string) string { return filepath.Join(here, name) }
 	entra := Entra{
 		Tenant: "11111111-1111-1111-1111-111111111111", ClientID: "22222222-2222-2222-2222-222222222222",
-		SecretFile: in("secret"), Graph: "https://graph.microsoft.com/v1.0", Authority: "https://login.microsoftonline.com",
+		Credentials: []credential.Files{{Secret: in("secret")}}, Graph: "https://graph.microsoft.com/v1.0", Authority: "https://login.microsoftonline.com",
 	}
 	least := &Config{
 		File: "testdata/least.yaml", URL: "http://lanyard.localhost:8080", Listen: "127.0.0.1:8080", Data: in("data"),
@@ -38,7 +39,7 @@ func TestRead(t *testing.T) {
 		Database: "postgres://lanyard@db.example.test/lanyard?sslmode=verify-full", EncryptionKeyFile: "/etc/lanyard/key",
 		Entra: Entra{
 			Tenant: "11111111-aaaa-1111-1111-111111111111", ClientID: "22222222-2222-2222-2222-222222222222",
-			SecretFile: in("entra-secret"), Graph: "https://graph.microsoft.us/v1.0", Authority: "https://login.microsoftonline.us",
+			Credentials: []credential.Files{{Secret: in("entra-secret")}}, Graph: "https://graph.microsoft.us/v1.0", Authority: "https://login.microsoftonline.us",
 		},
 		Sessions:  Sessions{Idle: 30 * time.Minute, Lifetime: 8 * time.Hour},
 		StepUp:    5 * time.Minute,
@@ -209,7 +210,7 @@ func TestSecrets(t *testing.T) {
 	if err := os.Chmod(open, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c := &Config{File: "c.yaml", EncryptionKeyFile: filepath.Join(dir, "absent"), Entra: Entra{SecretFile: open}, Projects: good}
+	c := &Config{File: "c.yaml", EncryptionKeyFile: filepath.Join(dir, "absent"), Entra: Entra{Credentials: []credential.Files{{Secret: open}}}, Projects: good}
 	found := c.CheckFiles().Error()
 	for _, want := range []string{"absent", "can be read by everybody", "good is not a folder"} {
 		if !strings.Contains(found, want) {

@@ -42,7 +42,7 @@ func (p *parser) entra(v source.Value) {
 		*to = strings.TrimSuffix(s, "/")
 	}
 	if e, ok := m.Need("credential"); ok {
-		p.clientCredential(e.Value)
+		p.clientCredentials(e.Value)
 	}
 }
 
@@ -57,24 +57,4 @@ func (p *parser) guid(m source.Mapping, key, what string) string {
 		return ""
 	}
 	return strings.ToLower(s)
-}
-
-func (p *parser) clientCredential(v source.Value) {
-	if v.IsText() {
-		v.Report("a secret is never written in place; put it into a file that only Lanyard may read, and name that: {secret_file: PATH}")
-		return
-	}
-	m, ok := v.Mapping()
-	if !ok {
-		return
-	}
-	m.Keys([]string{"secret_file"}, map[string]string{
-		"secret": inPlace + "secret_file", "certificate_file": "", "key_file": "", "federated": "", "managed_identity": "",
-	})
-	if file, ok := p.needPath(m, "secret_file"); ok {
-		p.config.Entra.SecretFile = file
-		e, _ := m.Find("secret_file")
-		p.config.longLived = append(p.config.longLived, e.Value.Finding(
-			"secret_file %s: the app registration's client secret; give it a short expiry in Entra and replace the file before that", file))
-	}
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/source"
 )
@@ -67,7 +69,14 @@ func decodeKey(text string) ([]byte, bool) {
 
 // LongLived lists the credentials of the configuration that outlive a session, with how to be rid of each. Those of
 // projects are listed by project.Set.
-func (c *Config) LongLived() source.Findings { return c.longLived }
+func (c *Config) LongLived() source.Findings {
+	all := slices.Clone(c.longLived)
+	for _, cert := range c.certificates {
+		all = append(all, cert.longLived(time.Now()))
+	}
+	all.Sort()
+	return all
+}
 
 // CheckFiles looks at the files that the configuration names: whether they are there, can be read, and by whom.
 func (c *Config) CheckFiles() source.Findings {
@@ -79,13 +88,11 @@ func (c *Config) CheckFiles() source.Findings {
 	}
 	_, err := ReadEncryptionKeys(c.EncryptionKeyFile)
 	report(err)
-	for _, path := range []string{c.Entra.SecretFile, c.DatabaseFile} {
-		if path != "" {
-			_, err := ReadSecret(path)
-			report(err)
-		}
+	if c.DatabaseFile != "" {
+		_, err := ReadSecret(c.DatabaseFile)
+		report(err)
 	}
-	private := []string{c.EncryptionKeyFile, c.Entra.SecretFile, c.DatabaseFile}
+	private := append(c.checkCredentials(report, time.Now()), c.EncryptionKeyFile, c.DatabaseFile)
 	for _, app := range c.GitHub {
 		for _, path := range []string{app.SecretFile, app.KeyFile} {
 			if path != "" {

@@ -73,6 +73,19 @@ func (a *App) States() []State {
 	return all
 }
 
+// Check reads the files. It is an error when no credential can be made of them; what the tenant makes of it is not asked.
+func (a *App) Check() error {
+	var failed []error
+	for _, e := range a.list {
+		_, err := e.Prove(a.clientID, "", a.now())
+		if err == nil {
+			return nil
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
 // Token sends a token request, of whatever grant, as this app. An answer that refuses is a *Refused. When it is the
 // credential that the tenant does not take, that is read again, since it may have been replaced just now, and then the
 // next one is tried.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/lanyardhq/lanyard/internal/config"
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/workspace"
@@ -24,8 +25,8 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 	if err != nil {
 		return Options{}, err
 	}
-	secret, err := config.ReadSecret(c.Entra.SecretFile)
-	if err != nil {
+	app := credential.New(c.Entra.ClientID, c.Entra.Credentials)
+	if err := app.Check(); err != nil {
 		return Options{}, err
 	}
 	database := c.Database
@@ -77,7 +78,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		},
 		WorkspaceDomain: c.Workspaces, AppDomain: c.Apps, TrustedProxies: c.TrustedProxies, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
 		Tenant: signin.Tenant{
-			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, ClientSecret: secret,
+			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, Credential: app,
 		},
 		TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: c.URL + NotificationPath,
 		Projects: c.Projects, Policies: c.Policies, Global: c.Roles,

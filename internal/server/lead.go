@@ -62,7 +62,7 @@ func (s *Server) newSource() (*entra.Source, error) {
 	o := s.options
 	const purpose = "graph notifications"
 	return entra.New(entra.Config{
-		Tenant: o.Tenant.ID, ClientID: o.Tenant.ClientID, Secret: o.Tenant.ClientSecret, TokenURL: o.TokenURL, Graph: o.Graph,
+		Tenant: o.Tenant.ID, ClientID: o.Tenant.ClientID, Credential: o.Tenant.Credential, TokenURL: o.TokenURL, Graph: o.Graph,
 		HTTP: o.HTTP, NotificationURL: o.Notifications, Sweep: o.Sweep, Directory: s.directory, Learned: o.Learned, Log: s.log,
 		// The secret can be checked by every replica, since a notification may come to any of them.
 		State: func() string {

@@ -24,6 +24,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/connection"
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/feed"
@@ -143,6 +144,9 @@ type Server struct {
 func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.HTTP == nil {
 		o.HTTP = tenantClient()
+	}
+	if o.Tenant.Credential == nil {
+		o.Tenant.Credential = credential.Known(o.Tenant.ClientID, o.Tenant.ClientSecret)
 	}
 	s := &Server{options: o, log: o.Log, origin: random(), listener: newPerAddress(o.Listener, o.Connections, o.TrustedProxies)}
 	defer func() {

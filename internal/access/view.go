@@ -114,7 +114,7 @@ func (v *view) held(p identity.ProjectID) holding {
 
 func (v *view) holds(u identity.UserID, id identity.ProjectID) (h holding) {
 	p, ok := v.f.Projects.Project(id)
-	if !ok {
+	if !ok || p.Closed != "" {
 		return h
 	}
 	h.role, h.via = p.Role(v.closure(u).Has)

@@ -81,6 +81,9 @@ func (d Decision) lost(l *Lease, f *Facts, now time.Time) Reason {
 		if _, ok := f.Projects.Project(l.Request.Resource.Project); !ok {
 			return Reason{d.Code, "the project that gave this access is no longer configured"}
 		}
+		if p, _ := f.Projects.Project(l.Request.Resource.Project); p.Closed != "" {
+			return Reason{d.Code, fmt.Sprintf("project %s is closed: %s", name, p.Closed)}
+		}
 		if !f.Directory.InGroup(user, old.Via) {
 			return Reason{d.Code, fmt.Sprintf("you are no longer in the group %s, which gave you the role %s in project %s",
 				groupName(f, old.Via), old.Role, name)}

@@ -35,11 +35,12 @@ type Config struct {
 	Directory  Directory
 	Roles      map[project.Role][]source.Located // Admin and Auditor
 	Audit      Audit
-	Sandbox    bool   // the sandbox runtime, for trusted users only
-	Apps       string // domain below which internal apps have their hosts; may be empty
-	Workspaces string // domain below which terminals and ports have their hosts
-	Projects   string // folder; may be empty
-	Policies   string // folder; may be empty
+	Sandbox    bool                // the sandbox runtime, for trusted users only
+	Apps       string              // domain below which internal apps have their hosts; may be empty
+	Workspaces string              // domain below which terminals and ports have their hosts
+	Projects   string              // folder; may be empty
+	FromGroups *project.FromGroups // nil: no project is made of groups
+	Policies   string              // folder; may be empty
 
 	GitHub []connection.App
 

@@ -62,8 +62,8 @@ func (p *parser) root(m source.Mapping) {
 	p.trustedProxies(m)
 	p.tls(m)
 	p.domains(m)
-	c.Projects = p.folder(m, "projects")
-	c.Policies = p.folder(m, "policies")
+	p.projects(m)
+	c.Policies = p.path(m, "policies")
 }
 
 func (p *parser) url(m source.Mapping) {

@@ -108,6 +108,13 @@ func (c *Config) CheckFiles() source.Findings {
 			report(fmt.Errorf("%s can be read by everybody on this machine (mode %04o); chmod o= %s", path, info.Mode().Perm(), path))
 		}
 	}
+	if c.FromGroups != nil && c.FromGroups.Template != "" {
+		if info, err := os.Stat(c.FromGroups.Template); err != nil {
+			report(err)
+		} else if !info.Mode().IsRegular() {
+			report(fmt.Errorf("%s is not a file", c.FromGroups.Template))
+		}
+	}
 	for _, path := range []string{c.Projects, c.Policies} {
 		if path == "" {
 			continue

@@ -37,19 +37,6 @@ func (p *parser) needPath(m source.Mapping, key string) (string, bool) {
 	return s, s != ""
 }
 
-func (p *parser) folder(m source.Mapping, key string) string {
-	if e, ok := m.Find(key); ok && e.Value.IsMapping() {
-		if inner, ok := e.Value.Mapping(); ok {
-			inner.Keys(nil, map[string]string{"from_groups": "is not supported yet; name a folder of project files"})
-			if len(inner.Entries) == 0 {
-				inner.Report("name a folder")
-			}
-		}
-		return ""
-	}
-	return p.path(m, key)
-}
-
 func (p *parser) database(m source.Mapping) {
 	c := p.config
 	c.DatabaseFile = p.path(m, "database_file")

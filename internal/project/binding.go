@@ -1,6 +1,7 @@
 package project
 
 import (
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ type Group struct {
 	ID       identity.GroupID
 	Name     string
 	Assigned bool // to Lanyard's enterprise application: only such groups may be meant by a name
+	Security bool // a security group: only such groups may be meant by a name
 }
 
 // Groups is the directory as far as bindings read it.
@@ -26,6 +28,8 @@ type Groups interface {
 	Group(identity.GroupID) (Group, bool)
 	// AssignedGroups finds the security groups assigned to Lanyard's enterprise application that bear a name.
 	AssignedGroups(name string) []Group
+	// Assigned yields all groups assigned to Lanyard's enterprise application, in no particular order.
+	Assigned() iter.Seq[Group]
 }
 
 // binding is a group as a role names it: by object ID, by an app role, or by a name.

@@ -19,7 +19,7 @@ func viewers(t *testing.T, s *Set) []identity.GroupID {
 // Invariant 2: a name is pinned once. Whatever then happens to the name, nobody else comes to the role.
 func TestPinnedNames(t *testing.T) {
 	pin := Pin{"all-engineers", gid(everybody)}
-	other := Group{gid("5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7aff"), "all-engineers", true}
+	other := Group{gid("5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7aff"), "all-engineers", true, true}
 	change := func(edit func(groups) groups) groups { return edit(directory()) }
 	for _, c := range []struct {
 		name   string
@@ -64,7 +64,7 @@ func TestPinnedNames(t *testing.T) {
 }
 
 func TestUnpinnedNames(t *testing.T) {
-	ambiguous := append(directory(), Group{gid("5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7aff"), "all-engineers", true})
+	ambiguous := append(directory(), Group{gid("5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7aff"), "all-engineers", true, true})
 	unassigned := directory()
 	unassigned[2].Assigned = false
 	for name, c := range map[string]struct {

@@ -21,6 +21,7 @@ const settled = 2 * time.Second
 type folder struct {
 	path   string
 	suffix []string
+	only   string // the one file that is meant; empty: all with one of the suffixes
 	seen   string // what the folder looked like when it was last read
 	readAt time.Time
 	newest time.Time
@@ -92,7 +93,11 @@ func (f *folder) each(visit func(name string, info fs.FileInfo) error) error {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") || !slices.Contains(f.suffix, filepath.Ext(e.Name())) {
+		wanted := e.Name() == f.only
+		if f.only == "" {
+			wanted = !strings.HasPrefix(e.Name(), ".") && slices.Contains(f.suffix, filepath.Ext(e.Name()))
+		}
+		if !wanted {
 			continue
 		}
 		name := filepath.Join(f.path, e.Name())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"sync"
@@ -35,10 +36,16 @@ type LoaderConfig struct {
 	Tenant   identity.TenantID
 	Global   map[Role][]source.Located
 	Groups   func() Groups // the directory as it is now
-	// Stored are the revision, names and pins that the store holds.
-	Revision Revision
-	Names    []Name
-	Pins     []Pin
+	// FromGroups, when set, makes projects of groups. Settle stores what becomes of them and puts the set in force, as
+	// Apply does for files; Kept says whether workspaces of a project are left.
+	FromGroups *FromGroups
+	Settle     func(context.Context, []GroupChange, *Set) error
+	Kept       func(identity.ProjectID) bool
+	// Stored are the revision, names, pins and projects made of groups that the store holds.
+	Revision      Revision
+	Names         []Name
+	Pins          []Pin
+	GroupProjects []GroupProject
 	// Apply stores a change and puts it in force. When it fails, nothing has changed and it is tried again.
 	// It is not called for what the store holds already.
 	Apply func(context.Context, Change) error
@@ -54,12 +61,14 @@ type Loader struct {
 	config   LoaderConfig
 	projects folder
 	policies folder
+	template folder
 	revision Revision
 	names    []Name
 	pins     []Pin
-	looked   Groups    // the directory in which names were last looked up
-	gone     []string  // files of the revision that the last look missed
-	void     []Finding // bindings that were void at the last look
+	looked   Groups     // the directory in which names were last looked up
+	settled  settlement // when projects were last made of groups
+	gone     []string   // files of the revision that the last look missed
+	void     []Finding  // bindings that were void at the last look
 
 	mu       sync.Mutex
 	current  *Set // nil before the first good state
@@ -71,7 +80,7 @@ func NewLoader(c LoaderConfig) *Loader {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Loader{
+	l := &Loader{
 		config:   c,
 		projects: folder{path: c.Projects, suffix: []string{".yaml", ".yml"}},
 		policies: folder{path: c.Policies, suffix: []string{".cedar"}},
@@ -79,6 +88,10 @@ func NewLoader(c LoaderConfig) *Loader {
 		names:    slices.Clone(c.Names),
 		pins:     slices.Clone(c.Pins),
 	}
+	if c.FromGroups != nil && c.FromGroups.Template != "" {
+		l.template = folder{path: filepath.Dir(c.FromGroups.Template), only: filepath.Base(c.FromGroups.Template)}
+	}
+	return l
 }
 
 // Findings are what is wrong now: what kept the files from being accepted, and the bindings that are void.
@@ -109,6 +122,9 @@ func (l *Loader) Run(ctx context.Context) {
 // Look reads the folders if they may have changed. The error is also logged, once, and among the findings.
 func (l *Loader) Look(ctx context.Context) error {
 	err := l.look(ctx)
+	if err == nil {
+		err = l.settle(ctx)
+	}
 	l.report(err)
 	l.reportVoid(ctx)
 	return err
@@ -134,6 +150,11 @@ func (l *Loader) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the policy folder: %w", err)
 	}
+	template, err := l.template.read(now)
+	if err != nil {
+		return fmt.Errorf("reading what projects made of groups hold: %w", err)
+	}
+	maps.Copy(projects, template)
 	if current != nil && l.vanishing(projects, policies) {
 		return nil
 	}
@@ -185,12 +206,17 @@ func (l *Loader) anyChanged() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the policy folder: %w", err)
 	}
-	return projects || policies, nil
+	template, err := l.template.changed()
+	if err != nil {
+		return false, fmt.Errorf("reading what projects made of groups hold: %w", err)
+	}
+	return projects || policies || template, nil
 }
 
 // parse reads both kinds of file, so that all that is wrong is reported together.
 func (l *Loader) parse(r Revision) (Change, error) {
-	result, err := Parse(Input{Revision: r, Names: l.names, Pins: l.pins, Tenant: l.config.Tenant, Groups: l.groups(), Global: l.config.Global, Pinning: true})
+	result, err := Parse(Input{Revision: r, Names: l.names, Pins: l.pins, Tenant: l.config.Tenant, Groups: l.groups(), Global: l.config.Global, Pinning: true,
+		FromGroups: l.config.FromGroups, GroupProjects: l.stored()})
 	policies, policyErr := ParsePolicies(l.config.Tenant, r)
 	if err != nil || policyErr != nil {
 		return Change{}, join(err, policyErr)

@@ -20,6 +20,9 @@ type Input struct {
 	Tenant   identity.TenantID // whose groups the files mean
 	Groups   Groups            // nil where there is no directory, as in a check of the files alone
 	Global   map[Role][]source.Located
+	// FromGroups, when set, makes projects of groups, and GroupProjects are those that were made before.
+	FromGroups    *FromGroups
+	GroupProjects []GroupProject
 	// Pinning lets names of groups be resolved for the first time. Only who stores Result.Pins sets it; for others
 	// such a name is void until its pin is stored.
 	Pinning bool
@@ -35,14 +38,18 @@ type Result struct {
 // Parse reads the project files of a revision. The error is a source.Findings with all that is wrong in all files.
 // A role whose group cannot be found is no error: it is void, see Set.Findings.
 func Parse(in Input) (Result, error) {
-	p := parser{names: map[string]identity.ProjectID{}}
+	p := parser{names: map[string]identity.ProjectID{}, template: newTemplate()}
 	for _, n := range in.Names {
 		p.names[n.Name] = n.ID
 	}
 	for _, file := range slices.Sorted(maps.Keys(in.Revision.Projects)) {
+		if in.FromGroups != nil && in.FromGroups.Template == file {
+			p.templateFile(file, in.Revision.Projects[file])
+			continue
+		}
 		p.file(file, in.Revision.Projects[file])
 	}
-	set := &Set{revision: in.Revision, tenant: in.Tenant, pins: map[string]identity.GroupID{}, global: map[Role][]binding{}}
+	set := &Set{from: in.FromGroups, hasFile: map[string]bool{}, template: p.template, revision: in.Revision, tenant: in.Tenant, pins: map[string]identity.GroupID{}, global: map[Role][]binding{}}
 	for _, pin := range in.Pins {
 		set.pins[pin.Name] = pin.Group
 	}
@@ -61,6 +68,7 @@ func Parse(in Input) (Result, error) {
 		p.findings.Sort()
 		return Result{}, p.findings
 	}
+	set.assemble(slices.Clone(in.GroupProjects))
 	pins := set.bind(in.Groups, in.Pinning)
 	return Result{Set: set, Names: p.newNames, Pins: pins}, nil
 }
@@ -77,6 +85,7 @@ type parser struct {
 	findings source.Findings
 	drafts   []draft
 	at       []marks
+	template template
 }
 
 // marks are the places of what must be unique in the installation.
@@ -108,25 +117,7 @@ func (p *parser) file(name, text string) {
 	if e, ok := m.Find("roles"); ok {
 		readRoles(e.Value, d.roles)
 	}
-	if e, ok := m.Find("repositories"); ok {
-		list, _ := e.Value.List()
-		for _, v := range list {
-			if repo, place, ok := readRepository(v); ok {
-				d.Repositories, at.repositories = append(d.Repositories, repo), append(at.repositories, place)
-			}
-		}
-	}
-	if e, ok := m.Find("resources"); ok {
-		list, _ := e.Value.List()
-		for _, v := range list {
-			if app, place, ok := readResource(v); ok {
-				d.Apps, at.apps = append(d.Apps, app), append(at.apps, place)
-			}
-		}
-	}
-	if e, ok := m.Find("workspace"); ok {
-		readTemplate(e.Value, &d.Workspace)
-	}
+	readHeld(m, &d, &at)
 	if d.Name != "" {
 		p.drafts, p.at = append(p.drafts, d), append(p.at, at)
 	}
@@ -169,8 +160,6 @@ func (p *parser) index(s *Set) {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(p.drafts[a].Name, p.drafts[b].Name) })
-	s.byID, s.byName = map[identity.ProjectID]int{}, map[string]int{}
-	s.repositories, s.apps = map[string]place{}, map[string]place{}
 	first := map[string]Finding{} // where each unique thing stands
 	twice := func(key, what string, at source.Value) bool {
 		here := at.Finding("")
@@ -194,22 +183,28 @@ func (p *parser) index(s *Set) {
 			p.newNames = append(p.newNames, Name{Name: d.Name, ID: id})
 		}
 		d.ID = id
-		n := len(s.drafts)
-		s.drafts = append(s.drafts, d)
-		s.byID[id], s.byName[d.Name] = n, n
-		for j, r := range d.Repositories {
-			if key, file := r.Credential.LongLived(); key != "" {
-				s.longLived = append(s.longLived, at.repositories[j].Finding(
-					"%s %s for %s: works for whoever holds it, and names nobody; if that server takes Entra tokens, write credential: {entra: SCOPE}, so that each person goes as themselves", key, file, r.URL))
-			}
-			if !twice("repository "+r.URL, "repository "+r.URL+" belongs to one project only and", at.repositories[j]) {
-				s.repositories[r.URL] = place{n, j}
-			}
+		s.files, s.hasFile[d.Name] = append(s.files, d), true
+		p.holds(s, d, at, twice)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.template.projects)) {
+		if s.hasFile[name] {
+			p.findings = append(p.findings, p.template.names[name].Finding("the project %s has a file; write there what it holds", name))
+			continue
 		}
-		for j, a := range d.Apps {
-			if !twice("app "+a.Name, "app "+a.Name+" is unique in the installation and", at.apps[j]) {
-				s.apps[a.Name] = place{n, j}
-			}
+		p.holds(s, p.template.projects[name], p.template.at[name], twice)
+	}
+}
+
+// holds looks at what a project holds: what must be unique, and the credentials that outlive a session.
+func (p *parser) holds(s *Set, d draft, at marks, twice func(key, what string, at source.Value) bool) {
+	for j, r := range d.Repositories {
+		if key, file := r.Credential.LongLived(); key != "" {
+			s.longLived = append(s.longLived, at.repositories[j].Finding(
+				"%s %s for %s: works for whoever holds it, and names nobody; if that server takes Entra tokens, write credential: {entra: SCOPE}, so that each person goes as themselves", key, file, r.URL))
 		}
+		twice("repository "+r.URL, "repository "+r.URL+" belongs to one project only and", at.repositories[j])
+	}
+	for j, a := range d.Apps {
+		twice("app "+a.Name, "app "+a.Name+" is unique in the installation and", at.apps[j])
 	}
 }

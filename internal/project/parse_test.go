@@ -1,6 +1,7 @@
 package project
 
 import (
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -44,12 +45,22 @@ func (g groups) AssignedGroups(name string) (out []Group) {
 	return out
 }
 
+func (g groups) Assigned() iter.Seq[Group] {
+	return func(yield func(Group) bool) {
+		for _, one := range g {
+			if one.Assigned && !yield(one) {
+				return
+			}
+		}
+	}
+}
+
 func directory() groups {
 	return groups{
-		{gid(engineers), "payments-engineers", false},
-		{gid(leads), "leads", false},
-		{gid(everybody), "all-engineers", true},
-		{gid(more), "payments-leads", true},
+		{gid(engineers), "payments-engineers", false, true},
+		{gid(leads), "leads", false, true},
+		{gid(everybody), "all-engineers", true, true},
+		{gid(more), "payments-leads", true, true},
 	}
 }
 
@@ -219,7 +230,7 @@ func TestAttack05NeverByEMail(t *testing.T) {
 			{Global: map[Role][]source.Located{Admin: {{Text: address, File: "lanyard.yaml"}}}},
 		} {
 			in.Tenant, in.Pinning = tenant, true
-			in.Groups = groups{{gid(engineers), address, true}} // not even where a group is called so
+			in.Groups = groups{{gid(engineers), address, true, true}} // not even where a group is called so
 			if _, err := Parse(in); err == nil || !strings.Contains(err.Error(), "never to an e-mail address") {
 				t.Errorf("%s: %v", address, err)
 			}

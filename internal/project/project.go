@@ -35,6 +35,11 @@ type Project struct {
 	Apps         []App
 	Workspace    Template
 	File         string // the file it is written in
+	// FromGroups says that it is made of groups. Such a project is closed when none of them stands any more: Closed is
+	// why, and ClosedAt since when as far as that is stored. A closed project gives nobody a role.
+	FromGroups bool
+	Closed     string
+	ClosedAt   time.Time
 }
 
 // Role is the strongest role that somebody holds in the project, and the group that gives it. holds says whether

@@ -16,8 +16,14 @@ type Set struct {
 	revision Revision
 	tenant   identity.TenantID
 	pins     map[string]identity.GroupID
-	drafts   []draft // the projects as written, their bindings not yet resolved
+	files    []draft // the projects that have a file, their bindings not yet resolved
+	drafts   []draft // these and those made of groups, by name
 	global   map[Role][]binding
+
+	from          *FromGroups // nil: no project is made of groups
+	template      template
+	hasFile       map[string]bool // names of projects that have a file
+	groupProjects []GroupProject  // as they are stored
 
 	projects     []Project // by name
 	byID         map[identity.ProjectID]int
@@ -37,6 +43,7 @@ type place struct{ project, index int }
 type draft struct {
 	Project
 	roles map[Role][]binding
+	made  *GroupProject // nil for one that has a file
 }
 
 // Empty is a Set without projects, roles or rights.
@@ -104,13 +111,13 @@ func (s *Set) LongLived() []Finding { return slices.Clone(s.longLived) }
 // the first time: that is the Loader's, which stores what it found. changed is false, and the result is s, when
 // that makes no difference.
 func (s *Set) Rebind(groups Groups) (next *Set, changed bool) {
-	next = &Set{revision: s.revision, tenant: s.tenant, pins: s.pins, drafts: s.drafts, global: s.global,
-		byID: s.byID, byName: s.byName, repositories: s.repositories, apps: s.apps, longLived: s.longLived}
+	copied := *s
+	next = &copied
 	next.bind(groups, false)
 	same := slices.Equal(next.findings, s.findings) && next.awaiting == s.awaiting &&
 		equalRoles(next.globalGroups, s.globalGroups) && len(next.projects) == len(s.projects)
 	for i := 0; same && i < len(next.projects); i++ {
-		same = equalRoles(next.projects[i].Roles, s.projects[i].Roles)
+		same = equalRoles(next.projects[i].Roles, s.projects[i].Roles) && next.projects[i].Closed == s.projects[i].Closed
 	}
 	if same {
 		return s, false
@@ -136,9 +143,17 @@ func (s *Set) bind(groups Groups, pinning bool) []Pin {
 	r := resolver{tenant: s.tenant, pins: s.pins, groups: groups, pinning: pinning}
 	s.globalGroups = r.roles(s.global)
 	s.projects = make([]Project, len(s.drafts))
+	claims, said := s.claims(groups)
+	r.findings = append(r.findings, said...)
 	for i, d := range s.drafts {
 		p := d.Project
-		p.Roles = r.roles(d.roles)
+		if d.made == nil {
+			p.Roles = r.roles(d.roles)
+		} else if claims.of != nil {
+			r.findings = append(r.findings, s.bindGroups(&p, d.made, claims, groups)...)
+		} else {
+			p.FromGroups, p.ClosedAt, p.Closed = true, d.made.Closed, d.made.Why
+		}
 		s.projects[i] = p
 	}
 	r.findings.Sort()

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
@@ -49,8 +50,12 @@ func (c *configuration) loader(ctx context.Context) (l *project.Loader, stored i
 	if err != nil {
 		return nil, 0, fmt.Errorf("load projects and policies: %w", err)
 	}
+	made, err := s.store.LoadGroupProjects(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("load projects and policies: %w", err)
+	}
 	if revision.Number > 0 {
-		if err := c.force(revision, names, pins, seq); err != nil {
+		if err := c.force(revision, names, pins, made, seq); err != nil {
 			s.log.Error("the stored projects and policies cannot be read by this version; the files decide", "error", err)
 		}
 	}
@@ -58,7 +63,8 @@ func (c *configuration) loader(ctx context.Context) (l *project.Loader, stored i
 		Projects: s.options.Projects, Policies: s.options.Policies, Tenant: s.options.Tenant.ID, Global: s.options.Global,
 		Groups:   func() project.Groups { return groups{s.directory.Snapshot()} },
 		Revision: revision, Names: names, Pins: pins, Apply: c.apply, Log: s.log,
-		Rebound: func(set *project.Set) { c.publish(set, nil, 0) },
+		Rebound:    func(set *project.Set) { c.publish(set, nil, 0) },
+		FromGroups: s.options.FromGroups, GroupProjects: made, Settle: c.settleGroups, Kept: s.keptIn,
 	}), revision.Number, nil
 }
 
@@ -68,13 +74,17 @@ func (c *configuration) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load projects and policies: %w", err)
 	}
-	return c.force(revision, names, pins, seq)
+	made, err := c.s.store.LoadGroupProjects(ctx) // not older than the number, so what is missed is followed
+	if err != nil {
+		return fmt.Errorf("load projects and policies: %w", err)
+	}
+	return c.force(revision, names, pins, made, seq)
 }
 
-func (c *configuration) force(r project.Revision, names []project.Name, pins []project.Pin, seq feed.Seq) error {
+func (c *configuration) force(r project.Revision, names []project.Name, pins []project.Pin, made []project.GroupProject, seq feed.Seq) error {
 	result, err := project.Parse(project.Input{
 		Revision: r, Names: names, Pins: pins, Tenant: c.s.options.Tenant.ID, Groups: groups{c.s.directory.Snapshot()},
-		Global: c.s.options.Global,
+		Global: c.s.options.Global, FromGroups: c.s.options.FromGroups, GroupProjects: made,
 	})
 	if err != nil {
 		return err
@@ -174,14 +184,28 @@ func (g groups) Group(id identity.GroupID) (project.Group, bool) {
 	if !ok {
 		return project.Group{}, false
 	}
-	return project.Group{ID: row.ID, Name: row.Name, Assigned: row.Assigned}, true
+	return project.Group{ID: row.ID, Name: row.Name, Assigned: row.Assigned, Security: row.Security}, true
 }
 
 // AssignedGroups implements project.Groups.
 func (g groups) AssignedGroups(name string) []project.Group {
 	var found []project.Group
 	for _, row := range g.Snapshot.AssignedGroups(name) {
-		found = append(found, project.Group{ID: row.ID, Name: row.Name, Assigned: row.Assigned})
+		found = append(found, project.Group{ID: row.ID, Name: row.Name, Assigned: row.Assigned, Security: row.Security})
 	}
 	return found
+}
+
+// Assigned implements project.Groups. Who holds an app role is no group that bears a name.
+func (g groups) Assigned() iter.Seq[project.Group] {
+	return func(yield func(project.Group) bool) {
+		for row := range g.AllGroups() {
+			if _, role := row.ID.AppRole(); role || !row.Assigned {
+				continue
+			}
+			if !yield(project.Group{ID: row.ID, Name: row.Name, Assigned: row.Assigned, Security: row.Security}) {
+				return
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/project"
@@ -17,7 +18,16 @@ func (c *configuration) preview(ctx context.Context, projects, policies map[stri
 	if err != nil {
 		return nil, nil, fmt.Errorf("load projects and policies: %w", err)
 	}
+	made, err := c.s.store.LoadGroupProjects(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("load projects and policies: %w", err)
+	}
+	from := c.s.options.FromGroups
 	if projects != nil {
+		if from != nil { // what projects made of groups hold stays as it is
+			projects = maps.Clone(projects)
+			projects[from.Template] = r.Projects[from.Template]
+		}
 		r.Projects = projects
 	}
 	if policies != nil {
@@ -25,7 +35,7 @@ func (c *configuration) preview(ctx context.Context, projects, policies map[stri
 	}
 	tenant := c.s.options.Tenant.ID
 	result, err := project.Parse(project.Input{
-		Revision: r, Names: names, Pins: pins, Tenant: tenant, Groups: groups{c.s.engine.Facts().Directory}, Global: c.s.options.Global,
+		Revision: r, Names: names, Pins: pins, Tenant: tenant, Groups: groups{c.s.engine.Facts().Directory}, Global: c.s.options.Global, FromGroups: from, GroupProjects: made,
 		Pinning: true, // as it would be once stored
 	})
 	set, policyErr := project.ParsePolicies(tenant, r)

@@ -63,7 +63,8 @@ type Options struct {
 	Notifications string // where Graph reaches this server; empty: the sweep finds changes
 	HTTP          *http.Client
 
-	Projects, Policies string // folders; empty: none
+	Projects, Policies string              // folders; empty: none
+	FromGroups         *project.FromGroups // nil: no project is made of groups
 	Global             map[project.Role][]source.Located
 
 	Idle, Lifetime   time.Duration
@@ -247,6 +248,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	run(base, s.live)
 	run(ctx, func(ctx context.Context) { s.replica.lead.Run(ctx, s.leadAll) })
 	run(ctx, s.projects.await)
+	run(ctx, s.keepClosed)
 	workCtx, endWork := context.WithCancel(base)
 	run(workCtx, func(ctx context.Context) { s.replica.home.Run(ctx, s.workspaces.Run) })
 	run(ctx, s.housekeeping)

@@ -212,14 +212,33 @@ func (m *Manager) want(ctx context.Context, id identity.WorkspaceID, want Desire
 
 // StopOf stops all running workspaces of a user; nothing is deleted.
 func (m *Manager) StopOf(ctx context.Context, u identity.UserID, why string) {
+	m.wantAll(ctx, func(row Workspace) bool { return row.Owner == u && row.Desired == WantRunning }, WantStopped, why)
+}
+
+// StopIn stops all running workspaces of a project; nothing is deleted.
+func (m *Manager) StopIn(ctx context.Context, p identity.ProjectID, why string) {
+	m.wantAll(ctx, func(row Workspace) bool { return row.Project == p && row.Desired == WantRunning }, WantStopped, why)
+}
+
+// DeleteIn deletes all workspaces of a project with their files.
+func (m *Manager) DeleteIn(ctx context.Context, p identity.ProjectID, why string) {
+	m.wantAll(ctx, func(row Workspace) bool { return row.Project == p && row.Desired != WantDeleted }, WantDeleted, why)
+}
+
+// wantAll wants the same of all workspaces of this node that fit.
+func (m *Manager) wantAll(ctx context.Context, fits func(Workspace) bool, want Desired, why string) {
+	action := "workspace:stop"
+	if want == WantDeleted {
+		action = "workspace:delete"
+	}
 	for _, row := range m.List() {
-		if row.Owner != u || row.Desired != WantRunning || !m.mine(row) {
+		if !fits(row) || !m.mine(row) {
 			continue
 		}
-		ev := m.event(row, "workspace:stop", "")
+		ev := m.event(row, action, "")
 		ev.Actor, ev.Reasons = "service:workspaces", []string{why}
-		if err := m.Want(ctx, row.ID, WantStopped, ev); err != nil {
-			m.c.Log.Error("a workspace could not be stopped", "workspace", row.ID, "why", why, "error", err)
+		if err := m.Want(ctx, row.ID, want, ev); err != nil {
+			m.c.Log.Error("a workspace could not be "+string(want), "workspace", row.ID, "why", why, "error", err)
 		}
 	}
 }

@@ -1,0 +1,107 @@
+package project
+
+import (
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/source"
+)
+
+// template says what projects hold that are made of groups. Repositories and resources are written for each project by
+// its name, so that no name of a group ever becomes part of an address.
+type template struct {
+	workspace Template
+	projects  map[string]draft
+	at        map[string]marks
+	names     map[string]source.Value
+}
+
+func newTemplate() template {
+	return template{workspace: Template{Timeout: DefaultTimeout}, projects: map[string]draft{}, at: map[string]marks{}, names: map[string]source.Value{}}
+}
+
+// templateFile reads the file that a FromGroups names.
+func (p *parser) templateFile(name, text string) {
+	r := &source.Reader{File: name}
+	defer func() { p.findings = append(p.findings, r.Findings...) }()
+	m, ok := r.Document(text)
+	if !ok {
+		return
+	}
+	const perProject = "belong to one project: write them under `projects` and the project's name"
+	m.Keys([]string{"workspace", "projects"}, map[string]string{
+		"repositories": perProject, "resources": perProject, "roles": "are not written here: the groups give them",
+	})
+	if e, ok := m.Find("workspace"); ok {
+		readTemplate(e.Value, &p.template.workspace)
+	}
+	e, ok := m.Find("projects")
+	if !ok {
+		return
+	}
+	of, ok := e.Value.Mapping()
+	if !ok {
+		return
+	}
+	for _, one := range of.Entries {
+		if !projectName.MatchString(one.Key) {
+			one.At.Report("%q cannot be a project's name; use lower-case letters, digits and dashes, at most 63", one.Key)
+			continue
+		}
+		held, ok := one.Value.Mapping()
+		if !ok {
+			continue
+		}
+		held.Keys([]string{"repositories", "resources", "workspace"}, map[string]string{"roles": "is not written here: the groups give them"})
+		d := draft{Project: Project{Name: one.Key, File: name, Workspace: p.template.workspace}}
+		var at marks
+		readHeld(held, &d, &at)
+		p.template.projects[one.Key], p.template.at[one.Key], p.template.names[one.Key] = d, at, one.At
+	}
+}
+
+// readHeld reads what a project holds.
+func readHeld(m source.Mapping, d *draft, at *marks) {
+	if e, ok := m.Find("repositories"); ok {
+		list, _ := e.Value.List()
+		for _, v := range list {
+			if marked(v) {
+				continue
+			}
+			if repo, place, ok := readRepository(v); ok {
+				d.Repositories, at.repositories = append(d.Repositories, repo), append(at.repositories, place)
+			}
+		}
+	}
+	if e, ok := m.Find("resources"); ok {
+		list, _ := e.Value.List()
+		for _, v := range list {
+			if marked(v) {
+				continue
+			}
+			if app, place, ok := readResource(v); ok {
+				d.Apps, at.apps = append(d.Apps, app), append(at.apps, place)
+			}
+		}
+	}
+	if e, ok := m.Find("workspace"); ok {
+		readTemplate(e.Value, &d.Workspace)
+	}
+}
+
+// marked refuses an address that a group's name would become part of.
+func marked(v source.Value) bool {
+	if !v.IsMapping() {
+		return false // said where it is read
+	}
+	m, _ := v.Mapping()
+	e, ok := m.Find("url")
+	if !ok || !e.Value.IsText() {
+		return false
+	}
+	s, _ := e.Value.Text()
+	if !strings.Contains(s, projectMark) && !strings.Contains(s, roleMark) {
+		return false
+	}
+	e.Value.Report("an address is written in full: who names a group must not choose where Lanyard connects to")
+	return true
+}

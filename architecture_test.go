@@ -21,11 +21,12 @@ var layers = [][]string{
 	{"internal/audit/ship", "internal/directory", "internal/session", "internal/project", "internal/grant", "internal/policy/cases"},
 	{"internal/access"},
 	{"internal/web"},
-	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway"},
+	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway", "internal/directory/scim/provision"},
 	{"internal/gateway/upstream"}, // what the protocols dial through
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
 		"internal/gateway/terminal", "internal/store", "internal/directory/entra", "internal/workspace/sandbox", "internal/entrasim",
+		"internal/entrasim/provisioning",
 		"internal/telemetry",
 	},
 	{"internal/config", "internal/server", "internal/dev", "internal/dev/gitserver", "internal/dev/ledger", "internal/agent",
@@ -35,19 +36,20 @@ var layers = [][]string{
 
 // also are imports within a layer, or upwards, that the design allows by name.
 var also = map[string][]string{
-	"internal/apiserver":         {"api"},
-	"internal/server":            {"internal/config"},
-	"internal/dev":               {"internal/config", "internal/server", "internal/dev/gitserver", "internal/dev/ledger"},
-	"internal/cli":               {"internal/config", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
-	"internal/cli/remote":        {"internal/cli/browser"},
-	"internal/cli/tour":          {"internal/cli/remote", "internal/cli/browser"},
-	"internal/gateway/upstream":  {"internal/gateway"},
-	"internal/tunnel/agentapi":   {"internal/tunnel"},
-	"internal/workspace/sandbox": {"internal/workspace"},
-	"internal/directory/entra":   {"internal/directory"},
-	"internal/gateway/gitproxy":  {"internal/gateway"},
-	"internal/gateway/httpproxy": {"internal/gateway"},
-	"internal/gateway/terminal":  {"internal/gateway"},
+	"internal/apiserver":             {"api"},
+	"internal/server":                {"internal/config"},
+	"internal/dev":                   {"internal/config", "internal/server", "internal/dev/gitserver", "internal/dev/ledger"},
+	"internal/cli":                   {"internal/config", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
+	"internal/cli/remote":            {"internal/cli/browser"},
+	"internal/cli/tour":              {"internal/cli/remote", "internal/cli/browser"},
+	"internal/gateway/upstream":      {"internal/gateway"},
+	"internal/tunnel/agentapi":       {"internal/tunnel"},
+	"internal/workspace/sandbox":     {"internal/workspace"},
+	"internal/directory/entra":       {"internal/directory"},
+	"internal/entrasim/provisioning": {"internal/entrasim"},
+	"internal/gateway/gitproxy":      {"internal/gateway"},
+	"internal/gateway/httpproxy":     {"internal/gateway"},
+	"internal/gateway/terminal":      {"internal/gateway"},
 }
 
 // only names who alone may import something.

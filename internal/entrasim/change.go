@@ -53,15 +53,14 @@ func (d *directory) createUser(u User) (*userRow, error) {
 	if u.DisplayName == "" {
 		return nil, badRequest("A value is required for property 'displayName' of resource 'User'.")
 	}
-	for _, other := range d.Users {
-		if other.Deleted == 0 && strings.EqualFold(other.UserPrincipalName, u.UserPrincipalName) {
-			return nil, badRequest("Another object with the same value for property userPrincipalName already exists.")
-		}
+	if d.findUser(u.UserPrincipalName) != nil {
+		return nil, badRequest("Another object with the same value for property userPrincipalName already exists.")
 	}
 	d.Seq++
 	row := &userRow{User: u, SignInsValidFrom: u.CreatedDateTime, change: change{Created: d.Seq, Changed: d.Seq}}
 	d.Users[u.ID] = row
 	d.userIDs = insertSorted(d.userIDs, u.ID)
+	d.named(row)
 	d.emit(event{Collection: "Users", ID: u.ID, ChangeType: "created"})
 	d.emit(event{Collection: "Users", ID: u.ID, ChangeType: "updated"})
 	return row, nil
@@ -83,6 +82,7 @@ func (d *directory) revoke(u *userRow, now time.Time) {
 }
 
 func (d *directory) updatedUser(u *userRow, props ...string) {
+	d.named(u)
 	d.touch(&u.change, props...)
 	d.emit(event{Collection: "Users", ID: u.ID, ChangeType: "updated"})
 }
@@ -90,7 +90,8 @@ func (d *directory) updatedUser(u *userRow, props ...string) {
 // deleteUser soft-deletes: the user leaves every group, and a notification "updated" goes out
 // beside "deleted", as Graph sends both.
 func (d *directory) deleteUser(u *userRow) {
-	for _, group := range d.groupsOf(u.ID, false) {
+	u.Recycled = d.recycle(u.ID)
+	for _, group := range u.Recycled.Groups {
 		d.removeMember(d.Groups[group], u.ID)
 	}
 	d.unassign(u.ID)
@@ -125,7 +126,7 @@ func (d *directory) deleteGroup(g *groupRow) {
 		d.removeMember(d.Groups[parent], g.ID)
 	}
 	for _, member := range g.memberIDs() {
-		delete(d.parents[member], g.ID)
+		d.unlink(member, g.ID)
 	}
 	d.unassign(g.ID)
 	d.Seq++
@@ -165,7 +166,7 @@ func (d *directory) removeMember(g *groupRow, id string) error {
 	d.Seq++
 	g.Entries[i] = membership{Member: id, Seq: d.Seq, Removed: true}
 	g.EntriesSince = d.Seq
-	delete(d.parents[id], g.ID)
+	d.unlink(id, g.ID)
 	d.emit(event{Collection: "Groups", ID: g.ID, ChangeType: "updated", Members: []memberChange{{ID: id, Removed: "deleted"}}})
 	return nil
 }

@@ -22,14 +22,16 @@ type directory struct {
 	userIDs  []string                       // sorted, tombstones included
 	groupIDs []string                       // sorted, tombstones included
 	journal  map[string][]entry             // by collection, "Users" or "Groups": what changed, in order
-	parents  map[string]map[string]struct{} // member → groups it is in directly
+	parents  map[string][]string            // member → groups it is in directly, sorted
+	names    map[string]string              // user principal name in lower case → who had it last
 	events   []event                        // what changed since the last take
 }
 
 type userRow struct {
 	User
 	SignInsValidFrom time.Time
-	Epoch            int // counts revocations: a grant of an earlier epoch is revoked
+	Epoch            int       // counts revocations: a grant of an earlier epoch is revoked
+	Recycled         *recycled `json:",omitempty"` // while the user can be restored
 	change
 }
 
@@ -93,9 +95,11 @@ func newDirectory(org Organisation) (*directory, error) {
 func (d *directory) index() {
 	d.userIDs = slices.Sorted(maps.Keys(d.Users))
 	d.groupIDs = slices.Sorted(maps.Keys(d.Groups))
-	d.parents = map[string]map[string]struct{}{}
+	d.parents = make(map[string][]string, len(d.Users))
+	d.names = make(map[string]string, len(d.Users))
 	d.journal = map[string][]entry{}
 	for _, id := range d.userIDs {
+		d.named(d.Users[id])
 		d.journal["Users"] = append(d.journal["Users"], entry{d.Users[id].Changed, id})
 	}
 	for _, id := range d.groupIDs {
@@ -105,20 +109,30 @@ func (d *directory) index() {
 	for _, list := range d.journal {
 		slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.Seq, b.Seq) })
 	}
-	for id, g := range d.Groups {
-		for _, e := range g.Entries {
+	for _, id := range d.groupIDs {
+		for _, e := range d.Groups[id].Entries {
 			if !e.Removed {
-				d.link(e.Member, id)
+				d.parents[e.Member] = append(d.parents[e.Member], id) // in order, since groupIDs is
 			}
 		}
 	}
 }
 
 func (d *directory) link(member, group string) {
-	if d.parents[member] == nil {
-		d.parents[member] = map[string]struct{}{}
+	d.parents[member] = insertSorted(d.parents[member], group)
+}
+
+func (d *directory) unlink(member, group string) {
+	if i, found := slices.BinarySearch(d.parents[member], group); found {
+		d.parents[member] = slices.Delete(d.parents[member], i, i+1)
 	}
-	d.parents[member][group] = struct{}{}
+}
+
+// named notes by which name a user is found. Names of before stay, and lead to nobody.
+func (d *directory) named(u *userRow) {
+	if u.Deleted == 0 {
+		d.names[strings.ToLower(u.UserPrincipalName)] = u.ID
+	}
 }
 
 // user returns the user with this object ID, or nil when there is none (any more).
@@ -142,8 +156,17 @@ func (d *directory) findUser(ref string) *userRow {
 	if u := d.user(strings.ToLower(ref)); u != nil {
 		return u
 	}
+	if strings.Contains(ref, "@") {
+		if u := d.user(d.names[strings.ToLower(ref)]); u != nil && strings.EqualFold(u.UserPrincipalName, ref) {
+			return u
+		}
+		return nil
+	}
+	if isGUID(ref) {
+		return nil
+	}
 	for _, u := range d.Users {
-		if u.Deleted == 0 && (strings.EqualFold(u.UserPrincipalName, ref) || strings.EqualFold(u.UserName(), ref)) {
+		if u.Deleted == 0 && strings.EqualFold(u.UserName(), ref) {
 			return u
 		}
 	}
@@ -215,7 +238,7 @@ func (d *directory) groupsOf(id string, transitive bool) []string {
 	for len(todo) > 0 {
 		at := todo[0]
 		todo = todo[1:]
-		for g := range d.parents[at] {
+		for _, g := range d.parents[at] {
 			if _, again := seen[g]; !again {
 				seen[g] = struct{}{}
 				if transitive {

@@ -41,6 +41,11 @@ type User struct {
 	AccountEnabled    bool      `json:"accountEnabled"`
 	Password          string    `json:"password,omitempty"`
 	CreatedDateTime   time.Time `json:"createdDateTime"`
+	// Manager is the object ID of a user.
+	Manager string `json:"manager,omitempty"`
+	// More are properties that only provisioning reads, by their name in an attribute mapping, such as employeeId,
+	// mobile and city.
+	More map[string]string `json:"more,omitempty"`
 }
 
 // UserName is the short name: the user principal name without its domain.

@@ -16,6 +16,7 @@ import (
 func (t *Tenant) portalRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/portal", http.StatusFound) })
 	mux.HandleFunc("GET /portal", func(w http.ResponseWriter, r *http.Request) { t.portalPage(w, http.StatusOK, "") })
+	t.addedPages(mux)
 	post := func(path string, do func(r *http.Request) (anchor string, err error)) {
 		form := func(w http.ResponseWriter, r *http.Request) { t.servePortalForm(w, r, do) }
 		mux.Handle("POST /portal/"+path, http.NewCrossOriginProtection().Handler(http.HandlerFunc(form)))
@@ -57,9 +58,14 @@ func (t *Tenant) formToken() string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-func (t *Tenant) servePortalForm(w http.ResponseWriter, r *http.Request, do func(*http.Request) (string, error)) {
+// ownForm reads a form and reports whether it is one of this portal's.
+func (t *Tenant) ownForm(w http.ResponseWriter, r *http.Request) bool {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil || subtle.ConstantTimeCompare([]byte(r.PostForm.Get("form")), []byte(t.formToken())) != 1 {
+	return r.ParseForm() == nil && subtle.ConstantTimeCompare([]byte(r.PostForm.Get("form")), []byte(t.formToken())) == 1
+}
+
+func (t *Tenant) servePortalForm(w http.ResponseWriter, r *http.Request, do func(*http.Request) (string, error)) {
+	if !t.ownForm(w, r) {
 		t.portalPage(w, http.StatusForbidden, "This form is not from this page, or the page is old. Nothing was changed.")
 		return
 	}
@@ -132,6 +138,6 @@ func (t *Tenant) portalPage(w http.ResponseWriter, status int, message string) {
 	}
 	noStore(w)
 	t.render(w, status, "portal.html", "form-action 'self'", map[string]any{
-		"Form": t.formToken(), "People": users, "AllGroups": shown, "Error": message, "Domain": t.org.Domain,
+		"Form": t.formToken(), "People": users, "AllGroups": shown, "Error": message, "Domain": t.org.Domain, "More": t.pageNames(),
 	})
 }

@@ -50,6 +50,7 @@ type Tenant struct {
 	keys   *keyring
 	grants *grants
 	subs   map[string]*subscription
+	added  map[string]Page // pages of the portal that other parts brought, by name
 }
 
 // New makes a tenant, from Config.State when that folder holds one.
@@ -60,7 +61,7 @@ func New(c Config) (*Tenant, error) {
 	}
 	t := &Tenant{
 		url: c.URL, host: base.Host, org: c.Organisation, now: c.Clock, log: c.Log,
-		store: &stateFolder{path: c.State}, apps: map[string]App{}, subs: map[string]*subscription{},
+		store: &stateFolder{path: c.State}, apps: map[string]App{}, subs: map[string]*subscription{}, added: map[string]Page{},
 	}
 	if t.now == nil {
 		t.now = time.Now

@@ -1,0 +1,183 @@
+package scim
+
+// This file is split into its subjects: schema, decode, filter, path, patch, query, bulk.
+
+import (
+	"encoding/json"
+	"net/url"
+	"time"
+)
+
+// Registry knows the schemas of User, Group and the enterprise extension. It does not change.
+type Registry struct{}
+
+// NewRegistry makes one.
+func NewRegistry() *Registry { return &Registry{} }
+
+// Schemas are the documents of /Schemas (RFC 7643 §7); base is the endpoint's URL without a trailing slash.
+func (r *Registry) Schemas(base string) []Resource { return nil }
+
+// ResourceTypes are the documents of /ResourceTypes (RFC 7643 §6).
+func (r *Registry) ResourceTypes(base string) []Resource { return nil }
+
+// ProviderConfig is what the service says of itself.
+type ProviderConfig struct {
+	Base              string // URL of the endpoint, without a trailing slash
+	Documentation     string // URL, may be empty
+	MaxBulkOperations int    // 0: no bulk
+	MaxBulkPayload    int    // bytes
+	MaxResults        int    // of one page
+}
+
+// ServiceProviderConfig is the document of that name (RFC 7643 §5).
+func (r *Registry) ServiceProviderConfig(c ProviderConfig) Resource { return nil }
+
+// Decode reads a resource from the body of a POST or PUT. Members of a group come apart; nil says that the body has
+// none of that attribute, an empty list that it is empty. Errors are *Error.
+func (r *Registry) Decode(k Kind, body []byte) (Resource, []Member, error) { return nil, nil, nil }
+
+// Replace is what a PUT makes of old: all of next, and what only the server says of old. changed is false when
+// nothing differs. Neither is altered.
+func (r *Registry) Replace(k Kind, old, next Resource) (res Resource, changed bool) {
+	return nil, false
+}
+
+// Patched is what a PATCH makes.
+type Patched struct {
+	Resource Resource       // the one given is not altered
+	Changed  bool           // Resource differs from what it was
+	Members  []MemberChange // of a group, in the order they are to be made
+}
+
+// Patch applies the operations of a body (RFC 7644 §3.5.2), all or none. For a group res is without members.
+// Errors are *Error.
+func (r *Registry) Patch(k Kind, res Resource, body []byte) (Patched, error) { return Patched{}, nil }
+
+// Meta is what only the server says of a resource.
+type Meta struct {
+	ID                string
+	Base              string // URL of the endpoint, without a trailing slash
+	Created, Modified time.Time
+	Version           int64
+}
+
+// Complete is the resource as it is answered: with id, meta and schemas. members of a group may be nil. res is not altered.
+func (r *Registry) Complete(k Kind, res Resource, m Meta) Resource { return nil }
+
+// ETag is the weak entity tag of a version (RFC 7644 §3.14).
+func ETag(version int64) string { return "" }
+
+// MatchesETag says whether the value of If-Match or If-None-Match names the version; "*" names every one.
+func MatchesETag(header string, version int64) bool { return false }
+
+// Filter is a parsed filter of one kind of resource. The zero Filter matches everything.
+type Filter struct{}
+
+// ParseFilter parses RFC 7644 §3.4.2.2. "" is the zero Filter. Errors are *Error.
+func (r *Registry) ParseFilter(k Kind, s string) (Filter, error) { return Filter{}, nil }
+
+// Match reports whether the filter is true of a resource with all that it asks for (see Attributes).
+func (f Filter) Match(res Resource) bool { return false }
+
+// MatchMember reports whether a value filter of members, as in MemberChange.Where, is true of a member.
+func (f Filter) MatchMember(m Member) bool { return false }
+
+// IsZero reports that everything matches.
+func (f Filter) IsZero() bool { return false }
+
+// String is the filter in its canonical form; parsing it gives the same filter.
+func (f Filter) String() string { return "" }
+
+// Equality is a comparison with eq that holds for everything a filter matches.
+type Equality struct {
+	Attribute string // canonical: "userName", "externalId", "displayName", "id", "members.value", "emails.value", …
+	Value     string
+	CaseExact bool // as the schema says; otherwise compare with Fold
+}
+
+// Equalities are what every match has, so that a store may look only there. Match still has to be asked.
+func (f Filter) Equalities() []Equality { return nil }
+
+// Attributes are the top attributes that the filter looks at, such as "members".
+func (f Filter) Attributes() []string { return nil }
+
+// Fold is the form in which strings are compared that are not case-exact; what is stored in an index is folded too.
+func Fold(s string) string { return "" }
+
+// Query is what a GET of many, or a POST to .search, asks for (RFC 7644 §3.4.2 and §3.4.3).
+type Query struct {
+	Filter     Filter
+	Projection Projection
+	Sort       Sort
+	Start      int // 1-based
+	Count      int // 0: only the total is asked for; never more than the maximum
+}
+
+// ParseQuery reads the parameters of a GET. most is the largest Count, and the one when none is said. Errors are *Error.
+func (r *Registry) ParseQuery(k Kind, v url.Values, most int) (Query, error) { return Query{}, nil }
+
+// ParseSearch reads the body of a POST to .search.
+func (r *Registry) ParseSearch(k Kind, body []byte, most int) (Query, error) { return Query{}, nil }
+
+// Page is the part of all that the query asks for.
+func (q Query) Page(all []Resource) []Resource { return nil }
+
+// Projection says which attributes are answered. The zero one answers all that are returned by default.
+type Projection struct{}
+
+// ParseProjection reads `attributes` and `excludedAttributes`, each a comma-separated list or "".
+func (r *Registry) ParseProjection(k Kind, attributes, excluded string) (Projection, error) {
+	return Projection{}, nil
+}
+
+// Wants says whether a top attribute (such as "members") is answered, so that it need not be read when not.
+func (p Projection) Wants(attribute string) bool { return false }
+
+// Apply is what is answered of a completed resource; it is not altered.
+func (p Projection) Apply(res Resource) Resource { return nil }
+
+// Sort is an order of resources. The zero one leaves them as they are.
+type Sort struct{}
+
+// IsZero reports that no order was asked for.
+func (s Sort) IsZero() bool { return true }
+
+// Compare orders two completed resources, as slices.SortStableFunc wants it.
+func (s Sort) Compare(a, b Resource) int { return 0 }
+
+// Bulk is a bulk request (RFC 7644 §3.7).
+type Bulk struct {
+	FailOnErrors int // 0: go on whatever fails
+	Operations   []BulkOperation
+}
+
+// BulkOperation is one request of a bulk.
+type BulkOperation struct {
+	Method  string // POST, PUT, PATCH or DELETE
+	BulkID  string // of a POST
+	Version string // an entity tag, of PUT, PATCH and DELETE
+	Path    string // such as /Users or /Users/ID
+	Data    json.RawMessage
+}
+
+// ParseBulk reads a bulk request. Operations come in an order in which each follows those whose bulkId it names.
+func ParseBulk(body []byte, c ProviderConfig) (Bulk, error) { return Bulk{}, nil }
+
+// Resolve replaces `bulkId:X` in path and data by the id of what the POST with bulkId X made.
+func (o BulkOperation) Resolve(ids map[string]string) (BulkOperation, error) { return o, nil }
+
+// BulkAnswer is the answer to a bulk request.
+type BulkAnswer []BulkResult
+
+// MarshalJSON adds the schema.
+func (a BulkAnswer) MarshalJSON() ([]byte, error) { return nil, nil }
+
+// BulkResult is what became of one operation.
+type BulkResult struct {
+	Method   string
+	BulkID   string
+	Version  string // entity tag after it
+	Location string
+	Status   int
+	Response *Error // of one that failed
+}

@@ -1,5 +1,10 @@
 package api
 
+import (
+	"context"
+	"time"
+)
+
 // Project is a project that the person may see.
 type Project struct {
 	ID           string       `json:"id"`
@@ -11,6 +16,25 @@ type Project struct {
 	Repositories []Repository `json:"repositories"`
 	Apps         []string     `json:"apps"`
 	AppSites     []AppSite    `json:"app_sites" doc:"Apps that browsers may open"`
+	// FromGroups says that the project is made of groups and not of a file. Closed is why such a project is closed, and
+	// ClosedAt since when.
+	FromGroups bool      `json:"from_groups,omitempty"`
+	Closed     string    `json:"closed,omitempty"`
+	ClosedAt   time.Time `json:"closed_at,omitzero"`
+	// Roles say which groups and app roles hold which role; only who may read the directory is told.
+	Roles []RoleGroup `json:"roles,omitempty"`
+}
+
+// RoleGroup is a group or app role that holds a role.
+type RoleGroup struct {
+	Role  string `json:"role"`
+	Group string `json:"group" doc:"The object ID; of an app role app-role: and its value"`
+	Name  string `json:"name"`
+}
+
+// ProjectFindings lists what is wrong with roles and groups.
+func (c *Client) ProjectFindings(ctx context.Context) ([]Finding, error) {
+	return list[Finding](ctx, c, "/projects/findings", nil)
 }
 
 // AppSite is where a browser opens an app.

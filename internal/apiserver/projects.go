@@ -1,13 +1,16 @@
 package apiserver
 
 import (
+	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/web"
@@ -18,6 +21,7 @@ func (s *server) projects(w http.ResponseWriter, r *http.Request) error {
 	f := s.c.Access.Facts()
 	who := web.PrincipalFrom(r.Context())
 	var list []api.Project
+	all := s.may(r, identity.DirectoryRead, identity.Installation())
 	for _, p := range f.Projects.All() {
 		on := projectResource(p)
 		if !s.may(r, identity.ProjectView, on) {
@@ -26,6 +30,10 @@ func (s *server) projects(w http.ResponseWriter, r *http.Request) error {
 		x := api.Project{
 			ID: string(p.ID), Name: p.Name, CanStart: s.may(r, identity.WorkspaceCreate, on),
 			Repositories: []api.Repository{}, Apps: []string{}, AppSites: []api.AppSite{},
+			FromGroups: p.FromGroups, Closed: p.Closed, ClosedAt: p.ClosedAt,
+		}
+		if all {
+			x.Roles = roleGroups(f, p)
 		}
 		if role, via := f.RoleIn(who.User, p.ID); role != "" {
 			x.Role, x.Via, x.Path = role, groupName(f, via), pathTo(f, who.User, via)
@@ -42,6 +50,27 @@ func (s *server) projects(w http.ResponseWriter, r *http.Request) error {
 		list = append(list, x)
 	}
 	page, err := pageOf(r, list, func(p api.Project) string { return p.Name })
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, page)
+}
+
+// roleGroups are the groups that hold the roles of a project, the strongest first.
+func roleGroups(f *access.Facts, p project.Project) (list []api.RoleGroup) {
+	for _, role := range slices.Backward(policy.ProjectRoles()) {
+		for _, g := range p.Roles[role] {
+			list = append(list, api.RoleGroup{Role: string(role), Group: g.Object, Name: groupName(f, g)})
+		}
+	}
+	return list
+}
+
+// projectFindings lists what is wrong with roles and groups.
+func (s *server) projectFindings(w http.ResponseWriter, r *http.Request) error {
+	page, err := pageOf(r, findings(s.c.Access.Facts().Projects.Findings()), func(f api.Finding) string {
+		return fmt.Sprintf("%s\x00%09d\x00%09d\x00%s", f.File, f.Line, f.Column, f.Message)
+	})
 	if err != nil {
 		return err
 	}

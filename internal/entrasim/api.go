@@ -216,6 +216,9 @@ func (t *Tenant) onGroup(ref string, f func(*directory, *groupRow) error) error 
 
 // memberID finds a user or group by ID or name; what is neither is given back as it is.
 func (d *directory) memberID(ref string) string {
+	if g := d.group(strings.ToLower(ref)); g != nil {
+		return g.ID
+	}
 	if u := d.findUser(ref); u != nil {
 		return u.ID
 	}

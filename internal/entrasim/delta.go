@@ -78,7 +78,7 @@ func (c change) news(since int64) (gone, changed bool) {
 
 // since narrows the selected properties to those that changed, for a client that wants no others.
 func (c change) since(number int64, selected []string) []string {
-	if c.Created > number {
+	if c.Created > number || c.Restored > number {
 		return selected
 	}
 	return slices.DeleteFunc(slices.Clone(selected), func(name string) bool { return c.Props[name] <= number })
@@ -95,7 +95,11 @@ func (t *Tenant) deltaUser(p *deltaPage, id string) string {
 	}
 	p.room--
 	if gone {
-		p.value = append(p.value, removed(id, "changed"))
+		reason := "deleted"
+		if u.Recycled != nil {
+			reason = "changed"
+		}
+		p.value = append(p.value, removed(id, reason))
 		return ""
 	}
 	selected := p.token.Select
@@ -148,7 +152,7 @@ func (t *Tenant) deltaGroup(p *deltaPage, id string) string {
 
 // memberNews lists the members that came or left since the client's number, after the one at which
 // the page before ended. When not all fit there is more, after last.
-func (t *Tenant) memberNews(p *deltaPage, g *groupRow) (list []entity, last string, more bool) {
+func (t *Tenant) memberNews(p *deltaPage, g *groupRow) (list []deltaMember, last string, more bool) {
 	at := 0
 	if p.token.At == g.ID && p.token.Member != "" {
 		last = p.token.Member
@@ -165,19 +169,30 @@ func (t *Tenant) memberNews(p *deltaPage, g *groupRow) (list []entity, last stri
 			return list, last, true
 		}
 		p.memberRoom--
-		e := entity{"@odata.type": "#microsoft.graph." + t.memberKind(m.Member), "id": m.Member}
+		e := deltaMember{Type: t.memberType(m.Member), ID: m.Member}
 		if m.Removed {
-			e["@removed"] = map[string]string{"reason": "deleted"}
+			e.Removed = &deltaRemoved{Reason: "deleted"}
 		}
 		list, last = append(list, e), m.Member
 	}
 	return list, "", false
 }
 
-// memberKind is the OData type of a member, also of one that was deleted.
-func (t *Tenant) memberKind(id string) string {
+// deltaMember is a member that came or left.
+type deltaMember struct {
+	Type    string        `json:"@odata.type"`
+	ID      string        `json:"id"`
+	Removed *deltaRemoved `json:"@removed,omitempty"`
+}
+
+type deltaRemoved struct {
+	Reason string `json:"reason"`
+}
+
+// memberType is the OData type of a member, also of one that was deleted.
+func (t *Tenant) memberType(id string) string {
 	if t.dir.Groups[id] != nil {
-		return "group"
+		return "#microsoft.graph.group"
 	}
-	return "user"
+	return "#microsoft.graph.user"
 }

@@ -19,12 +19,12 @@ type directory struct {
 	Groups     map[string]*groupRow
 	Assigned   map[string][]Assignment // by object ID of the service principal
 
-	userIDs  []string                       // sorted, tombstones included
-	groupIDs []string                       // sorted, tombstones included
-	journal  map[string][]entry             // by collection, "Users" or "Groups": what changed, in order
-	parents  map[string][]string            // member → groups it is in directly, sorted
-	names    map[string]string              // user principal name in lower case → who had it last
-	events   []event                        // what changed since the last take
+	userIDs  []string            // sorted, tombstones included
+	groupIDs []string            // sorted, tombstones included
+	journal  map[string][]entry  // by collection, "Users" or "Groups": what changed, in order
+	parents  map[string][]string // member → groups it is in directly, sorted
+	names    map[string]string   // user principal name in lower case → who had it last
+	events   []event             // what changed since the last take
 }
 
 type userRow struct {
@@ -58,6 +58,7 @@ type entry struct {
 // change says by number when an object was made, changed and deleted (0: it is there).
 type change struct {
 	Created, Changed, Deleted int64
+	Restored                  int64            `json:",omitempty"` // taken out of the recycle bin
 	Props                     map[string]int64 `json:",omitempty"` // property → number, for Prefer: return=minimal
 }
 

@@ -49,41 +49,50 @@ func (t *Tenant) ChangeUser(user string, change func(*User)) error {
 
 // RestoreUser takes a deleted user (by object ID) out of the recycle bin, with the groups and app roles it had.
 func (t *Tenant) RestoreUser(id string) error {
-	return t.change(func(d *directory) error {
-		u := d.deletedUser(id)
-		if u == nil {
-			return notFound(id)
-		}
-		was := u.Recycled
-		u.Deleted, u.Recycled = 0, nil
-		d.named(u)
-		d.touch(&u.change, "accountEnabled")
-		d.emit(event{Collection: "Users", ID: id, ChangeType: "updated"})
-		for _, group := range was.Groups {
-			if g := d.group(group); g != nil {
-				if err := d.addMember(g, id); err != nil {
-					return err
-				}
+	return t.change(func(d *directory) error { return d.restore(id) })
+}
+
+func (d *directory) restore(id string) error {
+	u := d.deletedUser(id)
+	if u == nil {
+		return notFound(id)
+	}
+	if d.findUser(u.UserPrincipalName) != nil {
+		return badRequest("Another object with the same value for property userPrincipalName already exists.")
+	}
+	was := u.Recycled
+	u.Deleted, u.Recycled = 0, nil
+	d.named(u)
+	d.touch(&u.change)
+	u.Restored = d.Seq // a client that dropped what it knew needs all properties again
+	d.emit(event{Collection: "Users", ID: id, ChangeType: "updated"})
+	for _, group := range was.Groups {
+		if g := d.group(group); g != nil {
+			if err := d.addMember(g, id); err != nil {
+				return err
 			}
 		}
-		for principal, list := range was.Assignments {
-			d.Assigned[principal] = append(slices.Clone(d.Assigned[principal]), list...)
-		}
-		return nil
-	})
+	}
+	for principal, list := range was.Assignments {
+		d.Assigned[principal] = append(slices.Clone(d.Assigned[principal]), list...)
+	}
+	return nil
 }
 
 // PurgeUser takes a deleted user out of the recycle bin for good, as a tenant does after thirty days.
 func (t *Tenant) PurgeUser(id string) error {
-	return t.change(func(d *directory) error {
-		u := d.deletedUser(id)
-		if u == nil {
-			return notFound(id)
-		}
-		d.Seq++
-		u.Changed, u.Recycled = d.Seq, nil
-		return nil
-	})
+	return t.change(func(d *directory) error { return d.purge(id) })
+}
+
+func (d *directory) purge(id string) error {
+	u := d.deletedUser(id)
+	if u == nil {
+		return notFound(id)
+	}
+	d.Seq++
+	u.Changed, u.Deleted, u.Recycled = d.Seq, d.Seq, nil
+	d.emit(event{Collection: "Users", ID: id, ChangeType: "deleted"})
+	return nil
 }
 
 // Assign gives a user or group an app role of an app; without a role, [DefaultAccess].

@@ -15,6 +15,7 @@ import (
 const (
 	storeAgeEvery = 30 * time.Second // age and cursors alone are stored no more often
 	saveTimeout   = 10 * time.Second
+	saveRowTime   = 200 * time.Microsecond // more for each row: a large organisation's first read is a million of them
 	firstRetry    = 50 * time.Millisecond
 	lastRetry     = 5 * time.Second
 	keysAtMost    = 1000 // a feed entry with more keys says "all" instead
@@ -137,7 +138,7 @@ func (d *Directory) save(p *pending) error {
 	case <-d.closing.Done():
 		return errClosed
 	}
-	ctx, cancel := context.WithTimeout(d.closing, saveTimeout)
+	ctx, cancel := context.WithTimeout(d.closing, saveTimeout+time.Duration(p.effect.size())*saveRowTime)
 	defer cancel()
 	// Only the holder of io changes d.stored, so it may be read here without the lock.
 	next, touched, effect := p.next, p.touched, p.effect

@@ -76,6 +76,7 @@ func (s *Snapshot) withoutReset(c Change) Change {
 	whole, _, _ := Empty().apply(c)
 	d := difference(s, whole)
 	d.AsOf, d.Cursors = c.AsOf, c.Cursors
+	d.GoneUsers, d.GoneGroups = append(d.GoneUsers, c.GoneUsers...), append(d.GoneGroups, c.GoneGroups...) // with what hangs on whom we have not
 	if parts&UserPart == 0 {
 		d.Users, d.GoneUsers = c.Users, c.GoneUsers
 	}

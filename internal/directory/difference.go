@@ -61,6 +61,9 @@ func taking(s *Snapshot, c Change) Change {
 		old, known := s.User(u.ID)
 		if known && (old.Enabled && !u.Enabled || u.SignInsFrom.After(old.SignInsFrom)) {
 			u.Enabled = u.Enabled && old.Enabled
+			if old.SignInsFrom.After(u.SignInsFrom) {
+				u.SignInsFrom = old.SignInsFrom
+			}
 			t.Users = append(t.Users, u)
 		}
 	}

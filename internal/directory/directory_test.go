@@ -41,6 +41,9 @@ func (s *memory) LoadDirectory(context.Context) (Change, map[string]string, time
 	defer s.mu.Unlock()
 	c := Change{Reset: Everything, Users: slices.Collect(maps.Values(s.rows.users)), Groups: slices.Collect(maps.Values(s.rows.groups)),
 		Members: slices.Collect(maps.Keys(s.rows.members))}
+	for u := range s.rows.blocked {
+		c.Blocks = append(c.Blocks, Block{User: u})
+	}
 	return c, maps.Clone(s.cursors), s.asOf, s.seq, nil
 }
 
@@ -210,6 +213,13 @@ func playAgainstFailingStore(t *testing.T, seed uint64) {
 		for i := range 12 {
 			u := testUser(i)
 			far := rows.rows.distances(u)
+			stored, _ := rows.rows.record(u)
+			if now, known := s.User(u); known && now.Active() && !stored.Active() {
+				select {
+				case bad <- fmt.Sprintf("seed %d: %v is active, which is not stored", seed, u):
+				default:
+				}
+			}
 			for _, g := range s.Groups(u) {
 				if far[g] == 0 {
 					select {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,28 +18,53 @@ type model struct {
 	users   map[identity.UserID]User
 	groups  map[identity.GroupID]Group
 	members map[Membership]bool // Removed is always false in keys
+	blocked map[identity.UserID]bool
 }
 
 func newModel() *model {
-	return &model{users: map[identity.UserID]User{}, groups: map[identity.GroupID]Group{}, members: map[Membership]bool{}}
+	return &model{users: map[identity.UserID]User{}, groups: map[identity.GroupID]Group{}, members: map[Membership]bool{}, blocked: map[identity.UserID]bool{}}
 }
 
-func (m *model) apply(c Change) {
-	if c.Reset != 0 {
-		was := *m
-		*m = *newModel()
-		for u := range was.users {
+func (m *model) clone() *model {
+	return &model{maps.Clone(m.users), maps.Clone(m.groups), maps.Clone(m.members), maps.Clone(m.blocked)}
+}
+
+// record is a user's, as a snapshot has it.
+func (m *model) record(u identity.UserID) (User, bool) {
+	row, known := m.users[u]
+	row.Blocked = known && m.blocked[u]
+	return row, known
+}
+
+// reset makes a change all there is of some parts, by what it does not name of them. Memberships are of the part of the
+// groups; those of a user who goes with the part of the users go along.
+func (m *model) reset(c *Change) {
+	if c.Reset&UserPart != 0 {
+		for u := range m.users {
 			if !slices.ContainsFunc(c.Users, func(n User) bool { return n.ID == u }) {
 				c.GoneUsers = append(c.GoneUsers, u)
 			}
 		}
-		for g := range was.groups {
+		clear(m.users)
+	}
+	if c.Reset&GroupPart != 0 {
+		for g := range m.groups {
 			if !slices.ContainsFunc(c.Groups, func(n Group) bool { return n.ID == g }) {
 				c.GoneGroups = append(c.GoneGroups, g)
 			}
 		}
+		clear(m.groups)
+		clear(m.members)
 	}
+	if c.Reset&BlockPart != 0 {
+		clear(m.blocked)
+	}
+}
+
+func (m *model) apply(c Change) {
+	m.reset(&c)
 	for _, u := range c.Users {
+		u.Blocked = false // it is the snapshot's
 		m.users[u.ID] = u
 	}
 	for _, g := range c.Groups {
@@ -53,6 +79,13 @@ func (m *model) apply(c Change) {
 			m.members[e] = true
 		}
 	}
+	for _, b := range c.Blocks {
+		if b.Removed {
+			delete(m.blocked, b.User)
+		} else {
+			m.blocked[b.User] = true
+		}
+	}
 	for _, u := range c.GoneUsers {
 		delete(m.users, u)
 		maps.DeleteFunc(m.members, func(e Membership, _ bool) bool { return e.Member.User == u })
@@ -63,7 +96,8 @@ func (m *model) apply(c Change) {
 	}
 }
 
-// distances says how many memberships away each of a user's groups is.
+// distances says how many memberships away each of a user's groups is. An app role that a group is assigned to is its
+// immediate members', so it is two away at most.
 func (m *model) distances(u identity.UserID) map[identity.GroupID]int {
 	far := map[identity.GroupID]int{}
 	if _, known := m.users[u]; !known {
@@ -74,7 +108,8 @@ func (m *model) distances(u identity.UserID) map[identity.GroupID]int {
 		var next []Member
 		for e := range m.members {
 			_, known := m.groups[e.Group]
-			if _, seen := far[e.Group]; known && !seen && slices.Contains(level, e.Member) {
+			_, role := e.Group.AppRole()
+			if _, seen := far[e.Group]; known && !seen && !(role && d > 2) && slices.Contains(level, e.Member) {
 				far[e.Group] = d
 				next = append(next, Member{Group: e.Group})
 			}
@@ -89,32 +124,54 @@ func testGroup(i int) identity.GroupID {
 	return identity.GroupID{Tenant: "t", Object: fmt.Sprint("g", i)}
 }
 
+// The first groups of random changes are groups, the rest app roles.
+const (
+	someUsers  = 12
+	someGroups = 9
+	appRoles   = 2
+)
+
+func someGroup(i int) identity.GroupID {
+	if i >= someGroups-appRoles {
+		return identity.AppRole("t", fmt.Sprint("role", i))
+	}
+	return testGroup(i)
+}
+
+// randomChange is a change of a few things, or one that says all there is of some parts. What it says of parts that it
+// does not reset is an ordinary change of them.
 func randomChange(r *rand.Rand, reset bool) Change {
-	const users, groups = 12, 9
+	const users, groups = someUsers, someGroups
 	c := Change{}
 	if reset {
-		c.Reset = UserPart | GroupPart
+		c.Reset = Part(1 + r.IntN(int(Everything)))
 	}
 	n := 1 + r.IntN(4)
 	if reset {
 		n = 40
 	}
 	for range n {
-		switch k := r.IntN(20); {
+		switch k := r.IntN(22); {
 		case k < 4:
-			c.Users = append(c.Users, User{ID: testUser(r.IntN(users)), Name: fmt.Sprint(r.IntN(3)), Enabled: r.IntN(3) > 0})
-		case k < 8:
-			c.Groups = append(c.Groups, Group{ID: testGroup(r.IntN(groups)), Name: fmt.Sprint(r.IntN(3)), Security: true, Assigned: r.IntN(2) > 0})
-		case k == 8:
+			u := User{ID: testUser(r.IntN(users)), Name: fmt.Sprint(r.IntN(3)), Enabled: r.IntN(3) > 0, Blocked: r.IntN(2) == 0}
+			if r.IntN(3) == 0 {
+				u.SignInsFrom = time.Date(2026, 11, 1, r.IntN(3), 0, 0, 0, time.UTC)
+			}
+			c.Users = append(c.Users, u)
+		case k < 6:
+			c.Blocks = append(c.Blocks, Block{User: testUser(r.IntN(users)), Removed: r.IntN(2) == 0})
+		case k < 10:
+			c.Groups = append(c.Groups, Group{ID: someGroup(r.IntN(groups)), Name: fmt.Sprint(r.IntN(3)), Security: true, Assigned: r.IntN(2) > 0})
+		case k == 10:
 			c.GoneUsers = append(c.GoneUsers, testUser(r.IntN(users)))
-		case k == 9:
-			c.GoneGroups = append(c.GoneGroups, testGroup(r.IntN(groups)))
+		case k == 11:
+			c.GoneGroups = append(c.GoneGroups, someGroup(r.IntN(groups)))
 		default:
-			e := Membership{Group: testGroup(r.IntN(groups)), Removed: r.IntN(3) == 0}
+			e := Membership{Group: someGroup(r.IntN(groups)), Removed: r.IntN(3) == 0}
 			if r.IntN(2) == 0 {
 				e.Member.User = testUser(r.IntN(users))
 			} else {
-				e.Member.Group = testGroup(r.IntN(groups)) // circles and self-membership included
+				e.Member.Group = someGroup(r.IntN(groups)) // circles and self-membership included
 			}
 			c.Members = append(c.Members, e)
 			if r.IntN(8) == 0 {
@@ -135,7 +192,17 @@ func check(t *testing.T, s, before *Snapshot, m, was *model, touched Touched) {
 	for g := range s.AllGroups() {
 		gotGroups[g.ID] = *g
 	}
-	if d := cmp.Diff(m.users, gotUsers); d != "" {
+	wantUsers, gotBlocked := map[identity.UserID]User{}, map[identity.UserID]bool{}
+	for u := range m.users {
+		wantUsers[u], _ = m.record(u)
+	}
+	for u := range s.Blocked() {
+		gotBlocked[u] = true
+	}
+	if d := cmp.Diff(m.blocked, gotBlocked); d != "" {
+		t.Fatalf("blocked (-model +snapshot):\n%s", d)
+	}
+	if d := cmp.Diff(wantUsers, gotUsers); d != "" {
 		t.Fatalf("users (-model +snapshot):\n%s", d)
 	}
 	if d := cmp.Diff(m.groups, gotGroups); d != "" {
@@ -157,16 +224,18 @@ func check(t *testing.T, s, before *Snapshot, m, was *model, touched Touched) {
 	for _, u := range touched.Users {
 		named[u] = true
 	}
-	for i := range 12 {
+	for i := range someUsers {
 		u := testUser(i)
 		far := m.distances(u)
 		checkUser(t, s, u, far)
-		if !named[u] && (m.users[u].Enabled != was.users[u].Enabled || !maps.Equal(reached(far), reached(was.distances(u)))) {
+		is, _ := m.record(u)
+		wasThen, _ := was.record(u)
+		if !named[u] && (is.Active() != wasThen.Active() || is.SignInsFrom != wasThen.SignInsFrom || !maps.Equal(reached(far), reached(was.distances(u)))) {
 			t.Fatalf("%v changed and is not among the touched %v", u, touched.Users)
 		}
 		old, _ := before.User(u)
 		now, known := s.User(u)
-		same := maps.Equal(reached(far), reached(was.distances(u))) && m.users[u] == was.users[u]
+		same := maps.Equal(reached(far), reached(was.distances(u))) && is == wasThen
 		if known && old == now && !same {
 			t.Fatalf("%v has the same record after a change of it or of its groups", u)
 		}
@@ -212,8 +281,8 @@ func checkUser(t *testing.T, s *Snapshot, u identity.UserID, far map[identity.Gr
 			from = Member{Group: step}
 		}
 	}
-	for i := range 9 {
-		if g := testGroup(i); far[g] == 0 && (s.InGroup(u, g) || s.Path(u, g) != nil) {
+	for i := range someGroups {
+		if g := someGroup(i); far[g] == 0 && (s.InGroup(u, g) || s.Path(u, g) != nil) {
 			t.Fatalf("%v is not in %v, yet the snapshot says so", u, g)
 		}
 	}
@@ -226,7 +295,7 @@ func TestSnapshotAgreesWithModel(t *testing.T) {
 		s, m := Empty(), newModel()
 		for range 150 {
 			c := randomChange(r, r.IntN(40) == 0)
-			before, was := s, &model{maps.Clone(m.users), maps.Clone(m.groups), maps.Clone(m.members)}
+			before, was := s, m.clone()
 			m.apply(c)
 			next, touched := s.With(c)
 			s = next
@@ -244,7 +313,7 @@ func TestSnapshotAgreesWithModel(t *testing.T) {
 }
 
 func sameRights(a, b *Snapshot) bool {
-	for i := range 12 {
+	for i := range someUsers {
 		if !slices.Equal(a.Groups(testUser(i)), b.Groups(testUser(i))) {
 			return false
 		}
@@ -261,13 +330,16 @@ func TestTakingGivesNothing(t *testing.T) {
 			c := randomChange(r, r.IntN(20) == 0)
 			after, _, effect := s.apply(c)
 			first, _ := s.With(taking(s, effect))
-			for i := range 12 {
+			for i := range someUsers {
 				u := testUser(i)
 				was, _ := s.User(u)
 				is, there := after.User(u)
 				now, ok := first.User(u)
-				if ok && now.Enabled && (was == nil || !was.Enabled || !there || !is.Enabled) {
+				if ok && now.Active() && (was == nil || !was.Active() || !there || !is.Active()) {
 					t.Fatalf("seed %d: %v is enabled in the taking part", seed, u)
+				}
+				if ok && was != nil && (now.SignInsFrom.Before(was.SignInsFrom) || there && now.SignInsFrom.Before(is.SignInsFrom)) {
+					t.Fatalf("seed %d: sign-ins of %v count in the taking part that were ended", seed, u)
 				}
 				for _, g := range first.Groups(u) {
 					if !s.InGroup(u, g) {

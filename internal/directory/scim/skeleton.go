@@ -5,42 +5,7 @@ package scim
 import (
 	"encoding/json"
 	"net/url"
-	"time"
 )
-
-// Registry knows the schemas of User, Group and the enterprise extension. It does not change.
-type Registry struct{}
-
-// NewRegistry makes one.
-func NewRegistry() *Registry { return &Registry{} }
-
-// Schemas are the documents of /Schemas (RFC 7643 §7); base is the endpoint's URL without a trailing slash.
-func (r *Registry) Schemas(base string) []Resource { return nil }
-
-// ResourceTypes are the documents of /ResourceTypes (RFC 7643 §6).
-func (r *Registry) ResourceTypes(base string) []Resource { return nil }
-
-// ProviderConfig is what the service says of itself.
-type ProviderConfig struct {
-	Base              string // URL of the endpoint, without a trailing slash
-	Documentation     string // URL, may be empty
-	MaxBulkOperations int    // 0: no bulk
-	MaxBulkPayload    int    // bytes
-	MaxResults        int    // of one page
-}
-
-// ServiceProviderConfig is the document of that name (RFC 7643 §5).
-func (r *Registry) ServiceProviderConfig(c ProviderConfig) Resource { return nil }
-
-// Decode reads a resource from the body of a POST or PUT. Members of a group come apart; nil says that the body has
-// none of that attribute, an empty list that it is empty. Errors are *Error.
-func (r *Registry) Decode(k Kind, body []byte) (Resource, []Member, error) { return nil, nil, nil }
-
-// Replace is what a PUT makes of old: all of next, and what only the server says of old. changed is false when
-// nothing differs. Neither is altered.
-func (r *Registry) Replace(k Kind, old, next Resource) (res Resource, changed bool) {
-	return nil, false
-}
 
 // Patched is what a PATCH makes.
 type Patched struct {
@@ -52,23 +17,6 @@ type Patched struct {
 // Patch applies the operations of a body (RFC 7644 §3.5.2), all or none. For a group res is without members.
 // Errors are *Error.
 func (r *Registry) Patch(k Kind, res Resource, body []byte) (Patched, error) { return Patched{}, nil }
-
-// Meta is what only the server says of a resource.
-type Meta struct {
-	ID                string
-	Base              string // URL of the endpoint, without a trailing slash
-	Created, Modified time.Time
-	Version           int64
-}
-
-// Complete is the resource as it is answered: with id, meta and schemas. members of a group may be nil. res is not altered.
-func (r *Registry) Complete(k Kind, res Resource, m Meta) Resource { return nil }
-
-// ETag is the weak entity tag of a version (RFC 7644 §3.14).
-func ETag(version int64) string { return "" }
-
-// MatchesETag says whether the value of If-Match or If-None-Match names the version; "*" names every one.
-func MatchesETag(header string, version int64) bool { return false }
 
 // Filter is a parsed filter of one kind of resource. The zero Filter matches everything.
 type Filter struct{}
@@ -100,9 +48,6 @@ func (f Filter) Equalities() []Equality { return nil }
 
 // Attributes are the top attributes that the filter looks at, such as "members".
 func (f Filter) Attributes() []string { return nil }
-
-// Fold is the form in which strings are compared that are not case-exact; what is stored in an index is folded too.
-func Fold(s string) string { return "" }
 
 // Query is what a GET of many, or a POST to .search, asks for (RFC 7644 §3.4.2 and §3.4.3).
 type Query struct {

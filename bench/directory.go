@@ -128,7 +128,7 @@ func (w *watched) start(ctx context.Context, b *bench, rows *store.Store) error 
 	source, err := entra.New(entra.Config{
 		Tenant: entrasim.ContosoTenantID, ClientID: entrasim.LanyardAppID, Secret: secret,
 		TokenURL: on("tenant") + "/" + entrasim.ContosoTenantID + "/oauth2/v2.0/token", Graph: w.tenant.GraphURL(),
-		HTTP: w.client, NotificationURL: on("lanyard") + "/hooks/graph", Directory: w.directory, Log: slog.New(slog.DiscardHandler),
+		HTTP: w.client, NotificationURL: on("lanyard") + "/hooks/graph", Pace: entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, Directory: w.directory, Log: slog.New(slog.DiscardHandler),
 		Learned: func(at time.Time) {
 			select {
 			case w.learned <- at:

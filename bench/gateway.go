@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -127,7 +128,7 @@ func (g *gatewayRole) start(ctx context.Context, o gatewayOrder) (a gatewayAnswe
 			ID: identity.TenantID(g.tenant.TenantID()), Issuer: g.tenant.Issuer(), ClientID: entrasim.LanyardAppID, ClientSecret: secret,
 		},
 		TokenURL: on("tenant") + "/" + g.tenant.TenantID() + "/oauth2/v2.0/token", Graph: g.tenant.GraphURL(),
-		Notifications: url + server.NotificationPath, Projects: filepath.Join(o.Folder, "projects"),
+		Notifications: url + server.NotificationPath, Pace: entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, Projects: filepath.Join(o.Folder, "projects"),
 		Idle: 4 * time.Hour, Lifetime: 12 * time.Hour, Sweep: 10 * time.Second, Stale: 5 * time.Minute, Close: 15 * time.Minute,
 		Runtime: func(*slog.Logger) (workspace.Runtime, error) { return &emptyRuntime{}, nil },
 		Version: "bench", Log: log, Learned: func(at time.Time) {

@@ -21,6 +21,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/dev/gitserver"
 	"github.com/lanyardhq/lanyard/internal/dev/ledger"
+	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -312,6 +313,7 @@ func (w *World) serverOptions() (server.Options, error) {
 			ID: identity.TenantID(w.Tenant.TenantID()), Issuer: w.Tenant.Issuer(), ClientID: entrasim.LanyardAppID, ClientSecret: w.secrets.Client,
 		},
 		TokenURL: w.tokenURL(), Graph: w.Tenant.GraphURL(), Notifications: url + server.NotificationPath,
+		Pace:     entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, // the sample tenant has no quota
 		Projects: filepath.Join(w.data, "projects"), Policies: filepath.Join(w.data, "policies"), Global: globalRoles(),
 		Idle: 4 * time.Hour, Lifetime: 12 * time.Hour, Sweep: 10 * time.Second, Stale: 5 * time.Minute, Close: 15 * time.Minute, StepUp: 15 * time.Minute,
 		CheckpointCopies: []string{filepath.Join(w.data, "checkpoints")},

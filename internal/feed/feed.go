@@ -20,7 +20,7 @@ const (
 	Workspace Topic = "workspace" // Keys are workspace IDs
 	Leases    Topic = "leases"    // leases to be closed; Keys are lease IDs
 	Keys      Topic = "keys"      // signing keys; no keys of entries
-	Ring      Topic = "ring"      // the tenant rang at another replica than the one that reads the directory; no keys
+	Ring      Topic = "ring"      // the tenant rang at another replica than the one that reads the directory; a key when it is about the subscriptions
 	Grants    Topic = "grants"    // requests and grants; Keys are their IDs
 )
 

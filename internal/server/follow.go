@@ -26,9 +26,7 @@ func (s *Server) apply(ctx context.Context, e feed.Entry) error {
 	case feed.Keys:
 		return s.keys.Reload(ctx)
 	case feed.Ring:
-		if s.leading() {
-			s.graph.Load().Ring()
-		}
+		s.rung(e)
 	case feed.Leases:
 		for _, id := range e.Keys {
 			s.engine.Revoke(identity.LeaseID(id), access.Reason{Code: access.Revoked, Text: "it was revoked"})

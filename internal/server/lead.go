@@ -2,19 +2,14 @@ package server
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
-	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/store"
 )
 
-const (
-	pruneEvery = 10 * time.Minute
-	ringEvery  = 100 * time.Millisecond
-)
+const pruneEvery = 10 * time.Minute
 
 // retention is how long rows are kept that no decision needs.
 var retention = store.Retention{Feed: time.Hour, Ended: 24 * time.Hour, Revisions: 100}
@@ -60,50 +55,10 @@ func (s *Server) prune(ctx context.Context) {
 // newSource makes what reads the tenant.
 func (s *Server) newSource() (*entra.Source, error) {
 	o := s.options
-	const purpose = "graph notifications"
-	return entra.New(entra.Config{
+	return entra.New(s.atAnyReplica(entra.Config{
 		Tenant: o.Tenant.ID, ClientID: o.Tenant.ClientID, Credential: o.Tenant.Credential, TokenURL: o.TokenURL, Graph: o.Graph,
-		HTTP: o.HTTP, NotificationURL: o.Notifications, Sweep: o.Sweep, Directory: s.directory, Learned: o.Learned, Log: s.log,
-		// The secret can be checked by every replica, since a notification may come to any of them.
-		State: func() string {
-			nonce := random()
-			return nonce + "." + s.sealer.Tag(purpose, nonce)
-		},
-		Elsewhere: func(state string) {
-			if nonce, tag, ok := strings.Cut(state, "."); ok && s.sealer.Tagged(purpose, nonce, tag) {
-				s.passOn()
-			}
-		},
-	})
-}
-
-// passOn lets whoever reads the directory read it now.
-func (s *Server) passOn() {
-	select {
-	case s.replica.rings <- struct{}{}:
-	default: // it is rung anyway
-	}
-}
-
-// ring passes rings on, several within ringEvery as one.
-func (s *Server) ring(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.replica.rings:
-		}
-		if s.leading() {
-			s.graph.Load().Ring()
-		} else if _, err := s.store.Announce(ctx, feed.Entry{Topic: feed.Ring}); err != nil {
-			s.log.Warn("a change notification could not be passed on; the sweep finds what changed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(ringEvery):
-		}
-	}
+		HTTP: o.HTTP, NotificationURL: o.Notifications, Pace: o.Pace, Sweep: o.Sweep, Directory: s.directory, Learned: o.Learned, Log: s.log,
+	}))
 }
 
 // readDirectory reads the directory's changes now, not at the next sweep.

@@ -31,6 +31,7 @@ type replica struct {
 	home    *feed.Lead // of this node's workspaces
 	several atomic.Bool
 	rings   chan struct{} // the tenant rang here, and another replica reads the directory
+	renew   atomic.Bool   // the subscriptions are to be renewed, besides
 	started time.Time
 }
 

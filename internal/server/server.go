@@ -58,9 +58,10 @@ type Options struct {
 	KeyFile         string
 
 	Tenant        signin.Tenant
-	TokenURL      string // the tenant's v2.0 token endpoint
-	Graph         string // Microsoft Graph, with /v1.0
-	Notifications string // where Graph reaches this server; empty: the sweep finds changes
+	TokenURL      string     // the tenant's v2.0 token endpoint
+	Graph         string     // Microsoft Graph, with /v1.0
+	Notifications string     // where Graph reaches this server; empty: the sweep finds changes
+	Pace          entra.Pace // of reads that notifications cause; zero: what spares Graph's quota
 	HTTP          *http.Client
 
 	Projects, Policies string              // folders; empty: none

@@ -28,20 +28,73 @@ func post(s *Source, target, body string) *httptest.ResponseRecorder {
 	return w
 }
 
+// TestValidationHandshake echoes the documented token, decoded, while a subscription is being made.
 func TestValidationHandshake(t *testing.T) {
 	s := quiet(t)
-	token := `Validation: <script>alert(1)</script> & "more" +%20`
-	w := post(s, "/hooks/graph?validationToken="+url.QueryEscape(token), "")
-	if w.Code != 200 || w.Body.String() != token || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+	address, end := s.subscriptions.ticketed()
+	at, err := url.Parse(address)
+	if err != nil || !s.subscriptions.ours(address) || s.subscriptions.ours("https://lanyard.example.test/hooks/graphs") {
+		t.Fatalf("%s is not ours: %v", address, err)
+	}
+	target := at.RequestURI() + "&validationToken="
+	token := `Validation: Testing client application reachability & "more" +%20`
+	w := post(s, target+url.QueryEscape(token), "")
+	if w.Code != 200 || w.Body.String() != token || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Errorf("answered %d %q %v", w.Code, w.Body, w.Header())
 	}
-	if w := post(s, "/hooks/graph?validationToken="+strings.Repeat("x", tokenAtMost+1), ""); w.Code != 400 {
+	if w := post(s, target+strings.Repeat("x", tokenAtMost+1), ""); w.Code != 403 {
 		t.Errorf("an endless token is answered %d", w.Code)
 	}
+	end()
+	if w := post(s, target+"x", ""); w.Code != 403 {
+		t.Errorf("answered %d when the subscription was made", w.Code)
+	}
+	if d := s.Door(); d.Echoed != 1 || d.Unasked != 2 {
+		t.Errorf("counted %+v", d)
+	}
 	get := httptest.NewRecorder()
-	s.Notifications().ServeHTTP(get, httptest.NewRequest(http.MethodGet, "/hooks/graph?validationToken=x", nil))
-	if get.Code != 405 || strings.Contains(get.Body.String(), "x\n") && get.Body.String() == "x" {
+	s.Notifications().ServeHTTP(get, httptest.NewRequest(http.MethodGet, target+"x", nil))
+	if get.Code != 405 {
 		t.Errorf("GET is answered %d", get.Code)
+	}
+}
+
+// TestAttack21ValidationIsNoReflector: nobody makes the server say what they want, neither as a page in its origin nor at
+// all, unless it has just asked Graph for it; a ticket cannot be guessed, and another's is of no use.
+func TestAttack21ValidationIsNoReflector(t *testing.T) {
+	s := quiet(t)
+	const page = "<script>alert(1)</script>"
+	_, end := s.subscriptions.ticketed()
+	defer end()
+	for _, query := range []string{"", "&ticket=", "&ticket=x", "&ticket=x&ticket=y"} {
+		w := post(s, "/hooks/graph?validationToken="+url.QueryEscape(page)+query, "")
+		if w.Code != 403 || strings.Contains(w.Body.String(), "script") {
+			t.Errorf("%q is answered %d %q", query, w.Code, w.Body)
+		}
+	}
+	if w := post(s, "/hooks/graph?validationToken=", ""); w.Code != 403 {
+		t.Errorf("an empty token is answered %d", w.Code)
+	}
+	address, end := s.subscriptions.ticketed()
+	defer end()
+	w := post(s, strings.TrimPrefix(address, "https://lanyard.example.test")+"&validationToken="+url.QueryEscape(page), "")
+	if h := w.Header(); w.Code != 200 || h.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") ||
+		!strings.HasPrefix(h.Get("Content-Type"), "text/plain") {
+		t.Errorf("answered %d %v: what a browser takes for a page", w.Code, h)
+	}
+}
+
+// TestTicketOfAnotherReplica is asked for where it was not made here.
+func TestTicketOfAnotherReplica(t *testing.T) {
+	s, err := New(Config{Graph: "https://graph.example.test/v1.0", Ticketed: func(ticket string) bool { return ticket == "theirs" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := post(s, "/hooks/graph?ticket=theirs&validationToken=x", ""); w.Code != 200 || w.Body.String() != "x" {
+		t.Errorf("answered %d %q", w.Code, w.Body)
+	}
+	if w := post(s, "/hooks/graph?ticket=ours&validationToken=x", ""); w.Code != 403 {
+		t.Errorf("answered %d", w.Code)
 	}
 }
 
@@ -55,21 +108,29 @@ func TestOnlyOwnNotificationsRing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rich, err := os.ReadFile("testdata/notification-rich-encrypted.doc.json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ours := strings.NewReplacer("{subscription_guid}", "sub-1", "<subscription_guid>", "sub-1", "secretClientValue", "the random state", "<secretClientState>", "the random state")
 	for name, c := range map[string]struct {
 		body  string
 		rings bool
 	}{
-		"documented, ours":           {ours.Replace(string(documented)), true},
-		"documented, another's":      {string(documented), false},
-		"lifecycle, ours":            {ours.Replace(string(lifecycle)), true},
-		"wrong state":                {`{"value":[{"subscriptionId":"sub-1","clientState":"the random stat"}]}`, false},
-		"no state":                   {`{"value":[{"subscriptionId":"sub-1"}]}`, false},
-		"unknown subscription":       {`{"value":[{"subscriptionId":"sub-2","clientState":"the random state"}]}`, false},
-		"one of several":             {`{"value":[{"subscriptionId":"x"},{"subscriptionId":"sub-1","clientState":"the random state"}]}`, true},
-		"no JSON":                    {`<xml/>`, false},
-		"empty":                      {``, false},
-		"larger than a notification": {`{"value":[{"subscriptionId":"sub-1","clientState":"the random state","x":"` + strings.Repeat("x", notificationAtMost) + `"}]}`, false},
+		"documented, ours":               {ours.Replace(string(documented)), true},
+		"documented, another's":          {string(documented), false},
+		"lifecycle, ours":                {ours.Replace(string(lifecycle)), true},
+		"with encrypted data, another's": {string(rich), false},
+		"with encrypted data, ours":      {richAs(t, rich, "sub-1", "the random state"), true},
+		"a value after it":               {`{"value":[{"subscriptionId":"sub-1","clientState":"the random state"}],"validationTokens":["x"],"more":{"a":[1]}}`, true},
+		"cut off after ours":             {`{"value":[{"subscriptionId":"sub-1","clientState":"the random state"},{"subscr`, true},
+		"wrong state":                    {`{"value":[{"subscriptionId":"sub-1","clientState":"the random stat"}]}`, false},
+		"no state":                       {`{"value":[{"subscriptionId":"sub-1"}]}`, false},
+		"unknown subscription":           {`{"value":[{"subscriptionId":"sub-2","clientState":"the random state"}]}`, false},
+		"one of several":                 {`{"value":[{"subscriptionId":"x"},{"subscriptionId":"sub-1","clientState":"the random state"}]}`, true},
+		"no JSON":                        {`<xml/>`, false},
+		"empty":                          {``, false},
+		"larger than a notification":     {`{"value":[{"subscriptionId":"sub-1","clientState":"the random state","x":"` + strings.Repeat("x", notificationAtMost) + `"}]}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := quiet(t)
@@ -89,6 +150,23 @@ func TestOnlyOwnNotificationsRing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// richAs is a documented body as if it came for a subscription.
+func richAs(t *testing.T, documented []byte, id, state string) string {
+	t.Helper()
+	var body map[string]any
+	if err := json.Unmarshal(documented, &body); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range body["value"].([]any) {
+		n.(map[string]any)["subscriptionId"], n.(map[string]any)["clientState"] = id, state
+	}
+	b, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // TestLifecycleRenews: a subscription in doubt is due at once.
@@ -115,6 +193,48 @@ func TestBellKeepsTheFirstArrival(t *testing.T) {
 	}
 	if k, since := b.answer(); k != 0 || !since.IsZero() {
 		t.Errorf("answered again: %b since %v", k, since)
+	}
+}
+
+// TestPace: ten at once, then one every two seconds, and all of it again after a rest.
+func TestPace(t *testing.T) {
+	b := bucket{pace: defaultPace()}
+	now := time.Unix(1_000_000, 0)
+	burst := func() {
+		for i := range 10 {
+			if wait := b.take(now); wait != 0 {
+				t.Fatalf("the %d. waits %v", i+1, wait)
+			}
+		}
+	}
+	burst()
+	for i := range 5 {
+		if wait, want := b.take(now), time.Duration(i+1)*2*time.Second; wait != want {
+			t.Errorf("after the burst one waits %v, want %v", wait, want)
+		}
+	}
+	now = now.Add(time.Hour)
+	burst()
+	if b.take(now) == 0 {
+		t.Error("an hour's rest allows more than a burst")
+	}
+}
+
+// TestRungWhileWaiting: what rings while a read is held back is read by it.
+func TestRungWhileWaiting(t *testing.T) {
+	s := quiet(t)
+	s.bucket = &bucket{pace: Pace{Burst: 1, Every: 20 * time.Millisecond}}
+	s.bucket.take(time.Now())
+	first := time.Unix(5, 0)
+	s.bell.ring(users.only(), first)
+	if e := s.admit(t.Context(), errand{what: groups.only()}); e.what != all || !e.rung.Equal(first) || s.Door().Held != 1 {
+		t.Errorf("%+v, %+v", e, s.Door())
+	}
+	if len(s.bell.rung) != 0 {
+		t.Error("it rings on")
+	}
+	if e := s.admit(t.Context(), sweeping()); !e.sweep || s.Door().Held != 1 {
+		t.Error("a sweep waits")
 	}
 }
 

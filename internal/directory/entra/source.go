@@ -49,9 +49,15 @@ type Config struct {
 	Learned func(at time.Time)
 	// State, if set, makes the secret that a subscription's notifications carry; otherwise it is random. Elsewhere, if set,
 	// is given the secret of a notification of a subscription that is not this source's: another replica's, perhaps.
+	// It says whether it was one's; lifecycle, whether it is about the subscription and not about a change.
 	State     func() string
-	Elsewhere func(state string)
-	Log       *slog.Logger
+	Elsewhere func(state string, lifecycle bool) bool
+	// Ticket, if set, makes what shows that a subscription is being made; otherwise it is random. Ticketed, if set, says
+	// whether another replica made it, lately.
+	Ticket   func() string
+	Ticketed func(ticket string) bool
+	Pace     Pace // zero: what spares Graph's quota
+	Log      *slog.Logger
 }
 
 // Source reads the tenant. Its methods are safe for concurrent use.
@@ -61,12 +67,14 @@ type Source struct {
 	graph         *client
 	directory     Directory
 	learned       func(time.Time)
-	elsewhere     func(state string)
+	elsewhere     func(state string, lifecycle bool) bool
+	ticketed      func(ticket string) bool
 	log           *slog.Logger
 	sweep         time.Duration
 	bell          *bell
 	subscriptions *subscriptions
-	notified      bool // there is a notification URL
+	bucket        *bucket
+	door          *door
 	figures       *figures
 
 	ready     chan struct{}
@@ -89,7 +97,7 @@ func New(c Config) (*Source, error) {
 	}
 	s := &Source{
 		tenant: c.Tenant, clientID: c.ClientID, directory: c.Directory, learned: c.Learned, log: c.Log, sweep: c.Sweep,
-		notified: c.NotificationURL != "", bell: newBell(), ready: make(chan struct{}), reading: make(chan struct{}, 1),
+		bell: newBell(), door: newDoor(c.NotificationURL), ready: make(chan struct{}), reading: make(chan struct{}, 1),
 		readAt: map[kind]time.Time{}, hidden: map[string]bool{}, figures: &figures{},
 	}
 	s.graph = &client{base: base, http: withoutRedirects(c.HTTP), figures: s.figures, timeout: c.Timeout, app: newAppTokens(c, base)}
@@ -97,17 +105,27 @@ func New(c Config) (*Source, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.elsewhere = c.Elsewhere; s.elsewhere == nil {
-		s.elsewhere = func(string) {}
+		s.elsewhere = func(string, bool) bool { return false }
 	}
+	if s.ticketed = c.Ticketed; s.ticketed == nil {
+		s.ticketed = func(string) bool { return false }
+	}
+	if c.Pace == (Pace{}) {
+		c.Pace = defaultPace()
+	}
+	s.bucket = &bucket{pace: c.Pace}
 	if s.learned == nil {
 		s.learned = func(time.Time) {}
 	}
 	if s.sweep <= 0 {
 		s.sweep = DefaultSweep
 	}
-	s.subscriptions = newSubscriptions(s.graph, c.NotificationURL, s.sweep, s.bell, s.log)
+	s.subscriptions = newSubscriptions(s.graph, c.NotificationURL, s.sweep, s.bell, s.door, s.log)
 	if c.State != nil {
 		s.subscriptions.state = c.State
+	}
+	if c.Ticket != nil {
+		s.subscriptions.ticket = c.Ticket
 	}
 	return s, nil
 }
@@ -120,7 +138,7 @@ func (s *Source) Ready() <-chan struct{} { return s.ready }
 func (s *Source) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	if s.notified {
+	if s.subscriptions.url != "" {
 		parts.Go(func() { s.subscriptions.keep(ctx) })
 	}
 	parts.Go(func() { s.refresh(ctx) })
@@ -159,6 +177,7 @@ func (s *Source) listen(ctx context.Context) {
 			next, echo = errand{what: what, rung: rung}, 0
 		case <-time.After(wait):
 		}
+		next = s.admit(ctx, next)
 	}
 }
 
@@ -180,8 +199,16 @@ func (s *Source) refresh(ctx context.Context) {
 	}
 }
 
-// Ring makes the source read, as a notification does that came to another replica.
-func (s *Source) Ring() { s.bell.ring(all, time.Now()) }
+// Ring makes the source read, as a notification does that came to another replica. One about the subscriptions makes it
+// renew them besides.
+func (s *Source) Ring(lifecycle bool) {
+	now := time.Now()
+	s.door.rang(now)
+	if lifecycle {
+		s.subscriptions.doubt("")
+	}
+	s.bell.ring(all, now)
+}
 
 // Sync reads what changed now and applies it.
 func (s *Source) Sync(ctx context.Context) error {

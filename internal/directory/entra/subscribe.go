@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,20 +25,61 @@ type subscriptions struct {
 	bell  *bell
 	log   *slog.Logger
 	wake  chan struct{}
-	state func() string // makes a subscription's secret
+	// bucket bounds how often somebody's word makes us look at once: who repeats it costs the tenant nothing.
+	bucket *bucket
+	door   *door
+	state  func() string // makes a subscription's secret
+	// ticket makes what the address holds while a subscription is being made.
+	ticket func() string
 
-	mu   sync.Mutex
-	live map[kind]*liveSubscription
+	mu      sync.Mutex
+	live    map[kind]*liveSubscription
+	tickets map[string]bool // of the subscriptions that are being made
 }
 
 type liveSubscription struct {
-	id, state string
-	renewAt   time.Time
+	id, state     string
+	renewAt, ends time.Time
 }
 
-func newSubscriptions(graph *client, url string, check time.Duration, b *bell, log *slog.Logger) *subscriptions {
-	return &subscriptions{graph: graph, url: url, check: check, bell: b, log: log,
-		state: func() string { return rand.Text() + rand.Text() }, wake: make(chan struct{}, 1), live: map[kind]*liveSubscription{}}
+func newSubscriptions(graph *client, url string, check time.Duration, b *bell, d *door, log *slog.Logger) *subscriptions {
+	return &subscriptions{graph: graph, url: url, check: check, bell: b, door: d, log: log,
+		state: func() string { return rand.Text() + rand.Text() }, ticket: rand.Text, wake: make(chan struct{}, 1), bucket: &bucket{pace: defaultPace()},
+		live: map[kind]*liveSubscription{}, tickets: map[string]bool{}}
+}
+
+// making says whether a subscription is being made whose address holds the ticket.
+func (s *subscriptions) making(ticket string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := false
+	for t := range s.tickets {
+		found = sameState(t, ticket) || found
+	}
+	return found
+}
+
+// ticketed is the address for one subscription; with it Graph proves that it was asked by us. close ends that.
+func (s *subscriptions) ticketed() (address string, end func()) {
+	ticket := s.ticket()
+	s.mu.Lock()
+	s.tickets[ticket] = true
+	s.mu.Unlock()
+	query := "?"
+	if strings.Contains(s.url, "?") {
+		query = "&"
+	}
+	return s.url + query + ticketName + "=" + url.QueryEscape(ticket), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.tickets, ticket)
+	}
+}
+
+// ours says whether a subscription leads to our address, whatever ticket it was made with.
+func (s *subscriptions) ours(address string) bool {
+	rest, found := strings.CutPrefix(address, s.url)
+	return found && (rest == "" || strings.HasPrefix(rest[1:], ticketName+"="))
 }
 
 // known finds whose notification it is; it takes the subscription's random state to be ours.
@@ -51,11 +94,11 @@ func (s *subscriptions) known(id, state string) (kinds, bool) {
 	return 0, false
 }
 
-// doubt makes a subscription be renewed now.
+// doubt makes a subscription be renewed now; all of them where id is empty.
 func (s *subscriptions) doubt(id string) {
 	s.mu.Lock()
 	for _, live := range s.live {
-		if live.id == id {
+		if id == "" || live.id == id {
 			live.renewAt = time.Time{}
 		}
 	}
@@ -78,6 +121,7 @@ func (s *subscriptions) keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-s.wake:
+			pause(ctx, s.bucket.take(time.Now()))
 		case <-time.After(wait):
 		}
 	}
@@ -100,6 +144,15 @@ func (s *subscriptions) tend(ctx context.Context) error {
 		default:
 			err = s.touch(ctx, k, live, http.MethodGet, nil)
 		}
+		s.mu.Lock()
+		ends := time.Time{}
+		if live := s.live[k]; live != nil {
+			ends = live.ends
+		}
+		s.mu.Unlock()
+		if ctx.Err() == nil {
+			s.door.subscribed(k, ends, err)
+		}
 		if err != nil {
 			failed = err
 		}
@@ -112,16 +165,18 @@ func expiry() time.Time { return time.Now().Add(subscriptionLife).UTC().Truncate
 // create subscribes. Whatever changed before it was in force is read then, because nobody rang for it.
 func (s *subscriptions) create(ctx context.Context, k kind) error {
 	state := s.state()
+	address, end := s.ticketed()
+	defer end()
 	var made subscription
 	_, err := s.graph.do(ctx, http.MethodPost, s.graph.url("/subscriptions"), subscription{
-		ChangeType: "updated,deleted", NotificationURL: s.url, LifecycleURL: s.url, Resource: "/" + k.String(),
+		ChangeType: "updated,deleted", NotificationURL: address, LifecycleURL: address, Resource: "/" + k.String(),
 		ExpirationDateTime: expiry(), ClientState: state,
 	}, &made)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.live[k] = &liveSubscription{id: made.ID, state: state, renewAt: half(made.ExpirationDateTime)}
+	s.live[k] = &liveSubscription{id: made.ID, state: state, renewAt: half(made.ExpirationDateTime), ends: made.ExpirationDateTime}
 	s.mu.Unlock()
 	s.bell.ring(k.only(), time.Now())
 	s.dropOthers(ctx, k, made.ID)
@@ -144,7 +199,7 @@ func (s *subscriptions) touch(ctx context.Context, k kind, live *liveSubscriptio
 	}
 	if err == nil && method == http.MethodPatch {
 		s.mu.Lock()
-		live.renewAt = half(now.ExpirationDateTime)
+		live.renewAt, live.ends = half(now.ExpirationDateTime), now.ExpirationDateTime
 		s.mu.Unlock()
 	}
 	return err
@@ -160,7 +215,7 @@ func (s *subscriptions) dropOthers(ctx context.Context, k kind, keep string) {
 		return
 	}
 	for _, old := range all.Value {
-		if old.ID != keep && old.NotificationURL == s.url && kindOf(old.Resource) == k {
+		if old.ID != keep && s.ours(old.NotificationURL) && kindOf(old.Resource) == k {
 			_, _ = s.graph.do(ctx, http.MethodDelete, s.graph.url("/subscriptions/"+old.ID), nil, nil)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type watched struct {
 	ids    []string
 	life   time.Duration // of subscriptions, when set
 	refuse bool
+	sent   []map[string]any // bodies of those that were made
 }
 
 func watch(t *testing.T) (*watched, entra.Config) {
@@ -51,6 +53,15 @@ func (s *watched) serve(w http.ResponseWriter, r *http.Request) {
 	if refuse {
 		http.Error(w, `{"error":{"code":"ValidationError"}}`, http.StatusBadRequest)
 		return
+	}
+	if r.Method == http.MethodPost {
+		var body map[string]any
+		b, _ := io.ReadAll(r.Body)
+		_ = json.Unmarshal(b, &body)
+		s.mu.Lock()
+		s.sent = append(s.sent, body)
+		s.mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(b))
 	}
 	if life > 0 && (r.Method == http.MethodPost || r.Method == http.MethodPatch) {
 		var body map[string]any
@@ -141,6 +152,53 @@ func TestLostSubscription(t *testing.T) {
 	eventually(t, "the removal", func() bool { return !h.in(entrasim.AdaID, entrasim.PaymentsEngineersID) })
 }
 
+// TestSubscriptionAsDocumented sends what Microsoft documents, and says afterwards until when it holds.
+func TestSubscriptionAsDocumented(t *testing.T) {
+	var cases []struct {
+		Case    string
+		Request struct{ Body map[string]any }
+	}
+	text, err := os.ReadFile("testdata/subscription-create.json")
+	must(t, err)
+	must(t, json.Unmarshal(text, &cases))
+	known := map[string]bool{}
+	for _, c := range cases {
+		for name := range c.Request.Body {
+			known[name] = true
+		}
+	}
+	sim, config := watch(t)
+	h := open(t, newRows(), config)
+	rings(t, h)
+	sim.mu.Lock()
+	sent := sim.sent
+	sim.mu.Unlock()
+	if len(sent) != 2 {
+		t.Fatalf("sent %v", sent)
+	}
+	for _, body := range sent {
+		for name := range body {
+			if !known[name] {
+				t.Errorf("%s is in no documented request", name)
+			}
+		}
+		for _, name := range []string{"changeType", "notificationUrl", "lifecycleNotificationUrl", "resource", "expirationDateTime", "clientState"} {
+			if said, _ := body[name].(string); said == "" {
+				t.Errorf("%s is missing in %v", name, body)
+			}
+		}
+		if state := body["clientState"].(string); len(state) < 32 || len(state) > 128 {
+			t.Errorf("the state has %d characters", len(state))
+		}
+	}
+	eventually(t, "what is known of them", func() bool { return len(h.source.Door().Subscriptions) == 2 })
+	for _, s := range h.source.Door().Subscriptions {
+		if s.Problem != "" || time.Until(s.Ends) < time.Hour {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
 // TestRefusedSubscription leaves the sweep, says so once, and is tried until it works.
 func TestRefusedSubscription(t *testing.T) {
 	sim, config := watch(t)
@@ -150,6 +208,11 @@ func TestRefusedSubscription(t *testing.T) {
 	must(t, sim.RemoveMember(entrasim.PaymentsEngineersID, entrasim.AdaID))
 	eventually(t, "the removal, by the sweep", func() bool { return !h.in(entrasim.AdaID, entrasim.PaymentsEngineersID) })
 	eventually(t, "the word", func() bool { return strings.Contains(h.log.String(), "cannot be subscribed to") })
+	for _, s := range h.source.Door().Subscriptions {
+		if !s.Ends.IsZero() || !strings.Contains(s.Problem, "ValidationError") {
+			t.Errorf("known of it: %+v", s)
+		}
+	}
 	sim.mu.Lock()
 	sim.refuse = false
 	sim.mu.Unlock()
@@ -162,6 +225,8 @@ func TestRefusedSubscription(t *testing.T) {
 // TestLeftoverSubscriptions of a process that was killed are taken back.
 func TestLeftoverSubscriptions(t *testing.T) {
 	sim, config := watch(t)
+	config.Ticket = func() string { return "one that both know" }
+	config.Ticketed = func(ticket string) bool { return ticket == config.Ticket() }
 	h := open(t, newRows(), config)
 	rings(t, h)
 	var again *house

@@ -74,13 +74,12 @@ type subscription struct {
 	ClientState        string    `json:"clientState,omitempty"`
 }
 
-// notifications is what Graph posts to a notification URL; those of several subscriptions may come together.
-type notifications struct {
-	Value []struct {
-		SubscriptionID string `json:"subscriptionId"`
-		ClientState    string `json:"clientState"`
-		LifecycleEvent string `json:"lifecycleEvent"`
-	} `json:"value"`
+// notification is one of those that Graph posts to a notification URL as `value`; those of several subscriptions may
+// come together.
+type notification struct {
+	SubscriptionID string `json:"subscriptionId"`
+	ClientState    string `json:"clientState"`
+	LifecycleEvent string `json:"lifecycleEvent"`
 }
 
 type errorBody struct {

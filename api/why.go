@@ -18,9 +18,8 @@ type Why struct {
 	Policies []string  `json:"policies"`
 	Facts    []string  `json:"facts" doc:"The facts that were read, a sentence each"`
 	Until    time.Time `json:"until,omitzero" doc:"When time alone would change it"`
-	// Context and SignIn say how to step up; Approvers and Run, whom to ask and how.
+	// Context is what to step up to, at the link that a refusal gives; Approvers and Run, whom to ask and how.
 	Context   string `json:"authentication_context,omitempty"`
-	SignIn    string `json:"sign_in,omitempty"`
 	Approvers string `json:"approvers,omitempty" doc:"The group whose members may approve"`
 	Run       string `json:"run,omitempty"`
 	// Rules are all policies that were true of the question.

@@ -2,10 +2,9 @@ package access
 
 import (
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 )
 
@@ -37,23 +36,17 @@ func (s signedIn) known(v *view, r Request, reads policy.Circumstances) policy.C
 	if s.row != nil {
 		c.Session, c.SignedIn, c.Strength = string(s.row.Kind), s.signIn.At, s.signIn.Strength
 		if reads.Contexts != "" {
-			c.Contexts = s.contexts(v)
+			c.Contexts = s.contexts(v, r)
 		}
 	}
 	return c
 }
 
-// contexts are the sign-in's authentication contexts that count now, as policy.Circumstances has them.
-func (s signedIn) contexts(v *view) string {
-	if len(s.signIn.Contexts) == 0 {
+// contexts are the authentication contexts that the person has stepped up to for this very request, as
+// policy.Circumstances has them. An AI agent has none: what its person proved was not for it.
+func (s signedIn) contexts(v *view, r Request) string {
+	if r.Principal.Kind != identity.Person {
 		return ""
 	}
-	if lasts := v.f.Bounds.StepUp; lasts > 0 {
-		end := s.signIn.At.Add(lasts)
-		if !v.now.Before(end) {
-			return ""
-		}
-		v.ends(end)
-	}
-	return strings.Join(slices.Sorted(slices.Values(s.signIn.Contexts)), " ") + " "
+	return v.grants(v.user).Contexts(r.Action, r.Resource, s.signIn.ID, r.Principal.Workspace, v.now)
 }

@@ -70,7 +70,6 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 		}
 	case verdict.StepUp != "":
 		d.Effect, d.Code, d.Context = StepUp, StepUpNeeded, verdict.StepUp
-		d.Next = signIn(f, d.Context)
 		d.Reasons = []string{fmt.Sprintf("%s on %s takes a sign-in with the authentication context %s", r.Action, r.Resource, d.Context)}
 	case !verdict.Approval.IsZero():
 		d.Effect, d.Code, d.Approvers = Approval, ApprovalNeeded, verdict.Approval

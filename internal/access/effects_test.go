@@ -13,7 +13,6 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/problem"
-	"github.com/lanyardhq/lanyard/internal/session"
 )
 
 const (
@@ -44,13 +43,13 @@ func (w *world) give(g grant.Grant) {
 	w.engine.Publish(func(f Facts) Facts { f.Grants = next; return f }, Touched{Users: []identity.UserID{g.User}})
 }
 
-// satisfy makes a user's sign-in one with authentication contexts.
-func (w *world) satisfy(u identity.UserID, contexts ...string) {
-	row, _ := w.engine.Facts().Sessions.SignIn(signInOf(u))
-	changed := *row
-	changed.Contexts = contexts
-	next := w.engine.Facts().Sessions.With([]session.SignIn{changed}, nil)
-	w.engine.Publish(func(f Facts) Facts { f.Sessions = next; return f }, Touched{Users: []identity.UserID{u}})
+// stepUp is a step-up for what a request asks, for ten minutes.
+func (w *world) stepUp(r Request, authContext string) grant.Grant {
+	g := grant.Grant{ID: identity.NewGrantID(), Kind: grant.StepUp, User: r.Principal.User, Context: authContext, SignIn: signInOf(r.Principal.User),
+		Workspace: r.Principal.Workspace, From: w.now(), Until: w.now().Add(10 * time.Minute),
+		Allowed: []grant.Allowed{{Action: r.Action, Kind: r.Resource.Kind, Name: r.Resource.Name, Project: r.Resource.Project}}}
+	w.give(g)
+	return g
 }
 
 // document is a refusal as a program reads it.
@@ -66,7 +65,7 @@ func document(t *testing.T, err error) (d problem.Document) {
 
 func TestStepUp(t *testing.T) {
 	w := newWorld(t)
-	w.engine.Publish(func(f Facts) Facts { f.Pages = "https://lanyard.example.test"; return f }, Touched{})
+	w.engine.stepUp = func(r Request, c string) string { return "https://lanyard.example.test/step-up?code=" + c + string(r.Action) }
 	_, open := w.open(write(ada), nil)
 	w.decree(needsC1)
 	if r := waitCut(t, open); r.Code != StepUpNeeded || !strings.Contains(r.Text, "authentication context c1") {
@@ -75,15 +74,25 @@ func TestStepUp(t *testing.T) {
 	_, _, err := w.engine.Open(t.Context(), write(ada), nil)
 	d := document(t, err)
 	if problem.KindOf(err) != problem.StepUpNeeded || d.Status != 403 || d.Next == nil || d.Context != "c1" ||
-		d.SignIn != "https://lanyard.example.test/login?context=c1" || !strings.Contains(d.Detail, d.SignIn) {
+		d.SignIn != "https://lanyard.example.test/step-up?code=c1repo:write" || !strings.Contains(d.Detail, d.SignIn) {
 		t.Errorf("refused with %v, as a document %+v", err, d)
 	}
 	if _, _, err := w.engine.Open(t.Context(), write(linus), nil); problem.KindOf(err) != problem.Denied {
 		t.Errorf("who has no right to push is told %v", err)
 	}
-	w.satisfy(ada, "c2", "c1")
+	w.stepUp(read(ada), "c1")
+	w.stepUp(write(barbara), "c1")
+	w.stepUp(write(ada), "c2")
+	elsewhere := write(ada)
+	elsewhere.Principal.Workspace = "w-aaaaaaaaaaaaaaaa"
+	w.stepUp(elsewhere, "c1")
+	if w.engine.May(write(ada)) {
+		t.Error("a step-up for another action, person, context or workspace counts")
+	}
+	g := w.stepUp(write(ada), "c1")
 	_, open = w.open(write(ada), nil)
-	w.satisfy(ada)
+	g.Ended, g.EndedWhy = w.now(), "taken back"
+	w.give(g)
 	if r := waitCut(t, open); r.Code != StepUpNeeded {
 		t.Errorf("reason: %v", r)
 	}
@@ -92,9 +101,8 @@ func TestStepUp(t *testing.T) {
 // A step-up lasts minutes, whatever the sign-in does.
 func TestStepUpLastsMinutes(t *testing.T) {
 	w := newWorld(t)
-	w.engine.Publish(func(f Facts) Facts { f.Bounds.StepUp = 10 * time.Minute; return f }, Touched{All: true})
 	w.decree(needsC1)
-	w.satisfy(ada, "c1")
+	w.stepUp(write(ada), "c1")
 	_, open := w.open(write(ada), nil)
 	if until := open.Decision().Until; !until.Equal(w.now().Add(10 * time.Minute)) {
 		t.Errorf("until %s", until)

@@ -46,6 +46,9 @@ type Config struct {
 	Now   func() time.Time // nil: time.Now
 	// Opened, which may be nil, is told at the end of every Open what was decided, and the lease if there is one.
 	Opened func(context.Context, Request, Decision, *Lease)
+	// StepUp, which may be nil, makes the address at which the person who was refused signs in with an authentication
+	// context for this request alone; empty where it cannot.
+	StepUp func(r Request, authContext string) string
 }
 
 // Engine holds the facts and the open leases.
@@ -63,6 +66,7 @@ type Engine struct {
 	defects atomic.Int64
 	figures figures
 	opened  func(context.Context, Request, Decision, *Lease)
+	stepUp  func(Request, string) string
 	// step, where a test set it, is called between the steps of Open so that a change can be forced in.
 	step func(string)
 }
@@ -71,7 +75,7 @@ var _ Authorizer = (*Engine)(nil)
 
 // New returns an engine that holds these facts and no leases.
 func New(c Config) *Engine {
-	e := &Engine{index: index{seed: maphash.MakeSeed()}, cache: cache{seed: maphash.MakeSeed()}, log: c.Log, now: c.Now, opened: c.Opened}
+	e := &Engine{index: index{seed: maphash.MakeSeed()}, cache: cache{seed: maphash.MakeSeed()}, log: c.Log, now: c.Now, opened: c.Opened, stepUp: c.StepUp}
 	if e.now == nil {
 		e.now = time.Now
 	}
@@ -101,6 +105,7 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 	e.figures.decided(d, cached)
 	if d.Effect != Allow {
 		l.End()
+		e.offer(r, d)
 		e.denied(r, *d)
 		if e.opened != nil {
 			e.opened(ctx, r, *d, nil)
@@ -132,6 +137,13 @@ func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context
 		e.opened(ctx, r, *d, l)
 	}
 	return ctx, l, nil
+}
+
+// offer completes a refusal with the way to step up.
+func (e *Engine) offer(r Request, d *Decision) {
+	if d.Effect == StepUp && e.stepUp != nil && r.Principal.Kind == identity.Person {
+		d.Next = e.stepUp(r, d.Context)
+	}
 }
 
 // Touched names the users whose rights a change may have altered.

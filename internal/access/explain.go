@@ -103,7 +103,7 @@ func (d Decision) needs(f *Facts, in policy.Input, v *view, rules []policy.Rule)
 	case StaleDirectory:
 		return []string{"a directory that answers"}
 	case StepUpNeeded:
-		return []string{fmt.Sprintf("a sign-in with the authentication context %s: %s", d.Context, d.Next)}
+		return []string{fmt.Sprintf("a sign-in with the authentication context %s: who is refused gets a link for it", d.Context)}
 	case ApprovalNeeded:
 		return []string{fmt.Sprintf("the approval of a member of %s: %s", groupName(f, d.Approvers), d.Next)}
 	case NotDelegated:

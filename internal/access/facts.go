@@ -36,6 +36,4 @@ type Facts struct {
 type Bounds struct {
 	Stale time.Duration // beyond it nothing new is allowed
 	Close time.Duration // beyond it what is open closes
-	// StepUp is how long after a sign-in its authentication contexts count; zero: as long as the sign-in lasts.
-	StepUp time.Duration
 }

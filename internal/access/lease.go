@@ -126,6 +126,7 @@ func (l *Lease) Ask(action identity.Action, resource identity.Resource) error {
 	d, _, cached := e.decide(e.Facts(), request, e.now(), alive{})
 	e.figures.decided(d, cached)
 	if d.Effect != Allow {
+		e.offer(request, d)
 		e.denied(request, *d)
 		return d.Err(request)
 	}

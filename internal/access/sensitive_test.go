@@ -10,7 +10,7 @@ import (
 // A repository that becomes sensitive closes for who has not signed in with its context, and for nobody else.
 func TestSensitiveRepository(t *testing.T) {
 	w := newWorld(t)
-	w.satisfy(barbara, "c1")
+	w.stepUp(write(barbara), "c1")
 	_, adas := w.open(read(ada), nil)
 	_, barbaras := w.open(write(barbara), nil)
 	sensitive := strings.Replace(payments, "/payments/api\n", "/payments/api\n    sensitive: c1\n", 1)
@@ -30,7 +30,7 @@ func TestSensitiveRepository(t *testing.T) {
 	if _, _, err := w.engine.Open(t.Context(), read(mallory), nil); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("a stranger is told %v", err)
 	}
-	w.satisfy(ada, "c1")
+	w.stepUp(read(ada), "c1")
 	w.open(read(ada), nil)
 	w.configure(strings.Replace(sensitive, "c1", "c2", 1))
 	waitCut(t, barbaras)

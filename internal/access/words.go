@@ -2,7 +2,6 @@ package access
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -118,8 +117,12 @@ func (d Decision) Err(r Request) error {
 	case d.Code == StaleDirectory, d.Code == StaleReplica:
 		return problem.Wrap(Reason{d.Code, text}, problem.Unavailable, "Refused for now: %s.", text)
 	case d.Effect == StepUp:
+		how := fmt.Sprintf("Open %s in a browser within five minutes, then try again", d.Next)
+		if d.Next == "" {
+			how = "No link for that can be given now: try again in a moment"
+		}
 		return &problem.Error{Kind: problem.StepUpNeeded, Cause: Reason{d.Code, text},
-			Message: fmt.Sprintf("Sign in again first: %s. Open %s in a browser, then try again.", text, d.Next),
+			Message: fmt.Sprintf("Sign in again first: %s. %s.", text, how),
 			Next:    &problem.Next{Context: d.Context, SignIn: d.Next}}
 	case d.Effect == Approval:
 		return &problem.Error{Kind: problem.ApprovalNeeded, Cause: Reason{d.Code, text},
@@ -158,11 +161,6 @@ func groupName(f *Facts, id identity.GroupID) string {
 		return g.Name
 	}
 	return id.String()
-}
-
-// signIn is where a person signs in with an authentication context.
-func signIn(f *Facts, context string) string {
-	return strings.TrimSuffix(f.Pages, "/") + "/login?" + url.Values{"context": {context}}.Encode()
 }
 
 // asking is the command that asks for approval.

@@ -100,7 +100,7 @@ func (s *server) why(w http.ResponseWriter, r *http.Request) error {
 func explainFully(f *access.Facts, w *api.Why, x access.Explanation) {
 	switch x.Effect {
 	case access.StepUp:
-		w.Context, w.SignIn = x.Context, x.Next
+		w.Context = x.Context
 	case access.Approval:
 		w.Approvers, w.Run = groupName(f, x.Approvers), x.Next
 	}

@@ -31,7 +31,7 @@ type Config struct {
 
 	Entra      Entra
 	Sessions   Sessions
-	StepUp     time.Duration // how long after a sign-in its authentication contexts count
+	StepUp     time.Duration // how long what somebody stepped up for is allowed
 	Directory  Directory
 	Roles      map[project.Role][]source.Located // Admin and Auditor
 	Audit      Audit
@@ -65,6 +65,7 @@ type Entra struct {
 	Credentials []credential.Files
 	Graph       string // base URL with version, https://graph.microsoft.com/v1.0 by default
 	Authority   string // base URL, https://login.microsoftonline.com by default
+	SCIM        SCIM
 }
 
 // Issuer is what the tenant's v2.0 tokens carry as `iss`.

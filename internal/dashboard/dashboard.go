@@ -6,6 +6,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -94,6 +95,11 @@ func (d *Dashboard) shell(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
+// StepUp shows a page of signing in again for something that was refused. Its form leads to the tenant.
+func (d *Dashboard) StepUp(w http.ResponseWriter, status int, page any) {
+	d.render(w, status, "stepup.html", page, policy{form: d.c.SignOut})
+}
+
 // Fail shows an error: as a problem document to programs and to the API, as a page to people.
 func (d *Dashboard) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {
@@ -114,11 +120,27 @@ func (d *Dashboard) FailBelow(prefix string, w http.ResponseWriter, r *http.Requ
 		problem.Document
 		URL, Below string
 		SignIn     bool
-	}{doc, d.c.URL, strings.TrimSuffix(prefix, "/"), doc.Status == http.StatusUnauthorized}
+		StepUp     string // where the person signs in again, and comes back from to here
+	}{doc, d.c.URL, strings.TrimSuffix(prefix, "/"), doc.Status == http.StatusUnauthorized, d.stepUp(doc, r)}
 	d.render(w, doc.Status, "error.html", page, policy{})
 }
 
 // wantsPage reports whether the answer is for a person's eyes.
 func wantsPage(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// stepUp is the link of a refusal, with the way back to the page that was refused.
+func (d *Dashboard) stepUp(doc problem.Document, r *http.Request) string {
+	if doc.Next == nil || doc.Next.SignIn == "" {
+		return ""
+	}
+	if r.Method != http.MethodGet {
+		return doc.Next.SignIn
+	}
+	back := r.URL.RequestURI()
+	if here := d.c.URL[:strings.Index(d.c.URL, "://")+3] + r.Host; here != d.c.URL {
+		back = here + back
+	}
+	return doc.Next.SignIn + "&" + url.Values{"return": {back}}.Encode()
 }

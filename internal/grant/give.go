@@ -113,6 +113,10 @@ func (g *Grant) event(e audit.Event, action string, outcome audit.Outcome) audit
 	if g.Agent != "" {
 		e.Detail["agent"] = g.Agent
 	}
+	if g.Kind == StepUp {
+		e.Detail["context"], e.Detail["sign_in"] = g.Context, g.SignIn
+		e.Workspace = g.Workspace
+	}
 	if g.Kind == BreakGlass { // nothing else says whom it was for
 		e.Detail["role"], e.Detail["for"] = g.Role, g.User.String()
 	}

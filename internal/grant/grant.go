@@ -20,6 +20,9 @@ const (
 	Delegation Kind = "delegation"
 	// BreakGlass gives a role in a project without approval: an hour at most, with a reason and an alarm.
 	BreakGlass Kind = "break-glass"
+	// StepUp is an authentication context that its user has signed in with for one action on one resource, from one
+	// workspace or below one sign-in.
+	StepUp Kind = "step-up"
 )
 
 // Allowed is what one line of a grant covers. An empty Name means every resource of the kind in the project.
@@ -40,13 +43,17 @@ type Grant struct {
 	ID      identity.GrantID
 	Kind    Kind
 	User    identity.UserID // whose rights it is about
-	Allowed []Allowed       // Approval: one; Delegation: at least one; BreakGlass: none
+	Allowed []Allowed       // Approval, StepUp: one; Delegation: at least one; BreakGlass: none
 
 	Group   identity.GroupID   // Approval: the group whose member approved
 	Agent   string             // Delegation: the AI agent's name
 	Session identity.SessionID // Delegation: the session that delegated; it ends with it
 	Project identity.ProjectID // BreakGlass
 	Role    policy.Role        // BreakGlass
+
+	Context   string               // StepUp: the authentication context
+	SignIn    identity.SignInID    // StepUp: it counts below this one alone, and ends with it
+	Workspace identity.WorkspaceID // StepUp: it counts for this workspace alone; empty: for what is in none
 
 	Why   string          // what the person who asked said
 	By    identity.UserID // who approved; the user itself for a delegation; zero for the operator

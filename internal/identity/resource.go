@@ -23,18 +23,20 @@ const (
 	LeaseList       Action = "lease:list"   // see open and ended leases
 	LeaseRevoke     Action = "lease:revoke" // end a lease, a session or all of a user's sign-ins
 	AuditRead       Action = "audit:read"
-	DirectoryRead   Action = "directory:read"    // users, groups and memberships as the directory has them
-	DecisionExplain Action = "decision:explain"  // ask why, for oneself or others
-	SelfView        Action = "self:view"         // who am I, through which groups
-	SelfSignOut     Action = "self:signout"      // end one's own sign-in
-	SelfConnect     Action = "self:connect"      // make or drop one's own connection to a Git host
-	SelfStepUp      Action = "self:step-up"      // sign in again for something that one was refused
-	GrantList       Action = "grant:list"        // see requests and grants
-	GrantRequest    Action = "grant:request"     // ask a person for approval
-	GrantApprove    Action = "grant:approve"     // approve or refuse what another asked for
-	GrantRevoke     Action = "grant:revoke"      // end a grant, or take a request back
-	GrantDelegate   Action = "grant:delegate"    // give an AI agent a part of one's own rights
-	GrantBreakGlass Action = "grant:break-glass" // give a role without approval, for an hour at most and with an alarm
+	DirectoryRead   Action = "directory:read" // users, groups and memberships as the directory has them
+	// DirectoryProvision is to make and revoke what opens Lanyard to the tenant's provisioning service.
+	DirectoryProvision Action = "directory:provision"
+	DecisionExplain    Action = "decision:explain"  // ask why, for oneself or others
+	SelfView           Action = "self:view"         // who am I, through which groups
+	SelfSignOut        Action = "self:signout"      // end one's own sign-in
+	SelfConnect        Action = "self:connect"      // make or drop one's own connection to a Git host
+	SelfStepUp         Action = "self:step-up"      // sign in again for something that one was refused
+	GrantList          Action = "grant:list"        // see requests and grants
+	GrantRequest       Action = "grant:request"     // ask a person for approval
+	GrantApprove       Action = "grant:approve"     // approve or refuse what another asked for
+	GrantRevoke        Action = "grant:revoke"      // end a grant, or take a request back
+	GrantDelegate      Action = "grant:delegate"    // give an AI agent a part of one's own rights
+	GrantBreakGlass    Action = "grant:break-glass" // give a role without approval, for an hour at most and with an alarm
 )
 
 // ResourceKind says what kind of thing is asked for.

@@ -28,9 +28,10 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	s.engine = access.New(access.Config{
 		Facts: access.Facts{
 			Directory: directory.Empty(), Projects: project.Empty(), Policies: shipped, Sessions: session.NewSet(nil, nil),
-			Bounds: access.Bounds{Stale: o.Stale, Close: o.Close, StepUp: o.StepUp}, Pages: o.URL, Replica: access.Replica{Behind: s.behind},
+			Bounds: access.Bounds{Stale: o.Stale, Close: o.Close}, Pages: o.URL, Replica: access.Replica{Behind: s.behind},
 		},
 		Audit: s.audit, Log: s.log, Opened: decided,
+		StepUp: func(r access.Request, authContext string) string { return s.signin.Offer(r, authContext) },
 	})
 	s.left = &departures{wake: make(chan struct{}, 1), users: map[identity.UserID]struct{}{}, end: s.depart}
 	s.sessions = session.NewManager(session.Config{
@@ -67,6 +68,9 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	if err := s.directory.Load(ctx); err != nil {
 		return err
 	}
+	if err := s.makeProvisioning(ctx); err != nil {
+		return err
+	}
 	if err := s.projects.load(ctx); err != nil {
 		return err
 	}
@@ -80,6 +84,8 @@ func (s *Server) makeFacts(ctx context.Context) error {
 		Facts: s.engine.Facts, Once: s.store, Sealer: s.sealer, Audit: s.audit, SiteOf: s.siteOf, Log: s.log,
 		Allow:   (&perMinute{most: o.SignIns}).allow,
 		Unknown: func(identity.UserID) { go s.readDirectory() },
+		Grants:  s.grants, StepUpLasts: o.StepUp,
+		Page: func(w http.ResponseWriter, status int, page signin.StepUpPage) { s.pages.StepUp(w, status, page) },
 	})
 	s.makeUpstream()
 	return nil

@@ -27,6 +27,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
+	"github.com/lanyardhq/lanyard/internal/directory/scim/provision"
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/grant"
@@ -71,8 +72,9 @@ type Options struct {
 	Idle, Lifetime   time.Duration
 	Sweep            time.Duration
 	Members          config.Members // who says who is in which group; empty: Graph
+	SCIM             config.SCIM    // which assertions the tenant's provisioning service shows
 	Stale, Close     time.Duration
-	StepUp           time.Duration // how long after a sign-in its authentication contexts count
+	StepUp           time.Duration // how long what somebody stepped up for is allowed
 	CheckpointCopies []string
 	Audit            config.Audit // what else becomes of the audit log
 	AgentPath        string
@@ -110,7 +112,9 @@ type Server struct {
 	sealer     *token.Sealer
 	engine     *access.Engine
 	directory  *directory.Directory
+	pages      *dashboard.Dashboard
 	graph      atomic.Pointer[entra.Source]
+	provision  *provision.Service
 	led        atomic.Bool // this process has led before
 	replica    replica
 	peers      peers

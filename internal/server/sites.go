@@ -33,6 +33,7 @@ func (s *Server) makeSites() error {
 	if err != nil {
 		return err
 	}
+	s.pages = pages
 	term := terminal.New(terminal.Config{
 		Access: s.engine, Hub: reach{s}, Workspaces: s.workspaces, Domain: o.WorkspaceDomain, Scheme: s.scheme(),
 		Page: pages.TerminalPage(), Log: s.log,
@@ -44,7 +45,7 @@ func (s *Server) makeSites() error {
 	rest := apiserver.Routes(apiserver.Config{
 		RevokeElsewhere: s.revokeElsewhere(),
 		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
-		Proofs: auditProofs{s}, Preview: s.projects.preview, Members: string(cmp.Or(o.Members, config.FromGraph)),
+		Provisioning: s.provision, Proofs: auditProofs{s}, Preview: s.projects.preview, Members: string(cmp.Or(o.Members, config.FromGraph)),
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
 			if !ok {
@@ -84,6 +85,7 @@ func (s *Server) makeSites() error {
 			},
 			Headers: dashboard.Headers, Fail: s.failTerminal(pages),
 		}, &s.front.terminal},
+		{s.provision.Site(), &s.front.provisioning},
 		{s.appSite(pages, apps), &s.front.app},
 		{web.Site{Name: "operator", Routes: append(rest, o.Operator...), Identify: operator}, &s.operator},
 	} {

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -35,8 +33,8 @@ type underway struct {
 	Nonce    string   `json:"nonce"`
 	Verifier string   `json:"verifier"` // PKCE
 	Browser  [32]byte `json:"browser"`  // hash of the browser's cookie
-	Return   string   `json:"return"`   // a path of this site
-	Context  string   `json:"context"`  // the authentication context that is asked for; empty for none
+	Return   string   `json:"return"`   // a path of this site, or an address of another of Lanyard's
+	StepUp   *refused `json:"step_up,omitempty"`
 }
 
 // Routes are the addresses of signing in and out on the pages site.
@@ -47,6 +45,8 @@ func (s *Service) Routes() []web.Route {
 		{Method: "POST", Path: "/logout", Access: web.Needs(identity.SelfSignOut), On: own, Serve: s.signOut},
 		{Method: "GET", Path: LogoutPath, Access: web.Public("it only leads to the first page"), Serve: s.signedOut},
 		{Method: "GET", Path: FrontChannelPath, Access: web.Public("only who knows a tenant session's ID can end it"), Serve: s.frontChannel},
+		{Method: "GET", Path: stepUpPath, Access: web.Public("it leads to the sign-in; who is signed in sees what they asked for themselves"), Serve: s.stepUp},
+		{Method: "POST", Path: stepUpPath, Access: web.Needs(identity.SelfStepUp), On: own, Serve: s.stepUpNow},
 		{Method: "GET", Path: "/open", Access: web.Asks("what is asked for stands in the query"), Serve: s.handOff},
 	}
 }
@@ -64,10 +64,11 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		}
 		back = path
 	}
-	context := r.URL.Query().Get("context")
-	if context != "" && !authContext.MatchString(context) {
-		return problem.New(problem.Invalid, "%s is not an authentication context, such as c1.", strconv.QuoteToASCII(context))
-	}
+	return s.leave(w, r, underway{Return: back})
+}
+
+// leave sends a person to the tenant.
+func (s *Service) leave(w http.ResponseWriter, r *http.Request, u underway) error {
 	if s.c.Allow != nil && !s.c.Allow(r.RemoteAddr, s.c.Now()) {
 		return problem.New(problem.TooMany, "Too many sign-ins are begun from your address. Try again in a minute.")
 	}
@@ -82,7 +83,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		browser = random()
 	}
 	state := random()
-	u := underway{Nonce: random(), Verifier: oauth2.GenerateVerifier(), Browser: sha256.Sum256([]byte(browser)), Return: back, Context: context}
+	u.Nonce, u.Verifier, u.Browser = random(), oauth2.GenerateVerifier(), sha256.Sum256([]byte(browser))
 	body, err := json.Marshal(u)
 	if err != nil {
 		return err
@@ -136,9 +137,8 @@ func (s *Service) finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if u.Context != "" && !slices.Contains(c.Contexts, u.Context) {
-		return problem.New(problem.Denied, "The tenant signed you in without the authentication context %s, so nothing has changed. "+
-			"Try again, or ask your administrator what it takes.", u.Context)
+	if u.StepUp != nil {
+		return s.lift(w, r, u, user, c, token, answer.RefreshToken)
 	}
 	if err := s.begin(w, r, user, c, token, answer.RefreshToken); err != nil {
 		return err

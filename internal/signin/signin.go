@@ -16,6 +16,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/credential"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -31,8 +32,10 @@ type Tenant struct {
 	ClientSecret string
 }
 
-// Once keeps things that may be used once: states and hand-off codes. Take returns a thing to one caller only.
+// Once keeps things that may be used once: states, hand-off codes, codes to step up with. Take returns a thing to one
+// caller only; See leaves it there.
 type Once interface {
+	SeeOnce(ctx context.Context, kind string, hash [32]byte) (body []byte, ok bool, err error)
 	PutOnce(ctx context.Context, kind string, hash [32]byte, body []byte, expires time.Time) error
 	TakeOnce(ctx context.Context, kind string, hash [32]byte) (body []byte, ok bool, err error)
 }
@@ -65,8 +68,17 @@ type Config struct {
 	// Allow says whether a sign-in may be begun from a peer (as in http.Request.RemoteAddr) now; nil: always. Each is a
 	// row that anybody can make the database keep for a while.
 	Allow func(peer string, now time.Time) bool
-	Log   *slog.Logger
-	Now   func() time.Time // nil: time.Now
+	// Grants keeps what people stepped up for, for so long; Page shows them what they are asked.
+	Grants      StepUps
+	StepUpLasts time.Duration
+	Page        func(http.ResponseWriter, int, StepUpPage)
+	Log         *slog.Logger
+	Now         func() time.Time // nil: time.Now
+}
+
+// StepUps keeps what people stepped up for.
+type StepUps interface {
+	StepUp(context.Context, grant.Stronger, audit.Event) (grant.Grant, error)
 }
 
 // Service is the relying party.
@@ -78,6 +90,7 @@ type Service struct {
 
 	tokens   tokenCache
 	refusals refusals
+	offers   offers
 }
 
 type provider struct {

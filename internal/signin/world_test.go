@@ -2,6 +2,7 @@ package signin_test
 
 import (
 	"context"
+	"encoding/json"
 	"html"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/feed"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/project"
@@ -126,13 +128,23 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	grants := grant.NewManager(grant.Config{
+		Rows: rows, Log: slog.New(slog.DiscardHandler),
+		Publish: func(set *grant.Set, users []identity.UserID, seq feed.Seq) {
+			w.engine.Publish(func(f access.Facts) access.Facts { f.Grants = set; return f }, access.Touched{Users: users})
+		},
+	})
 	identify := session.Identifier{Sessions: w.sessions}
 	client := &http.Client{Transport: &http.Transport{DialContext: anyName}}
 	t.Cleanup(client.CloseIdleConnections)
 	w.signin = signin.New(signin.Config{
 		Tenant: signin.Tenant{ID: entrasim.ContosoTenantID, Issuer: w.tenant.Issuer(), ClientID: app.ClientID, ClientSecret: app.Secret},
 		URL:    w.url, HTTP: client, Sessions: w.sessions, Identify: identify, Access: w.engine, Facts: w.engine.Facts,
-		Once: rows, Sealer: sealer, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
+		Once: rows, Sealer: sealer, Audit: w.audit, Log: slog.New(slog.DiscardHandler), Grants: grants, StepUpLasts: 15 * time.Minute,
+		Page: func(rw http.ResponseWriter, status int, page signin.StepUpPage) {
+			rw.WriteHeader(status)
+			_ = json.NewEncoder(rw).Encode(page) // the test finds out if it cannot be written
+		},
 		SiteOf: func(host string) (access.Request, identity.WorkspaceID, bool) {
 			ok := strings.HasPrefix(host, "t-") && strings.HasSuffix(host, ".localhost:"+port)
 			return access.Request{Action: identity.SelfView, Resource: identity.Own(user(entrasim.AdaID))}, "w-aaaaaaaaaaaaaaaa", ok

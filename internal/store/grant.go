@@ -17,13 +17,13 @@ const (
 	requestColumns = `id, tenant, object, action, resource_kind, resource_name, resource_project, owner_tenant, owner_object, group_tenant, group_object,
 		why, wanted, asked, expires, decision, by_tenant, by_object, decided, words, given`
 	grantColumns = `id, kind, tenant, object, allowed, group_tenant, group_object, agent, session, project, role, why, by_tenant, by_object,
-		from_time, until_time, ended, ended_why`
+		from_time, until_time, ended, ended_why, context, sign_in, workspace`
 )
 
 // What ended stays ended, whatever a writer that does not know it yet writes.
 var grants = table{name: "grants", key: []string{"id"},
 	columns: []string{"id", "kind", "tenant", "object", "allowed", "group_tenant", "group_object", "agent", "session", "project", "role", "why",
-		"by_tenant", "by_object", "from_time", "until_time", "ended", "ended_why"},
+		"by_tenant", "by_object", "from_time", "until_time", "ended", "ended_why", "context", "sign_in", "workspace"},
 	merge: map[string]string{
 		"ended":     "CASE WHEN grants.ended <> 0 THEN grants.ended ELSE excluded.ended END",
 		"ended_why": "CASE WHEN grants.ended <> 0 THEN grants.ended_why ELSE excluded.ended_why END",
@@ -159,7 +159,7 @@ func grantRows(list []grant.Grant) ([][]any, error) {
 		}
 		rows = append(rows, []any{string(g.ID), string(g.Kind), string(g.User.Tenant), g.User.Object, string(allowed), string(g.Group.Tenant),
 			g.Group.Object, g.Agent, string(g.Session), string(g.Project), string(g.Role), displayable(g.Why), string(g.By.Tenant), g.By.Object,
-			micro(g.From), micro(g.Until), micro(g.Ended), displayable(g.EndedWhy)})
+			micro(g.From), micro(g.Until), micro(g.Ended), displayable(g.EndedWhy), g.Context, string(g.SignIn), string(g.Workspace)})
 	}
 	return rows, nil
 }
@@ -168,7 +168,8 @@ func scanGrant(scan func(...any) error) (g grant.Grant, err error) {
 	var allowed string
 	var from, until, ended int64
 	if err := scan(&g.ID, &g.Kind, &g.User.Tenant, &g.User.Object, &allowed, &g.Group.Tenant, &g.Group.Object, &g.Agent, &g.Session, &g.Project,
-		&g.Role, &g.Why, &g.By.Tenant, &g.By.Object, &from, &until, &ended, &g.EndedWhy); err != nil {
+		&g.Role, &g.Why, &g.By.Tenant, &g.By.Object, &from, &until, &ended, &g.EndedWhy,
+		&g.Context, &g.SignIn, &g.Workspace); err != nil {
 		return g, err
 	}
 	g.From, g.Until, g.Ended = fromMicro(from), fromMicro(until), fromMicro(ended)

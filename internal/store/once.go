@@ -37,6 +37,18 @@ func (s *Store) TakeOnce(ctx context.Context, kind string, hash [32]byte) (body 
 	return body, true, nil
 }
 
+// SeeOnce returns the body and leaves it there.
+func (s *Store) SeeOnce(ctx context.Context, kind string, hash [32]byte) (body []byte, ok bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT body FROM once WHERE kind = $1 AND hash = $2 AND expires > $3`, kind, hash[:], micro(time.Now())).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, failed(err, "see a one-use value")
+	}
+	return body, true, nil
+}
+
 // nonNil is b as a value that is never NULL.
 func nonNil(b []byte) []byte {
 	if b == nil {

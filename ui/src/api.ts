@@ -33,15 +33,15 @@ export interface Page<T> { items: T[]; next?: string }
 
 /** An answer that is an error: the problem document's words. */
 export class Problem extends Error {
-  constructor(readonly status: number, message: string, readonly reasons: string[] = []) {
+  constructor(readonly status: number, message: string, readonly reasons: string[] = [], readonly stepUp?: string) {
     super(message);
   }
 }
 
 async function problemOf(answer: Response): Promise<Problem> {
   try {
-    const document = (await answer.json()) as { detail?: string; title?: string; reasons?: string[] };
-    return new Problem(answer.status, document.detail || document.title || answer.statusText, document.reasons ?? []);
+    const document = (await answer.json()) as { detail?: string; title?: string; reasons?: string[]; sign_in?: string };
+    return new Problem(answer.status, document.detail || document.title || answer.statusText, document.reasons ?? [], document.sign_in);
   } catch {
     return new Problem(answer.status, `The server answered ${answer.status} ${answer.statusText}.`);
   }

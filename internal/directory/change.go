@@ -2,6 +2,7 @@ package directory
 
 import (
 	"slices"
+	"unique"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
@@ -94,10 +95,13 @@ func (c Change) settled() Change {
 	users, groups := setOf(c.GoneUsers), setOf(c.GoneGroups)
 	c.Users = lastWords(c.Users, func(u User) (identity.UserID, bool) { return u.ID, !users[u.ID] })
 	c.Groups = lastWords(c.Groups, func(g Group) (identity.GroupID, bool) { return g.ID, !groups[g.ID] })
-	c.Members = lastWords(c.Members, func(m Membership) (Membership, bool) {
-		m.Removed = false
-		return m, !users[m.Member.User] && !groups[m.Member.Group] && !groups[m.Group]
-	})
+	// Where nothing is taken a repeated membership makes no difference, and a whole organisation has a million.
+	if len(users)+len(groups) > 0 || slices.ContainsFunc(c.Members, func(m Membership) bool { return m.Removed }) {
+		c.Members = lastWords(c.Members, func(m Membership) (Membership, bool) {
+			m.Removed = false
+			return m, !users[m.Member.User] && !groups[m.Member.Group] && !groups[m.Group]
+		})
+	}
 	c.Blocks = lastWords(c.Blocks, func(b Block) (identity.UserID, bool) { return b.User, true })
 	return c
 }
@@ -177,20 +181,21 @@ func (e *editor) setGroup(g Group) {
 
 func (e *editor) setMembership(m Membership) {
 	set, _ := e.members.get(m.Group)
-	if set.has(m.Member) != m.Removed {
+	member := unique.Make(m.Member)
+	if set.has(member) != m.Removed {
 		return
 	}
-	parents, _ := e.parents.get(m.Member)
-	i, _ := slices.BinarySearchFunc(parents, m.Group, compareGroups)
+	parents, _ := e.parents.get(member)
+	i, _ := slices.BinarySearchFunc(parents, m.Group, compareHandles)
 	if m.Removed {
-		set.delete(e.by, m.Member)
-		parents = slices.Delete(slices.Clone(parents), i, i+1)
+		set.delete(e.by, member)
+		parents = slices.Concat(parents[:i], parents[i+1:])
 	} else {
-		set.set(e.by, m.Member, struct{}{})
-		parents = slices.Insert(slices.Clone(parents), i, m.Group)
+		set.set(e.by, member, struct{}{})
+		parents = slices.Concat(parents[:i], []groupHandle{unique.Make(m.Group)}, parents[i:])
 	}
 	store(&e.members, e.by, m.Group, set, set.size == 0)
-	store(&e.parents, e.by, m.Member, parents, len(parents) == 0)
+	store(&e.parents, e.by, member, parents, len(parents) == 0)
 	e.effect.Members = append(e.effect.Members, m)
 	if m.Member.User.IsZero() {
 		e.groups[m.Member.Group] = struct{}{}
@@ -229,9 +234,9 @@ func (e *editor) dropGroup(id identity.GroupID) {
 }
 
 func (e *editor) leaveAll(m Member) {
-	parents, _ := e.parents.get(m)
+	parents, _ := e.parents.get(unique.Make(m))
 	for _, g := range parents {
-		e.setMembership(Membership{Group: g, Member: m, Removed: true})
+		e.setMembership(Membership{Group: g.Value(), Member: m, Removed: true})
 	}
 }
 

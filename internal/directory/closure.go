@@ -3,6 +3,7 @@ package directory
 import (
 	"hash/maphash"
 	"slices"
+	"unique"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
@@ -103,9 +104,10 @@ func (s *Snapshot) Closure(u identity.UserID) *Closure {
 func (s *Snapshot) climb(u identity.UserID) *Closure {
 	c := &Closure{}
 	reach := func(from Member, via int) {
-		parents, _ := s.parents.get(from)
+		parents, _ := s.parents.get(unique.Make(from))
 		nested := via >= 0 && c.via[via] >= 0
-		for _, g := range parents {
+		for _, h := range parents {
+			g := h.Value()
 			if _, role := g.AppRole(); role && nested { // an app role of a group is its immediate members'
 				continue
 			}
@@ -114,7 +116,7 @@ func (s *Snapshot) climb(u identity.UserID) *Closure {
 			}
 		}
 	}
-	direct, _ := s.parents.get(Member{User: u})
+	direct, _ := s.parents.get(unique.Make(Member{User: u}))
 	c.groups, c.via = make([]identity.GroupID, 0, len(direct)+len(direct)/2), make([]int32, 0, len(direct)+len(direct)/2)
 	reach(Member{User: u}, -1)
 	for i := 0; i < len(c.groups); i++ {

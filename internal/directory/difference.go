@@ -30,9 +30,9 @@ func difference(old, new *Snapshot) Change {
 		if is != nil {
 			after = *is
 		}
-		compare(before, after, func(m Member, had, has *struct{}) {
+		compare(before, after, func(m memberHandle, had, has *struct{}) {
 			if (had == nil) != (has == nil) {
-				c.Members = append(c.Members, Membership{Group: g, Member: m, Removed: has == nil})
+				c.Members = append(c.Members, Membership{Group: g, Member: m.Value(), Removed: has == nil})
 			}
 		})
 	})

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"strings"
+	"unique"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 )
@@ -32,10 +33,13 @@ func (s *Snapshot) Below(g identity.GroupID) iter.Seq[identity.UserID] {
 	return maps.Keys(users)
 }
 
-// DirectlyIn lists the groups that have m as a direct member, by ID, whether they are in the directory or not. The caller
-// must not change the list.
+// DirectlyIn lists the groups that have m as a direct member, by ID, whether they are in the directory or not.
 func (s *Snapshot) DirectlyIn(m Member) []identity.GroupID {
-	groups, _ := s.parents.get(m)
+	handles, _ := s.parents.get(unique.Make(m))
+	groups := make([]identity.GroupID, len(handles))
+	for i, g := range handles {
+		groups[i] = g.Value()
+	}
 	return groups
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unique"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -275,7 +276,7 @@ func checkUser(t *testing.T, s *Snapshot, u identity.UserID, far map[identity.Gr
 		}
 		from := Member{User: u}
 		for _, step := range path {
-			if set, _ := s.members.get(step); !set.has(from) {
+			if set, _ := s.members.get(step); !set.has(unique.Make(from)) {
 				t.Fatalf("path %v: %v does not contain %v", path, step, from)
 			}
 			from = Member{Group: step}

@@ -20,7 +20,7 @@ type Snapshot struct {
 	users   trie[identity.UserID, *person]
 	groups  trie[identity.GroupID, *Group]
 	members trie[identity.GroupID, memberSet] // what a group contains directly
-	parents trie[Member, []identity.GroupID]  // what a user or group is in directly, sorted; the inverse of members
+	parents trie[memberHandle, []groupHandle] // what a user or group is in directly, sorted; the inverse of members
 	blocked trie[identity.UserID, struct{}]   // whom another source has disabled; they need not be in users
 	asOf    time.Time
 }
@@ -32,7 +32,7 @@ type person struct {
 	closure atomic.Pointer[Closure]
 }
 
-type memberSet = trie[Member, struct{}]
+type memberSet = trie[memberHandle, struct{}]
 
 // Empty is the directory without anybody.
 func Empty() *Snapshot { return &Snapshot{} }
@@ -69,7 +69,7 @@ func (s *Snapshot) Members(g identity.GroupID) iter.Seq[Member] {
 	set, _ := s.members.get(g)
 	return func(yield func(Member) bool) {
 		for m := range set.all() {
-			if !yield(m) {
+			if !yield(m.Value()) {
 				return
 			}
 		}

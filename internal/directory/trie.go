@@ -24,15 +24,16 @@ type node[K comparable, V any] struct {
 }
 
 type item[K comparable, V any] struct {
+	value V // first: a value without size takes no room there
 	hash  uint64
 	key   K
-	value V
 }
 
 const (
 	fanBits = 5
 	fan     = 1 << fanBits
-	bucket  = 8 // a bucket that grows larger becomes a branch, while there are hash bits left
+	bucket  = 8  // a bucket that grows larger becomes a branch, while there are hash bits left
+	setSize = 96 // likewise of sets, whose items are small: most groups are one bucket
 )
 
 // seed is the same for all tries of the process, or versions could not be compared.
@@ -65,7 +66,7 @@ func (t trie[K, V]) has(k K) bool {
 
 func (t *trie[K, V]) set(by *edit, k K, v V) {
 	var added bool
-	t.root, added = t.root.set(by, item[K, V]{hashOf(k), k, v}, 0)
+	t.root, added = t.root.set(by, item[K, V]{v, hashOf(k), k}, 0)
 	if added {
 		t.size++
 	}
@@ -118,10 +119,18 @@ func (n *node[K, V]) set(by *edit, it item[K, V], shift int) (_ *node[K, V], add
 		}
 	}
 	n.items = append(n.items, it)
-	if len(n.items) > bucket && shift+fanBits < 64 {
+	if len(n.items) > bucketOf[V]() && shift+fanBits < 64 {
 		n.split(by, shift)
 	}
 	return n, true
+}
+
+func bucketOf[V any]() int {
+	var v V
+	if _, set := any(v).(struct{}); set {
+		return setSize
+	}
+	return bucket
 }
 
 func (n *node[K, V]) split(by *edit, shift int) {

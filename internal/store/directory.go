@@ -1,8 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
@@ -148,20 +152,18 @@ func writeBlocks(ctx context.Context, tx *sql.Tx, blocks []directory.Block) erro
 	return insertMany(ctx, tx, `INSERT INTO directory_blocks (tenant, object)`, `ON CONFLICT DO NOTHING`, given)
 }
 
-// writeMembers applies memberships; of several about the same pair the last one holds.
+// writeMembers applies memberships, in the order of their keys, since trees of keys are quickest to fill from one side;
+// of several about the same pair the last one holds.
 func writeMembers(ctx context.Context, tx *sql.Tx, members []directory.Membership) error {
-	type pair struct {
-		group  identity.GroupID
-		member directory.Member
-	}
-	last := make(map[pair]bool, len(members))
+	last := make(map[directory.Membership]bool, len(members))
 	for _, m := range members {
-		last[pair{m.Group, m.Member}] = m.Removed
+		removed := m.Removed
+		m.Removed = false
+		last[m] = removed
 	}
 	var given, taken [][]any
-	for p, removed := range last {
-		row := memberRow(p.group, p.member)
-		if removed {
+	for _, m := range slices.SortedFunc(maps.Keys(last), compareMemberships) {
+		if row := memberRow(m.Group, m.Member); last[m] {
 			taken = append(taken, row)
 		} else {
 			given = append(given, row)
@@ -173,6 +175,11 @@ func writeMembers(ctx context.Context, tx *sql.Tx, members []directory.Membershi
 	}
 	return insertMany(ctx, tx, `INSERT INTO directory_members (group_tenant, group_object, member_kind, member_tenant, member_object)`,
 		`ON CONFLICT DO NOTHING`, given)
+}
+
+func compareMemberships(a, b directory.Membership) int {
+	return cmp.Or(strings.Compare(a.Group.Object, b.Group.Object), strings.Compare(a.Member.User.Object, b.Member.User.Object),
+		strings.Compare(a.Member.Group.Object, b.Member.Group.Object))
 }
 
 func memberRow(g identity.GroupID, m directory.Member) []any {

@@ -7,11 +7,15 @@ import (
 	"strings"
 )
 
-// insertMany inserts rows with statements of up to 256 rows each. Statements take a power of two of rows, so that
+// parametersAtMost bounds one statement: SQLite looks for a numbered parameter among all those of its statement, so that
+// many rows in one cost more than they save.
+const parametersAtMost = 320
+
+// insertMany inserts rows with statements of many rows each. Statements take a power of two of rows, so that
 // few different texts are prepared. head ends before VALUES, tail follows the rows; every row has the same width.
 func insertMany(ctx context.Context, tx *sql.Tx, head, tail string, rows [][]any) error {
 	for size := 256; size > 0; size /= 2 {
-		if len(rows) < size {
+		if len(rows) < size || size > 1 && size*len(rows[0]) > parametersAtMost {
 			continue
 		}
 		insert, err := tx.PrepareContext(ctx, head+" VALUES "+placeholders(size, len(rows[0]))+" "+tail)

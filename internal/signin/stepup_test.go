@@ -1,10 +1,12 @@
 package signin_test
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
@@ -28,7 +30,7 @@ func (w *world) refused(b *browser) (access.Request, identity.SessionID) {
 func (w *world) contexts(r access.Request) string {
 	_, signIn, _ := w.sessions.Set().Session(r.Principal.Session)
 	f := w.engine.Facts()
-	return f.Grants.Of(r.Principal.User).Contexts(r.Action, r.Resource, signIn.ID, r.Principal.Workspace, f.Directory.AsOf().Add(1<<20))
+	return f.Grants.Of(r.Principal.User).Contexts(r.Action, r.Resource, signIn.ID, r.Principal.Workspace, time.Now())
 }
 
 // confirm presses the button of a link's page, and signs in at the tenant where that asks for the password.
@@ -47,7 +49,7 @@ func (b *browser) confirm(w *world, link, name string) (int, string, *url.URL) {
 			b.t.Fatalf("%d, no form on the tenant's page:\n%s", status, page)
 		}
 		base, _ := url.Parse(w.tenant.Issuer())
-		to, _ := base.Parse(strings.ReplaceAll(action[1], "&amp;", "&"))
+		to, _ := base.Parse(html.UnescapeString(action[1]))
 		_, page, next = b.send(http.MethodPost, to.String(), url.Values{"action": {"signin"}, "username": {name}, "password": {"lanyard-" + name}})
 		if next == nil {
 			b.t.Fatalf("the tenant did not sign %s in:\n%s", name, page)

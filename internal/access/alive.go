@@ -45,8 +45,7 @@ func (a alive) of(v *view, r Request) (as signedIn, denied Decision) {
 	if u.Blocked {
 		return as, deny(Disabled, "the account is disabled by the provisioning service")
 	}
-	// The tenant gives its moments in whole seconds in one place and finer in the other.
-	if as.signIn != nil && as.signIn.At.Before(u.SignInsFrom.Truncate(time.Second)) {
+	if as.signIn != nil && as.signIn.Before(u.SignInsFrom) {
 		return as, deny(SessionEnded, fmt.Sprintf("all sign-ins before %s were ended at the tenant; sign in again", u.SignInsFrom.Format(time.RFC3339)))
 	}
 	return as, a.fresh(v.f, v.now)

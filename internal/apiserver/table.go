@@ -35,7 +35,7 @@ func (s *server) endpoints() []endpoint {
 		{method: get, path: "/projects", access: web.Asks(selfOrOperator), serve: s.under(s.self, s.projects),
 			says: "The projects that the person may see", query: paged(), out: api.Page[api.Project]{}},
 		{method: get, path: "/projects/findings", access: web.Needs(identity.DirectoryRead), on: installation, serve: s.projectFindings,
-			says: "What is wrong with roles and groups: bindings that are void, and groups that make no project. Takes the role admin or auditor",
+			says:  "What is wrong with roles and groups: bindings that are void, and groups that make no project. Takes the role admin or auditor",
 			query: paged(), out: api.Page[api.Finding]{}},
 		{method: get, path: "/context", access: web.Asks(selfOrOperator), serve: s.under(s.self, s.context),
 			says: "What a context URL would start", query: []param{{"url", "The context URL"}}, out: api.Context{}},

@@ -113,7 +113,7 @@ func (s *Server) publishDirectory(snapshot *directory.Snapshot, t directory.Touc
 	}, access.Touched{All: t.All || rebound, Users: t.Users})
 	gone := func(u identity.UserID) bool {
 		row, ok := snapshot.User(u)
-		return !ok || !row.Active()
+		return !ok || !row.Active() || s.signedInBefore(u, row.SignInsFrom)
 	}
 	if t.All {
 		for row := range s.sessions.Set().All {
@@ -133,8 +133,9 @@ func (s *Server) publishDirectory(snapshot *directory.Snapshot, t directory.Touc
 // depart ends what somebody left behind whose account is disabled or gone: their sign-ins, and their workspaces'
 // processes. Nothing of theirs is deleted.
 func (s *Server) depart(ctx context.Context, u identity.UserID) {
-	if row, ok := s.engine.Facts().Directory.User(u); ok && row.Active() {
-		return // back already
+	if row, ok := s.engine.Facts().Directory.User(u); ok && row.Active() { // back already, or never away
+		s.endedAtTenant(ctx, u, row.SignInsFrom)
+		return
 	}
 	const why = "the account was disabled or removed in the directory"
 	s.sessions.EndUser(ctx, u, why)

@@ -72,4 +72,3 @@ func (s *Server) keepClosed(ctx context.Context) {
 		}
 	}
 }
-

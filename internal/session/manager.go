@@ -261,6 +261,18 @@ func (m *Manager) EndUser(ctx context.Context, u identity.UserID, why string, ev
 	}, events...)
 }
 
+// EndBefore ends the sign-ins of a user that are older than a moment.
+func (m *Manager) EndBefore(ctx context.Context, u identity.UserID, moment time.Time, why string, events ...audit.Event) Ended {
+	return m.take(ctx, func(s *Set) (signIns []SignIn, sessions []Session) {
+		for _, row := range s.SignInsOf(u) {
+			if row.Ended.IsZero() && row.Before(moment) {
+				signIns = append(signIns, m.ended(row, why))
+			}
+		}
+		return signIns, nil
+	}, events...)
+}
+
 // EndTenantSession ends the sign-ins of one of the tenant's own sessions (`sid`): the person signed out there.
 func (m *Manager) EndTenantSession(ctx context.Context, sid, why string, events ...audit.Event) Ended {
 	return m.take(ctx, func(s *Set) (signIns []SignIn, sessions []Session) {

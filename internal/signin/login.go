@@ -172,6 +172,7 @@ func (s *Service) begin(w http.ResponseWriter, r *http.Request, user identity.Us
 	signIn := session.SignIn{
 		User: user, Name: c.Name, At: c.at(token, s.c.Now()), Strength: c.Strength, Contexts: c.Contexts, TenantSession: c.Session,
 	}
+	signIn.At = s.sinceEnding(user, signIn.At, c.AuthTime > 0)
 	if refresh != "" {
 		signIn.Refresh = s.c.Sealer.Seal(RefreshAD(user), []byte(refresh))
 	}

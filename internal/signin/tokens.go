@@ -2,13 +2,10 @@ package signin
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"sync"
 	"time"
 
-	"github.com/lanyardhq/lanyard/internal/audit"
-	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -115,32 +112,6 @@ func (s *Service) redeem(ctx context.Context, id identity.SignInID, scope string
 		s.renew(ctx, signIn, answer.RefreshToken)
 	}
 	return answer.AccessToken, answer.Life(), nil
-}
-
-// noToken is what a person is told when a token request failed.
-func (s *Service) noToken(ctx context.Context, signIn *session.SignIn, err error) error {
-	var refused *credential.Refused
-	if errors.As(err, &refused) && refused.OfCredential() { // whatever its words, it says nothing of the person
-		return problem.Wrap(err, problem.Unavailable, "The tenant does not take Lanyard's own credential, so your own token for this cannot be had now. Tell your administrator.")
-	}
-	if errors.As(err, &refused) && refused.OAuth != "" {
-		return s.refused(ctx, signIn, refused.OAuth)
-	}
-	return problem.Wrap(err, problem.Unavailable, "The tenant does not answer, so your own token for this cannot be had now.")
-}
-
-// refused says why there is no token. A grant that the tenant no longer honours ends the sign-in: the tenant has
-// said that this person must prove themselves again.
-func (s *Service) refused(ctx context.Context, signIn *session.SignIn, code string) error {
-	if code == "invalid_grant" || code == "interaction_required" {
-		const why = "the tenant wants you to sign in again"
-		s.c.Sessions.EndSignIn(ctx, signIn.ID, why, audit.Event{
-			Time: s.c.Now(), Action: "signin:end", Outcome: audit.Done, User: audit.PersonOf(signIn.User, signIn.Name),
-			Actor: "tenant", Reasons: []string{why},
-		})
-		return problem.New(problem.SignInNeeded, "Sign in first: %s.", why)
-	}
-	return problem.New(problem.BadUpstream, "The tenant gave no token for this (%s). Ask your administrator whether Lanyard may ask for it.", printable(code))
 }
 
 func (s *Service) renew(ctx context.Context, signIn *session.SignIn, refresh string) {

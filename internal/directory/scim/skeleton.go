@@ -18,37 +18,6 @@ type Patched struct {
 // Errors are *Error.
 func (r *Registry) Patch(k Kind, res Resource, body []byte) (Patched, error) { return Patched{}, nil }
 
-// Filter is a parsed filter of one kind of resource. The zero Filter matches everything.
-type Filter struct{}
-
-// ParseFilter parses RFC 7644 §3.4.2.2. "" is the zero Filter. Errors are *Error.
-func (r *Registry) ParseFilter(k Kind, s string) (Filter, error) { return Filter{}, nil }
-
-// Match reports whether the filter is true of a resource with all that it asks for (see Attributes).
-func (f Filter) Match(res Resource) bool { return false }
-
-// MatchMember reports whether a value filter of members, as in MemberChange.Where, is true of a member.
-func (f Filter) MatchMember(m Member) bool { return false }
-
-// IsZero reports that everything matches.
-func (f Filter) IsZero() bool { return false }
-
-// String is the filter in its canonical form; parsing it gives the same filter.
-func (f Filter) String() string { return "" }
-
-// Equality is a comparison with eq that holds for everything a filter matches.
-type Equality struct {
-	Attribute string // canonical: "userName", "externalId", "displayName", "id", "members.value", "emails.value", …
-	Value     string
-	CaseExact bool // as the schema says; otherwise compare with Fold
-}
-
-// Equalities are what every match has, so that a store may look only there. Match still has to be asked.
-func (f Filter) Equalities() []Equality { return nil }
-
-// Attributes are the top attributes that the filter looks at, such as "members".
-func (f Filter) Attributes() []string { return nil }
-
 // Query is what a GET of many, or a POST to .search, asks for (RFC 7644 §3.4.2 and §3.4.3).
 type Query struct {
 	Filter     Filter

@@ -59,6 +59,8 @@ type Config struct {
 	Preview    Preview
 	// Members is who says who is in which group: graph, scim or sign-in.
 	Members string
+	// Provisioning is what the tenant's provisioning service reaches; nil: nothing.
+	Provisioning Provisioning
 	// Connections are people's to Git hosts.
 	Connections Connections
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it

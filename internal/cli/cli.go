@@ -115,6 +115,7 @@ Lanyard failed and 126 when it was refused.`,
 			root.AddCommand(c)
 		}
 	}
+	add(groupServer, a.scim())
 	add(groupServer, a.dev(), a.serve(), a.check(), a.policy(), a.backup(), a.restore(), a.keys(), a.version())
 	add(groupAccess, a.whoami(), a.why(), a.whatIf(), a.projects(), a.leases(), a.revoke(), a.audit(), a.directory())
 	add(groupAccess, a.request(), a.requests(), a.approve(), a.refuse(), a.withdraw(), a.grants(), a.breakGlass())

@@ -32,7 +32,7 @@ whatever the answer; an action that does not exist is wrong usage (2).`,
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
 			return []cobra.Completion{"repo:read", "repo:write", "repo:tag", "repo:force", "repo:delete", "repo:maintain", "app:call", "project:view", "workspace:create", "workspace:open",
-				"workspace:start", "workspace:stop", "workspace:delete", "audit:read", "directory:read", "lease:list", "lease:revoke"}, cobra.ShellCompDirectiveNoFileComp
+				"workspace:start", "workspace:stop", "workspace:delete", "audit:read", "directory:read", "directory:provision", "lease:list", "lease:revoke"}, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := a.operator()

@@ -15,8 +15,7 @@ func (p *parser) entra(v source.Value) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"tenant", "client_id", "credential", "graph", "authority"}, map[string]string{
-		"scim":   "",
+	m.Keys([]string{"tenant", "client_id", "credential", "graph", "authority", "scim"}, map[string]string{
 		"secret": inPlace + "credential: {secret_file: …}", "client_secret": inPlace + "credential: {secret_file: …}",
 	})
 	c := &p.config.Entra
@@ -40,6 +39,9 @@ func (p *parser) entra(v source.Value) {
 			continue
 		}
 		*to = strings.TrimSuffix(s, "/")
+	}
+	if e, ok := m.Find("scim"); ok {
+		p.scim(e.Value)
 	}
 	if e, ok := m.Need("credential"); ok {
 		p.clientCredentials(e.Value)

@@ -25,6 +25,8 @@ func (s *Server) apply(ctx context.Context, e feed.Entry) error {
 		return s.workspaces.Apply(ctx, e)
 	case feed.Keys:
 		return s.keys.Reload(ctx)
+	case feed.Provisioning:
+		return s.provision.Follow(ctx, e)
 	case feed.Ring:
 		s.rung(e)
 	case feed.Leases:
@@ -49,6 +51,7 @@ func (s *Server) reload(ctx context.Context) (feed.Seq, error) {
 		s.projects.reload(ctx),
 		s.workspaces.Reload(ctx),
 		s.keys.Reload(ctx),
+		s.provision.Follow(ctx, feed.Entry{Topic: feed.Provisioning}),
 	)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/dashboard"
+	"github.com/lanyardhq/lanyard/internal/directory/scim/provision"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -35,6 +36,8 @@ type hosts struct {
 	pagesHost string
 	pages     http.Handler
 	machine   http.Handler
+	// provisioning takes its own paths of the machine host out of the machine site, because it alone takes its credentials.
+	provisioning http.Handler
 	terminal  http.Handler
 	terminals terminalHosts
 	app       http.Handler
@@ -59,6 +62,8 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		name = host[:i]
 	}
 	switch _, terminal := h.terminals.workspace(host); {
+	case host == h.pagesHost && provision.Serves(r.URL.Path):
+		h.provisioning.ServeHTTP(w, r)
 	case host == h.pagesHost && machinePath(r.URL.Path):
 		h.machine.ServeHTTP(w, r)
 	case host == h.pagesHost:

@@ -31,6 +31,7 @@ func (s *Server) leadAll(ctx context.Context) {
 	defer parts.Wait()
 	parts.Go(func() { _ = source.Run(ctx) })
 	parts.Go(func() { s.projects.lead(ctx, source.Ready()) })
+	parts.Go(func() { s.provision.Run(ctx) })
 	parts.Go(func() { s.prune(ctx) })
 }
 

@@ -1,0 +1,50 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/source"
+)
+
+// SCIM says which assertions of the tenant's its provisioning service shows (RFC 7523), instead of a secret.
+type SCIM struct {
+	Audiences []string // what they are for: the application of the enterprise application that provisions
+	Subjects  []string // who shows them: the object ID of the provisioning service in the tenant
+}
+
+// JWKS is where the tenant's public keys are.
+func (e Entra) JWKS() string { return e.Authority + "/" + string(e.Tenant) + "/discovery/v2.0/keys" }
+
+func (p *parser) scim(v source.Value) {
+	m, ok := v.Mapping()
+	if !ok {
+		return
+	}
+	m.Keys([]string{"audience", "subject"}, map[string]string{"secret": "is made with `lanyard scim secret create`", "token": "is made with `lanyard scim secret create`"})
+	c := &p.config.Entra.SCIM
+	for key, to := range map[string]*[]string{"audience": &c.Audiences, "subject": &c.Subjects} {
+		e, ok := m.Need(key)
+		if !ok {
+			continue
+		}
+		for _, text := range oneOrMore(e.Value) {
+			if strings.TrimSpace(text) == "" {
+				e.Value.Report("write the %s that the provisioning service's assertions have; `lanyard scim status` shows what was received", key)
+				continue
+			}
+			*to = append(*to, text)
+		}
+	}
+}
+
+// oneOrMore reads a text, or a list of them.
+func oneOrMore(v source.Value) (all []string) {
+	if v.IsText() {
+		text, _ := v.Text()
+		return []string{text}
+	}
+	for _, one := range v.Texts() {
+		all = append(all, one.Text)
+	}
+	return all
+}

@@ -80,6 +80,12 @@ func (t *Tenant) serveGraph(w http.ResponseWriter, r *http.Request) {
 		t.writeGraphError(w, r, refused)
 		return
 	}
+	if !isControl(r) {
+		if err := t.afford(w, r, who.ClientID); err != nil {
+			t.writeGraphError(w, r, err)
+			return
+		}
+	}
 	answer, err := t.graph(graphRequest{Request: r, caller: who, path: strings.Split(strings.TrimPrefix(r.URL.Path, graphPrefix), "/")})
 	if err != nil {
 		t.writeGraphError(w, r, err)
@@ -122,6 +128,8 @@ func (t *Tenant) graph(r graphRequest) (graphAnswer, error) {
 		return t.graphServicePrincipals(r, key)
 	case collection == "subscriptions":
 		return t.graphSubscriptions(r)
+	case collection == "faults":
+		return t.graphFaults(r)
 	case collection == "me":
 		return graphAnswer{}, badRequest("/me request is only valid with delegated authentication flow.")
 	}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,6 +38,7 @@ type notification struct {
 	TenantID       string        `json:"tenantId"`
 
 	queued time.Time
+	due    time.Time // when it is delivered, at the earliest
 }
 
 type resourceData struct {
@@ -110,25 +113,46 @@ func (t *Tenant) enqueue(events []event) {
 				continue
 			}
 			kind := strings.TrimSuffix(e.Collection, "s")
-			s.push(notification{
+			n := notification{
 				ID: newGUID(), ChangeType: e.ChangeType, ClientState: s.ClientState, Resource: e.Collection + "/" + e.ID,
 				ResourceData: &resourceData{
 					Type: "#Microsoft.Graph." + kind, ODataID: e.Collection + "/" + e.ID, ID: e.ID, OrganizationID: t.org.TenantID,
 					EventTime: now.Format("2006-01-02T15:04:05.9999999Z"), SequenceNumber: e.Seq, Members: e.Members,
 				},
 				Expires: s.Expires.UTC().Format(time.RFC3339Nano), SubscriptionID: s.ID, TenantID: t.org.TenantID, queued: time.Now(),
-			})
+			}
+			for _, n.due = range t.faults.copies(n.queued) {
+				s.push(n)
+			}
 		}
 	}
 }
 
-// push queues a notification and wakes the goroutine. t.mu is held.
+// push queues a notification by when it is due and wakes the goroutine. t.mu is held.
 func (s *subscription) push(n notification) {
-	s.queue = append(s.queue, n)
+	at := len(s.queue)
+	for at > 0 && s.queue[at-1].due.After(n.due) {
+		at--
+	}
+	s.queue = slices.Insert(s.queue, at, n)
 	select {
 	case s.wake <- struct{}{}:
 	default: // it is awake already
 	}
+}
+
+// take takes what is due off the queue, at most a batch; then says how long until the next is due.
+func (s *subscription) take(now time.Time) (batch []notification, then time.Duration) {
+	n := 0
+	for n < min(len(s.queue), batchSize) && !s.queue[n].due.After(now) {
+		n++
+	}
+	batch, s.queue = slices.Clone(s.queue[:n]), s.queue[n:]
+	if len(s.queue) == 0 {
+		s.queue = nil
+		return batch, 0
+	}
+	return batch, s.queue[0].due.Sub(now)
 }
 
 // start runs the delivery goroutine of a subscription. t.mu is held, or the tenant is being made.
@@ -150,40 +174,55 @@ func (t *Tenant) start(s *subscription) {
 	})
 }
 
-// drain delivers what is queued, in order, and tries again what failed until it is too old.
+// drain delivers what is queued, in order of what is due, until there is nothing.
 func (t *Tenant) drain(ctx context.Context, s *subscription) {
-	wait := firstRetry
 	for {
 		t.mu.Lock()
-		batch := s.queue[:min(len(s.queue), batchSize)]
+		batch, then := s.take(time.Now())
 		to := s.URL
 		t.mu.Unlock()
-		if len(batch) == 0 {
+		switch {
+		case len(batch) > 0:
+			if !t.deliverBatch(ctx, s, to, batch) {
+				return
+			}
+		case then <= 0:
 			return
+		default:
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.closed:
+				return
+			case <-s.wake: // perhaps something is due earlier
+			case <-time.After(then):
+			}
 		}
-		err := fmt.Errorf("the tenant is switched off")
-		if !t.offline.Load() {
+	}
+}
+
+// deliverBatch tries again what failed until it is too old. It reports whether the subscription goes on.
+func (t *Tenant) deliverBatch(ctx context.Context, s *subscription, to string, batch []notification) bool {
+	for wait := firstRetry; ; wait = min(2*wait, slowestRetry) {
+		err := errors.New("the tenant is switched off")
+		if t.offline.Load() {
+			wait = firstRetry
+		} else {
 			err = t.post(ctx, to, batch)
 		}
-		if err == nil || time.Since(batch[0].queued) > deliveryEnd {
-			if err != nil {
-				t.log.Warn("notifications were dropped", "subscription", s.ID, "count", len(batch), "error", err)
-			}
-			t.mu.Lock()
-			s.queue = s.queue[len(batch):]
-			t.mu.Unlock()
-			wait = firstRetry
-			continue
+		switch {
+		case err == nil:
+			return true
+		case time.Since(batch[0].queued) > deliveryEnd:
+			t.log.Warn("notifications were dropped", "subscription", s.ID, "count", len(batch), "error", err)
+			return true
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-s.closed:
-			return
+			return false
 		case <-time.After(wait):
-		}
-		if wait = min(2*wait, slowestRetry); t.offline.Load() {
-			wait = firstRetry
 		}
 	}
 }

@@ -27,22 +27,30 @@ type Config struct {
 	// State is the folder that keeps directory, keys, grants and subscriptions over a restart.
 	// Empty: they are kept in memory only.
 	State string
+	// Faults go wrong from the start; [Tenant.SetFaults] changes them.
+	Faults Faults
+	// Limits bounds what each app may ask of Graph, as [GraphLimits] does; zero: nothing does.
+	Limits Limits
 }
 
 // Tenant is a running tenant. It is an [http.Handler] and safe for concurrent use.
 type Tenant struct {
-	url     string
-	host    string
-	org     Organisation
-	now     func() time.Time
-	log     *slog.Logger
-	store   *stateFolder
-	routes  http.Handler
-	deliver *http.Client
-	offline atomic.Bool
-	stop    context.CancelFunc // ends the delivery of notifications
-	running context.Context
-	workers sync.WaitGroup
+	url      string
+	host     string
+	org      Organisation
+	now      func() time.Time
+	log      *slog.Logger
+	store    *stateFolder
+	routes   http.Handler
+	deliver  *http.Client
+	offline  atomic.Bool
+	ahead    atomic.Int64 // nanoseconds that the clock was moved on
+	limits   Limits
+	faults   faults
+	stop     context.CancelFunc // ends the delivery of notifications
+	running  context.Context
+	throttle throttle
+	workers  sync.WaitGroup
 
 	mu     sync.Mutex
 	apps   map[string]App // by client ID
@@ -60,14 +68,19 @@ func New(c Config) (*Tenant, error) {
 		return nil, fmt.Errorf("the tenant's URL %q is not a scheme and a host", c.URL)
 	}
 	t := &Tenant{
-		url: c.URL, host: base.Host, org: c.Organisation, now: c.Clock, log: c.Log,
+		url: c.URL, host: base.Host, org: c.Organisation, log: c.Log, limits: c.Limits,
 		store: &stateFolder{path: c.State}, apps: map[string]App{}, subs: map[string]*subscription{}, added: map[string]Page{},
 	}
-	if t.now == nil {
-		t.now = time.Now
+	clock := c.Clock
+	if clock == nil {
+		clock = time.Now
 	}
+	t.now = func() time.Time { return clock().Add(time.Duration(t.ahead.Load())) }
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
+	}
+	if err := t.SetFaults(c.Faults); err != nil {
+		return nil, fmt.Errorf("start the tenant: %w", err)
 	}
 	t.deliver = deliveryClient(c.Dial)
 	t.running, t.stop = context.WithCancel(context.Background())
@@ -104,7 +117,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This is "+t.url+" and answers to no other name.", http.StatusMisdirectedRequest)
 		return
 	}
-	t.routes.ServeHTTP(w, r)
+	t.faulty(w, r)
 }
 
 func (t *Tenant) handler() http.Handler {

@@ -5,7 +5,6 @@ import "strings"
 // Path is what an operation of a PATCH is about (RFC 7644 §3.5.2): an attribute, its values that a filter picks, a
 // sub-attribute of these, or a whole schema.
 type Path struct {
-	kind   Kind
 	schema string // the whole schema of this URN
 	ref
 	of node // picks values of attr; nil: all
@@ -23,7 +22,7 @@ func (r *Registry) ParsePath(k Kind, s string) (Path, error) {
 	if err != nil || t.kind != 'w' {
 		return Path{}, p.unexpected(t, err)
 	}
-	path := Path{kind: k}
+	path := Path{}
 	if urn := r.schemaOf(k, t.text); urn != "" {
 		path.schema, path.text = urn, urn
 	} else if path.ref, err = p.ref(t.text); err != nil {

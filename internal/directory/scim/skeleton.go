@@ -7,17 +7,6 @@ import (
 	"net/url"
 )
 
-// Patched is what a PATCH makes.
-type Patched struct {
-	Resource Resource       // the one given is not altered
-	Changed  bool           // Resource differs from what it was
-	Members  []MemberChange // of a group, in the order they are to be made
-}
-
-// Patch applies the operations of a body (RFC 7644 §3.5.2), all or none. For a group res is without members.
-// Errors are *Error.
-func (r *Registry) Patch(k Kind, res Resource, body []byte) (Patched, error) { return Patched{}, nil }
-
 // Query is what a GET of many, or a POST to .search, asks for (RFC 7644 §3.4.2 and §3.4.3).
 type Query struct {
 	Filter     Filter

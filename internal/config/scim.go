@@ -1,10 +1,6 @@
 package config
 
-import (
-	"strings"
-
-	"github.com/lanyardhq/lanyard/internal/source"
-)
+import "github.com/lanyardhq/lanyard/internal/source"
 
 // SCIM says which assertions of the tenant's its provisioning service shows (RFC 7523), instead of a secret.
 type SCIM struct {
@@ -27,21 +23,17 @@ func (p *parser) scim(v source.Value) {
 		if !ok {
 			continue
 		}
-		for _, text := range oneOrMore(e.Value) {
-			if strings.TrimSpace(text) == "" {
-				e.Value.Report("write the %s that the provisioning service's assertions have; `lanyard scim status` shows what was received", key)
-				continue
-			}
-			*to = append(*to, text)
-		}
+		*to = oneOrMore(e.Value)
 	}
 }
 
 // oneOrMore reads a text, or a list of them.
 func oneOrMore(v source.Value) (all []string) {
 	if v.IsText() {
-		text, _ := v.Text()
-		return []string{text}
+		if text, ok := v.Text(); ok {
+			all = append(all, text)
+		}
+		return all
 	}
 	for _, one := range v.Texts() {
 		all = append(all, one.Text)

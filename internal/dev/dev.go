@@ -83,6 +83,8 @@ type World struct {
 	legacy   *gitserver.Server // takes a password
 	inside   []*http.Server    // the upstreams
 	parts    sync.WaitGroup
+
+	stopProvisioning context.CancelFunc
 }
 
 // Run runs the sample world until ctx ends.
@@ -144,6 +146,9 @@ func open(ctx context.Context, o Options) (_ *World, err error) {
 		return nil, err
 	}
 	if err := w.openTenant(); err != nil {
+		return nil, err
+	}
+	if err := w.openProvisioning(ctx); err != nil {
 		return nil, err
 	}
 	if err := w.openGit(ctx); err != nil {
@@ -333,6 +338,9 @@ func (w *World) tokenURL() string {
 func (w *World) close() {
 	for _, s := range w.inside {
 		s.Close()
+	}
+	if w.stopProvisioning != nil {
+		w.stopProvisioning()
 	}
 	w.parts.Wait()
 	if w.listener != nil {

@@ -137,7 +137,8 @@ func setPicked(op operation, path Path, list []any) ([]any, error) {
 		found = true
 		next := maps.Clone(o)
 		if path.sub == nil && op.op == "replace" {
-			next = maps.Clone(terms)
+			next = map[string]any{}
+			maps.Copy(next, terms)
 		}
 		maps.Copy(next, value)
 		list[i] = next

@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"internal/source"}, // findings with their place; knows nothing of Lanyard
 	{"internal/identity", "internal/problem", "internal/observe"},
 	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/credential", "internal/tunnel", "internal/tunnel/agentapi"},
-	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/session", "internal/project", "internal/grant", "internal/policy/cases"},
+	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/directory/signedin", "internal/session", "internal/project", "internal/grant", "internal/policy/cases"},
 	{"internal/access"},
 	{"internal/web"},
 	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway", "internal/directory/scim/provision"},
@@ -46,6 +46,7 @@ var also = map[string][]string{
 	"internal/tunnel/agentapi":       {"internal/tunnel"},
 	"internal/workspace/sandbox":     {"internal/workspace"},
 	"internal/directory/entra":       {"internal/directory"},
+	"internal/directory/signedin":    {"internal/directory"},
 	"internal/entrasim/provisioning": {"internal/entrasim"},
 	"internal/gateway/gitproxy":      {"internal/gateway"},
 	"internal/gateway/httpproxy":     {"internal/gateway"},

@@ -183,6 +183,9 @@ func (p *parser) directory(v source.Value) {
 			}
 		}
 	}
+	if d.Members == FromSignIn && p.config.ListenReplicas != "" {
+		m.Report("memberships that come from sign-ins are kept by one server; with listen_replicas let members be %s or %s", FromGraph, FromSCIM)
+	}
 	if d.Sweep >= d.StaleAfter {
 		m.Report("sweep (%s) must be shorter than stale_after (%s), or the directory is stale between two sweeps", d.Sweep, d.StaleAfter)
 	}

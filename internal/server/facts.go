@@ -80,12 +80,15 @@ func (s *Server) makeFacts(ctx context.Context) error {
 		return err
 	}
 	s.graph.Store(source)
+	if err := s.makeSignedIn(); err != nil {
+		return err
+	}
 	s.signin = signin.New(signin.Config{
 		Tenant: o.Tenant, URL: o.URL, HTTP: o.HTTP, Sessions: s.sessions, Identify: s.identifier, Access: s.engine,
 		Facts: s.engine.Facts, Once: s.store, Sealer: s.sealer, Audit: s.audit, SiteOf: s.siteOf, Log: s.log,
 		Allow:   (&perMinute{most: o.SignIns}).allow,
-		Unknown: func(identity.UserID) { go s.readDirectory() },
-		Grants:  s.grants, StepUpLasts: o.StepUp,
+		Unknown: func(identity.UserID) { go s.readDirectory() }, Seen: s.seen(),
+		Grants: s.grants, StepUpLasts: o.StepUp,
 		Page: func(w http.ResponseWriter, status int, page signin.StepUpPage) { s.pages.StepUp(w, status, page) },
 	})
 	s.makeUpstream()

@@ -29,8 +29,14 @@ func (s *Server) leadAll(ctx context.Context) {
 	}
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	parts.Go(func() { _ = source.Run(ctx) })
-	parts.Go(func() { s.projects.lead(ctx, source.Ready()) })
+	ready := source.Ready()
+	if s.signedIn != nil {
+		ready = s.signedIn.Ready()
+		parts.Go(func() { s.signedIn.Run(ctx) })
+	} else {
+		parts.Go(func() { _ = source.Run(ctx) })
+	}
+	parts.Go(func() { s.projects.lead(ctx, ready) })
 	parts.Go(func() { s.provision.Run(ctx) })
 	parts.Go(func() { s.prune(ctx) })
 }
@@ -64,6 +70,9 @@ func (s *Server) newSource() (*entra.Source, error) {
 
 // readDirectory reads the directory's changes now, not at the next sweep.
 func (s *Server) readDirectory() {
+	if s.signedIn != nil { // the sign-in itself said it
+		return
+	}
 	if !s.leading() {
 		s.passOn()
 		return

@@ -29,6 +29,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/directory/scim/provision"
+	"github.com/lanyardhq/lanyard/internal/directory/signedin"
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/grant"
@@ -115,6 +116,7 @@ type Server struct {
 	directory  *directory.Directory
 	pages      *dashboard.Dashboard
 	graph      atomic.Pointer[entra.Source]
+	signedIn   *signedin.Source // nil: the directory is read
 	provision  *provision.Service
 	led        atomic.Bool // this process has led before
 	replica    replica

@@ -129,7 +129,7 @@ func (s *Service) finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return exchangeFailed(err)
 	}
-	token, err := tenant.verifier.Verify(ctx, answer.IDToken)
+	token, err := tenant.verify(ctx, answer.IDToken)
 	if err != nil {
 		return problem.Wrap(err, problem.Denied, "The tenant's answer was refused: its ID token does not verify.")
 	}
@@ -175,6 +175,9 @@ func (s *Service) begin(w http.ResponseWriter, r *http.Request, user identity.Us
 	signIn.At = s.sinceEnding(user, signIn.At, c.AuthTime > 0)
 	if refresh != "" {
 		signIn.Refresh = s.c.Sealer.Seal(RefreshAD(user), []byte(refresh))
+	}
+	if err := s.see(r.Context(), user, c, token, refresh); err != nil {
+		return err
 	}
 	if _, ok := s.c.Facts().Directory.User(user); !ok && s.c.Unknown != nil {
 		s.c.Unknown(user)

@@ -16,6 +16,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/credential"
+	"github.com/lanyardhq/lanyard/internal/directory/signedin"
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -63,6 +64,9 @@ type Config struct {
 	Audit    Recorder
 	// Unknown is told of a person who signed in and is not in the directory yet, so that it is read at once.
 	Unknown func(identity.UserID)
+	// Seen keeps what tokens say of people, before they are signed in, where the directory is made of that; nil: the
+	// directory is read, and groups and roles in tokens are ignored.
+	Seen func(context.Context, signedin.Sighting) error
 	// SiteOf says whether a host is one of Lanyard's sites that sessions are handed over to, and what is asked there.
 	SiteOf func(host string) (access.Request, identity.WorkspaceID, bool)
 	// Allow says whether a sign-in may be begun from a peer (as in http.Request.RemoteAddr) now; nil: always. Each is a
@@ -96,6 +100,9 @@ type Service struct {
 type provider struct {
 	oauth    oauth2.Config
 	verifier *oidc.IDTokenVerifier
+	issuer   string
+	keys     oidc.KeySet
+	checks   *oidc.Config
 	logout   string
 }
 
@@ -138,10 +145,12 @@ func (s *Service) tenant(ctx context.Context) (*provider, error) {
 	}
 	var more struct {
 		EndSession string `json:"end_session_endpoint"`
+		Keys       string `json:"jwks_uri"`
 	}
 	if err := found.Claims(&more); err != nil {
 		return nil, fmt.Errorf("read the tenant's discovery document: %w", err)
 	}
+	checks := &oidc.Config{ClientID: s.c.Tenant.ClientID, SupportedSigningAlgs: []string{oidc.RS256}, Now: s.c.Now}
 	s.provider = &provider{
 		oauth: oauth2.Config{
 			ClientID: s.c.Tenant.ClientID,
@@ -149,9 +158,8 @@ func (s *Service) tenant(ctx context.Context) (*provider, error) {
 		},
 		// Signature by the tenant's own keys, RS256 and nothing else, issuer, audience and expiry are checked here;
 		// nonce, tid and oid in claims.go.
-		verifier: found.Verifier(&oidc.Config{
-			ClientID: s.c.Tenant.ClientID, SupportedSigningAlgs: []string{oidc.RS256}, Now: s.c.Now,
-		}),
+		verifier: found.Verifier(checks),
+		issuer:   s.c.Tenant.Issuer, keys: oidc.NewRemoteKeySet(ctx, more.Keys), checks: checks,
 		logout: more.EndSession,
 	}
 	return s.provider, nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -61,6 +62,8 @@ type Config struct {
 	Members string
 	// Provisioning is what the tenant's provisioning service reaches; nil: nothing.
 	Provisioning Provisioning
+	// Health says how Lanyard stands with the tenant, which it asks.
+	Health func(context.Context, api.Directory) api.DirectoryHealth
 	// Connections are people's to Git hosts.
 	Connections Connections
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it

@@ -2,9 +2,11 @@ package apiserver
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -21,6 +23,8 @@ func (s *server) directoryEndpoints() []endpoint {
 	return []endpoint{
 		{method: get, path: "/directory", access: read, on: whole, serve: s.directory,
 			says: "How the directory is read, how old it is and how much is in it. Takes the role admin or auditor", out: api.Directory{}},
+		{method: get, path: "/directory/health", access: read, on: whole, serve: s.directoryHealth,
+			says: "How Lanyard stands with the tenant, which is asked some things for it: credentials, permissions, notifications, and what to mend", out: api.DirectoryHealth{}},
 		{method: get, path: "/directory/entry", access: read, on: whole, serve: s.directoryEntry,
 			says: "The user or group that a name means", query: []param{{"name", "An object ID, u-…, a user principal name, app-role:… or a group's name"}},
 			out: api.DirectoryEntry{}},
@@ -42,6 +46,10 @@ func installation(*http.Request, identity.Principal) (identity.Resource, error) 
 }
 
 func (s *server) directory(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, s.directoryNow())
+}
+
+func (s *server) directoryNow() api.Directory {
 	f := s.c.Access.Facts()
 	d := api.Directory{
 		Members: s.c.Members, AsOf: f.Directory.AsOf(), Memberships: f.Directory.Memberships(), State: "unread",
@@ -75,8 +83,17 @@ func (s *server) directory(w http.ResponseWriter, _ *http.Request) error {
 			d.Groups++
 		}
 	}
-	return answer(w, http.StatusOK, d)
+	return d
 }
+
+// directoryHealth has a bound of its own: a tenant that does not answer is a finding, not a wait.
+func (s *server) directoryHealth(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), healthWithin)
+	defer cancel()
+	return answer(w, http.StatusOK, s.c.Health(ctx, s.directoryNow()))
+}
+
+const healthWithin = 25 * time.Second
 
 func (s *server) users(w http.ResponseWriter, r *http.Request) error {
 	d := s.c.Access.Facts().Directory

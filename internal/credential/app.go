@@ -105,6 +105,22 @@ func (a *App) Token(ctx context.Context, web *http.Client, endpoint string, requ
 	return Answer{}, errors.Join(failed...)
 }
 
+// Examine sends a token request with each credential, and returns how they are doing then. It is an error when none
+// gets a token.
+func (a *App) Examine(ctx context.Context, web *http.Client, endpoint string, request url.Values) ([]State, error) {
+	var failed []error
+	works := false
+	for _, e := range a.list {
+		_, err := a.by(ctx, e, web, endpoint, request)
+		works = works || err == nil
+		failed = append(failed, err)
+	}
+	if works {
+		return a.States(), nil
+	}
+	return a.States(), errors.Join(failed...)
+}
+
 // order is the list, with those last that did not work a moment ago.
 func (a *App) order() []*entry {
 	now := a.now()
@@ -145,11 +161,15 @@ func (a *App) by(ctx context.Context, e *entry, web *http.Client, endpoint strin
 		if err != nil && !errors.As(err, &refused) {
 			return Answer{}, err // the tenant did not say anything about it
 		}
+		if refused != nil {
+			refused.Advice = advise(refused.Number, e.File(), proof)
+		}
 		if err == nil || !refused.OfCredential() {
-			e.note(proof, nil, a.now()) // who we are was believed
+			if err == nil {
+				e.note(proof, nil, a.now())
+			}
 			return answer, err
 		}
-		refused.Advice = advise(refused.Number, e.File(), proof)
 		failed = refused
 		e.note(proof, refused, a.now())
 	}

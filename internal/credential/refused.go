@@ -119,10 +119,19 @@ var advice = map[int]string{
 	700025:  "the app registration is a public client, which may have no credential. Turn off 'Allow public client flows'",
 }
 
+// others are refusals that no other credential would mend.
+var others = map[int]string{
+	700016:  "the tenant has no app registration of this client_id. Compare client_id and tenant with the overview page of the app registration",
+	90002:   "there is no tenant of this ID. Compare it with the overview page of Entra",
+	7000112: "the app is disabled at the tenant. Turn on 'Enabled for users to sign in' of its enterprise application",
+	7000229: "the app registration has no enterprise application in the tenant. An administrator has to consent to it once",
+	53003:   "a Conditional Access policy for workload identities blocks Lanyard from here. Look at the sign-in logs of its service principal",
+}
+
 func advise(number int, file string, p Proof) string {
 	text, known := advice[number]
 	if !known {
-		return ""
+		return others[number]
 	}
 	says := ""
 	if file != "" {

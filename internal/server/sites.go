@@ -45,7 +45,7 @@ func (s *Server) makeSites() error {
 	rest := apiserver.Routes(apiserver.Config{
 		RevokeElsewhere: s.revokeElsewhere(),
 		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
-		Provisioning: s.provision, Proofs: auditProofs{s}, Preview: s.projects.preview, Members: string(cmp.Or(o.Members, config.FromGraph)),
+		Provisioning: s.provision, Proofs: auditProofs{s}, Preview: s.projects.preview, Members: string(cmp.Or(o.Members, config.FromGraph)), Health: s.health,
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
 			if !ok {

@@ -27,9 +27,18 @@ func newAppTokens(c Config, graph *url.URL) appTokens {
 }
 
 func (a appTokens) fetch(ctx context.Context, web *http.Client) (*oauth2.Token, error) {
-	answer, err := a.app.Token(ctx, web, a.endpoint, url.Values{"grant_type": {"client_credentials"}, "scope": {a.scope}})
+	answer, err := a.app.Token(ctx, web, a.endpoint, a.request())
 	if err != nil {
 		return nil, err
 	}
 	return &oauth2.Token{AccessToken: answer.AccessToken, TokenType: "Bearer", Expiry: time.Now().Add(answer.Life())}, nil
+}
+
+// request asks for a token for Graph.
+func (a appTokens) request() url.Values {
+	return url.Values{"grant_type": {"client_credentials"}, "scope": {a.scope}}
+}
+
+func (a appTokens) examine(ctx context.Context, web *http.Client) ([]credential.State, error) {
+	return a.app.Examine(ctx, web, a.endpoint, a.request())
 }

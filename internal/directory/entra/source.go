@@ -130,6 +130,9 @@ func New(c Config) (*Source, error) {
 	return s, nil
 }
 
+// Sweep is how often deltas are read though nothing rang.
+func (s *Source) Sweep() time.Duration { return s.sweep }
+
 // Ready is closed when the directory was read for the first time since the start.
 func (s *Source) Ready() <-chan struct{} { return s.ready }
 

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// DirectoryHealth says how Lanyard stands with the tenant: what it may, how it is told of changes, and what to mend.
+type DirectoryHealth struct {
+	Sound    bool               `json:"sound" doc:"There is no finding that is a problem"`
+	Findings []DirectoryFinding `json:"findings" doc:"Problems first"`
+	// Leads says that this replica reads the tenant: what stands under reading and notifications is about this process.
+	Leads         bool               `json:"leads"`
+	Directory     Directory          `json:"directory"`
+	Credentials   []CredentialHealth `json:"credentials" doc:"In the order in which they are tried"`
+	Permissions   []PermissionHealth `json:"permissions"`
+	Reading       ReadingHealth      `json:"reading"`
+	Notifications NotificationHealth `json:"notifications"`
+	Latency       string             `json:"latency" doc:"How soon a change at the tenant has its effect here, in words"`
+	SweepSeconds  float64            `json:"sweep_seconds"`
+	SkewSeconds   float64            `json:"skew_seconds" doc:"How far the tenant's clock is ahead of this machine's"`
+}
+
+// DirectoryFinding is something to mend, or worth knowing.
+type DirectoryFinding struct {
+	Problem bool   `json:"problem" doc:"Otherwise it is only worth knowing"`
+	About   string `json:"about" doc:"credential, permission, directory, reading, notifications, clock or provisioning"`
+	Says    string `json:"says"`
+	Do      string `json:"do,omitempty" doc:"What to do next"`
+}
+
+// CredentialHealth is how one of the app registration's credentials is doing.
+type CredentialHealth struct {
+	Kind    string    `json:"kind" doc:"federated credential, certificate or client secret"`
+	File    string    `json:"file,omitempty"`
+	Works   bool      `json:"works" doc:"The tenant gave a token for it, just now"`
+	Ends    time.Time `json:"ends,omitzero" doc:"When what it is made of ends, where that is known"`
+	Problem string    `json:"problem,omitempty"`
+}
+
+// PermissionHealth is an application permission at Microsoft Graph that Lanyard needs.
+type PermissionHealth struct {
+	Name    string `json:"name"`
+	For     string `json:"for"`
+	Granted bool   `json:"granted" doc:"A request that needs it succeeded, just now"`
+	Problem string `json:"problem,omitempty"`
+}
+
+// ReadingHealth is how the reading of the tenant is doing since this process began to.
+type ReadingHealth struct {
+	Read         time.Time     `json:"read,omitzero" doc:"When all was last asked for and heard"`
+	Problem      string        `json:"problem,omitempty" doc:"Why the last reading failed"`
+	FailingSince time.Time     `json:"failing_since,omitzero"`
+	Requests     int64         `json:"requests"`
+	Throttled    int64         `json:"throttled" doc:"Requests answered with 429"`
+	Failed       int64         `json:"failed" doc:"Requests that failed and may succeed when repeated"`
+	QuietUntil   time.Time     `json:"quiet_until,omitzero" doc:"Graph asked not to be asked before"`
+	Resyncs      int64         `json:"resyncs" doc:"Whole readings that were taken over"`
+	Whole        []ReadingPart `json:"whole" doc:"Whole readings that are under way"`
+}
+
+// ReadingPart is how far a whole reading is.
+type ReadingPart struct {
+	Of      string    `json:"of" doc:"users or groups"`
+	Pages   int       `json:"pages"`
+	Objects int       `json:"objects"`
+	Resumed bool      `json:"resumed" doc:"It goes on where an earlier process was"`
+	Since   time.Time `json:"since"`
+}
+
+// NotificationHealth is how change notifications are doing.
+type NotificationHealth struct {
+	URL           string               `json:"url,omitempty" doc:"Where Graph posts to; absent where it is not to"`
+	Subscriptions []SubscriptionHealth `json:"subscriptions"`
+	Last          time.Time            `json:"last,omitzero" doc:"When one last came that was genuine"`
+	Genuine       int64                `json:"genuine"`
+	Strange       int64                `json:"strange" doc:"Of no subscription or with another secret; they cost nothing"`
+	Held          int64                `json:"held" doc:"Reads that were put off for some seconds, so as to spare Graph's quota"`
+}
+
+// SubscriptionHealth is one that Lanyard holds, or should.
+type SubscriptionHealth struct {
+	Of      string    `json:"of" doc:"users or groups"`
+	Ends    time.Time `json:"ends,omitzero" doc:"Absent when there is none"`
+	Problem string    `json:"problem,omitempty"`
+}
+
+// DirectoryHealth asks how Lanyard stands with the tenant. It makes the server ask the tenant some things.
+func (c *Client) DirectoryHealth(ctx context.Context) (h DirectoryHealth, err error) {
+	return h, c.Do(ctx, http.MethodGet, "/directory/health", nil, nil, &h)
+}

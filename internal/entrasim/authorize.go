@@ -96,6 +96,7 @@ func (t *Tenant) servePassword(w http.ResponseWriter, r *http.Request, req authR
 	case !user.AccountEnabled:
 		wrong = errDisabled()
 	}
+	t.logSignIn(r, req.Client, user, name, wrong)
 	if wrong != nil {
 		t.mu.Unlock()
 		t.log.Info("the tenant refused a sign-in", "user", name, "aadsts", wrong.Code)

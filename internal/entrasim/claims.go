@@ -12,6 +12,8 @@ const (
 	backDated  = 5 * time.Minute    // iat and nbf lie in the past
 	tokenLife  = 3900 * time.Second // exp − iat
 	groupLimit = 200                // more groups than this do not fit a JWT: overage
+
+	implicitGroupLimit = 5
 )
 
 // common are the claims that every v2.0 token has.
@@ -133,6 +135,8 @@ func (t *Tenant) memberClaims(c map[string]any, app App, user string) {
 		}
 	}
 	switch {
+	case app.ImplicitTokens && len(groups) > implicitGroupLimit:
+		c["hasgroups"] = true
 	case len(groups) > groupLimit:
 		// The endpoint is one of a service that no longer exists; clients must not follow it.
 		c["_claim_names"] = map[string]string{"groups": "src1"}
@@ -153,7 +157,7 @@ func (t *Tenant) rolesOf(app App, principal string) []string {
 			continue
 		}
 		for _, role := range app.AppRoles {
-			if role.ID == a.AppRoleID {
+			if role.ID == a.AppRoleID && !role.Disabled {
 				values = append(values, role.Value)
 			}
 		}

@@ -24,6 +24,9 @@ func (t *Tenant) delta(r graphRequest, collection string) (graphAnswer, error) {
 	page := deltaPage{token: token, room: maxPageSize(r.Request), minimal: minimal(r.Request), value: []entity{}}
 	page.memberRoom = page.room
 	ids := t.dir.changedSince(map[string]string{"users": "Users", "groups": "Groups"}[collection], token.Since)
+	if token.Only != nil {
+		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !slices.Contains(token.Only, id) })
+	}
 	at, _ := slices.BinarySearch(ids, token.At)
 	next := ""
 	for ; at < len(ids) && next == ""; at++ {
@@ -33,6 +36,7 @@ func (t *Tenant) delta(r graphRequest, collection string) (graphAnswer, error) {
 			next = t.deltaUser(&page, ids[at])
 		}
 	}
+	page.value = t.faults.replayed(page.value)
 	body := entity{"@odata.context": t.context(collection, nil), "value": page.value}
 	if token.At == "" {
 		body["@odata.context"] = t.context(collection, token.Select)
@@ -67,6 +71,13 @@ func removed(id, reason string) entity {
 	return entity{"id": id, "@removed": map[string]string{"reason": reason}}
 }
 
+func reasonOf(bin *recycled) string {
+	if bin != nil {
+		return "changed"
+	}
+	return "deleted"
+}
+
 // news says what of an object the client has to hear since its number.
 func (c change) news(since int64) (gone, changed bool) {
 	if c.Deleted != 0 {
@@ -95,11 +106,7 @@ func (t *Tenant) deltaUser(p *deltaPage, id string) string {
 	}
 	p.room--
 	if gone {
-		reason := "deleted"
-		if u.Recycled != nil {
-			reason = "changed"
-		}
-		p.value = append(p.value, removed(id, reason))
+		p.value = append(p.value, removed(id, reasonOf(u.Recycled)))
 		return ""
 	}
 	selected := p.token.Select
@@ -125,7 +132,7 @@ func (t *Tenant) deltaGroup(p *deltaPage, id string) string {
 	}
 	p.room--
 	if gone {
-		p.value = append(p.value, removed(id, "deleted"))
+		p.value = append(p.value, removed(id, reasonOf(g.Recycled)))
 		return ""
 	}
 	selected := p.token.Select

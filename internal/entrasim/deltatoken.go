@@ -20,6 +20,7 @@ type deltaToken struct {
 	Generation string   `json:"g"`
 	Collection string   `json:"c"` // users, groups
 	Select     []string `json:"s,omitempty"`
+	Only       []string `json:"o,omitempty"` // objects that are tracked; none: all
 	Since      int64    `json:"f,omitempty"` // number up to which the client knows everything; 0: nothing
 	Began      int64    `json:"n,omitempty"` // number at which this round began
 	At         string   `json:"i,omitempty"` // object at which the next page begins
@@ -45,8 +46,10 @@ func (t *Tenant) deltaStart(r graphRequest, collection string) (deltaToken, erro
 	if kind == "group" {
 		example = groupEntity(&groupRow{})
 		example["members"] = nil
+	} else if kind == "servicePrincipal" {
+		example = principalEntity(App{})
 	}
-	for _, unsupported := range []string{"$top", "$orderby", "$search", "$filter"} {
+	for _, unsupported := range []string{"$top", "$orderby", "$search"} {
 		if query.Has(unsupported) {
 			return deltaToken{}, badRequest("The query option '" + unsupported + "' is not supported for the change tracking of this resource.")
 		}
@@ -57,7 +60,11 @@ func (t *Tenant) deltaStart(r graphRequest, collection string) (deltaToken, erro
 	}
 	if given == "" || given == "latest" {
 		selected, err := selection(query, kind, example)
-		token := deltaToken{Generation: t.dir.Generation, Collection: collection, Select: selected, Began: t.dir.Seq}
+		if err != nil {
+			return deltaToken{}, err
+		}
+		only, err := tracked(query)
+		token := deltaToken{Only: only, Generation: t.dir.Generation, Collection: collection, Select: selected, Began: t.dir.Seq}
 		if len(selected) > 0 && query.Get("$expand") == "members" {
 			token.Select = append(token.Select, "members")
 		}
@@ -92,7 +99,7 @@ func (t *Tenant) restart(collection string, selected []string) string {
 
 // deltaLink is the link for the next round, skipLink that for the next page of this one.
 func (t *Tenant) deltaLink(d deltaToken) string {
-	next := deltaToken{Generation: d.Generation, Collection: d.Collection, Select: d.Select, Since: d.Began, Issued: t.now().Unix()}
+	next := deltaToken{Generation: d.Generation, Collection: d.Collection, Select: d.Select, Only: d.Only, Since: d.Began, Issued: t.now().Unix()}
 	return t.graphURL(d.Collection+"/delta") + "?$deltatoken=" + next.String()
 }
 

@@ -18,12 +18,14 @@ type directory struct {
 	Users      map[string]*userRow
 	Groups     map[string]*groupRow
 	Assigned   map[string][]Assignment // by object ID of the service principal
+	Apps       map[string]int64        `json:",omitempty"` // service principals that changed, and when last
 
 	userIDs  []string            // sorted, tombstones included
 	groupIDs []string            // sorted, tombstones included
 	journal  map[string][]entry  // by collection, "Users" or "Groups": what changed, in order
 	parents  map[string][]string // member → groups it is in directly, sorted
 	names    map[string]string   // user principal name in lower case → who had it last
+	silent   bool                // revocations are not told by delta queries
 	events   []event             // what changed since the last take
 }
 
@@ -39,6 +41,7 @@ type groupRow struct {
 	Group                     // Members is unused here
 	Entries      []membership // sorted by Member
 	EntriesSince int64        // number of the last change of membership
+	Recycled     *recycled    `json:",omitempty"` // while the group can be restored
 	change
 }
 

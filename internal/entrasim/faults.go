@@ -52,6 +52,10 @@ type Faults struct {
 	Seed          uint64             `json:"seed,omitempty"`
 	Requests      []Fault            `json:"requests,omitempty"` // the first that befalls a request is the only one
 	Notifications NotificationFaults `json:"notifications,omitzero"`
+	// Replays is the share of a delta page's objects that stand on it twice; then their order is any.
+	Replays float64 `json:"replays,omitempty"`
+	// SilentRevocations leaves it to be asked for that someone's sessions were revoked: no delta and no notification tells.
+	SilentRevocations bool `json:"silentRevocations,omitempty"`
 	// ClockOffsetSeconds is how far the Date of answers is ahead.
 	ClockOffsetSeconds float64 `json:"clockOffsetSeconds,omitempty"`
 	// Limits bounds what each app may ask of Graph; nil: [Config.Limits].
@@ -86,6 +90,12 @@ func (t *Tenant) SetFaults(f Faults) error {
 	at.set, at.befell, at.counts = f, make([]int, len(f.Requests)), FaultCounts{}
 	at.requests, at.letters = rand.New(rand.NewPCG(f.Seed, 3)), rand.New(rand.NewPCG(f.Seed, 4))
 	at.active.Store(f.any())
+	t.mu.Lock()
+	t.silent = f.SilentRevocations
+	if t.dir != nil {
+		t.dir.silent = t.silent
+	}
+	t.mu.Unlock()
 	t.throttle.set(f.Limits, t.limits)
 	return nil
 }
@@ -104,7 +114,7 @@ func (t *Tenant) Faults() (Faults, FaultCounts) {
 }
 
 func (f Faults) any() bool {
-	return len(f.Requests) > 0 || f.Notifications != (NotificationFaults{}) || f.ClockOffsetSeconds != 0
+	return len(f.Requests) > 0 || f.Notifications != (NotificationFaults{}) || f.ClockOffsetSeconds != 0 || f.Replays != 0
 }
 
 func (f Faults) check() error {
@@ -122,8 +132,8 @@ func (f Faults) check() error {
 		}
 	}
 	n := f.Notifications
-	if !share(n.Lost) || !share(n.Doubled) || !share(n.Late) || n.DelaySeconds < 0 || n.DelaySeconds > 3600 {
-		return badRequest("The shares of notifications are between 0 and 1, and their delay is at most an hour.")
+	if !share(f.Replays) || !share(n.Lost) || !share(n.Doubled) || !share(n.Late) || n.DelaySeconds < 0 || n.DelaySeconds > 3600 {
+		return badRequest("The shares of notifications and replays are between 0 and 1, and their delay is at most an hour.")
 	}
 	return nil
 }
@@ -189,4 +199,24 @@ func (at *faults) copies(now time.Time) []time.Time {
 		all = append(all, due.Add(late()))
 	}
 	return all
+}
+
+// replayed repeats some objects of a delta page, and shuffles it then.
+func (at *faults) replayed(page []entity) []entity {
+	if !at.active.Load() || len(page) == 0 {
+		return page
+	}
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.set.Replays == 0 {
+		return page
+	}
+	for _, e := range page {
+		if at.requests.Float64() < at.set.Replays {
+			at.counts["replayed"]++
+			page = append(page, e)
+		}
+	}
+	at.requests.Shuffle(len(page), func(i, j int) { page[i], page[j] = page[j], page[i] })
+	return page
 }

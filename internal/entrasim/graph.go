@@ -2,6 +2,7 @@ package entrasim
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -68,6 +69,7 @@ type graphRequest struct {
 type graphAnswer struct {
 	Status   int // 0: 200, or 204 when Body is nil
 	Body     any
+	Text     string // instead of Body
 	Location string
 }
 
@@ -93,6 +95,11 @@ func (t *Tenant) serveGraph(w http.ResponseWriter, r *http.Request) {
 	}
 	if answer.Location != "" {
 		w.Header().Set("Location", answer.Location)
+	}
+	if answer.Text != "" {
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(w, answer.Text)
+		return
 	}
 	if answer.Body == nil {
 		w.WriteHeader(http.StatusNoContent)
@@ -128,6 +135,12 @@ func (t *Tenant) graph(r graphRequest) (graphAnswer, error) {
 		return t.graphServicePrincipals(r, key)
 	case collection == "subscriptions":
 		return t.graphSubscriptions(r)
+	case collection == "directoryObjects":
+		return t.graphObjects(r)
+	case collection == "directory":
+		return t.graphDeletedItems(r)
+	case collection == "auditLogs":
+		return t.graphAuditLogs(r)
 	case collection == "faults":
 		return t.graphFaults(r)
 	case collection == "me":

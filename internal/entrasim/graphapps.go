@@ -21,6 +21,9 @@ func (t *Tenant) graphServicePrincipals(r graphRequest, key string) (graphAnswer
 	t.mu.Unlock()
 	slices.SortFunc(apps, func(a, b App) int { return strings.Compare(a.PrincipalID, b.PrincipalID) })
 	rest := r.path[1:]
+	if key == "" && len(rest) == 1 && (rest[0] == "delta" || rest[0] == "delta()") {
+		return t.deltaPrincipals(r, apps)
+	}
 	if key == "" && len(rest) == 0 {
 		keep, err := filterBy(r.URL.Query().Get("$filter"))
 		if err != nil {
@@ -55,10 +58,18 @@ func (t *Tenant) graphServicePrincipals(r graphRequest, key string) (graphAnswer
 		e := principalEntity(app)
 		e["@odata.context"] = t.context("servicePrincipals", nil) + "/$entity"
 		return graphAnswer{Body: e}, nil
+	case path == "" && r.Method == http.MethodPatch:
+		return t.patchPrincipal(r, app)
+	case path == "appRoleAssignments" && r.Method == http.MethodGet:
+		return t.listAssignmentsOf(r, app.PrincipalID)
 	case path == "appRoleAssignedTo" && r.Method == http.MethodGet:
 		return t.assignments(r, app)
 	case path == "appRoleAssignedTo" && r.Method == http.MethodPost:
-		return t.assign(r, app)
+		var body assignmentBody
+		if err := r.body(&body); err != nil {
+			return graphAnswer{}, err
+		}
+		return t.assign(r, app, body)
 	case len(rest) == 2 && rest[0] == "appRoleAssignedTo" && r.Method == http.MethodDelete:
 		return t.deassign(r, app, rest[1])
 	}
@@ -69,7 +80,7 @@ func principalEntity(a App) entity {
 	roles := []entity{}
 	for _, r := range a.AppRoles {
 		roles = append(roles, entity{"id": r.ID, "value": r.Value, "displayName": r.DisplayName, "description": r.DisplayName,
-			"isEnabled": true, "allowedMemberTypes": []string{"User"}, "origin": "Application"})
+			"isEnabled": !r.Disabled, "allowedMemberTypes": []string{"User"}, "origin": "Application"})
 	}
 	scopes := []entity{}
 	for _, s := range a.Scopes {
@@ -79,7 +90,9 @@ func principalEntity(a App) entity {
 		"id": a.PrincipalID, "appId": a.ClientID, "displayName": a.Name, "appDisplayName": a.Name, "accountEnabled": true,
 		"appRoleAssignmentRequired": a.AssignmentRequired, "appRoles": roles, "oauth2PermissionScopes": scopes,
 		"servicePrincipalType": "Application", "servicePrincipalNames": append([]string{a.ClientID}, a.IdentifierURIs...),
-		"signInAudience": "AzureADMyOrg",
+		"signInAudience": "AzureADMyOrg", "deletedDateTime": nil, "homepage": nil, "logoutUrl": orNull(a.LogoutURL), "replyUrls": append([]string{}, a.RedirectURIs...),
+		"tags": []string{}, "addIns": []string{}, "keyCredentials": []string{}, "passwordCredentials": []string{},
+		"info": entity{"termsOfServiceUrl": nil, "supportUrl": nil, "privacyStatementUrl": nil, "marketingUrl": nil, "logoUrl": nil},
 	}
 }
 
@@ -93,6 +106,11 @@ func (t *Tenant) assignments(r graphRequest, app App) (graphAnswer, error) {
 		byID[a.ID] = t.assignmentEntity(app, a)
 		ids = append(ids, a.ID)
 	}
+	return t.assignmentPage(r, byID, ids)
+}
+
+// assignmentPage is a page of assignments, by ID.
+func (t *Tenant) assignmentPage(r graphRequest, byID map[string]entity, ids []string) (graphAnswer, error) {
 	slices.Sort(ids)
 	cut, next, err := t.page(r, ids)
 	if err != nil {
@@ -120,16 +138,15 @@ func (t *Tenant) assignmentEntity(app App, a Assignment) entity {
 	}
 }
 
-func (t *Tenant) assign(r graphRequest, app App) (graphAnswer, error) {
+// assignmentBody is an assignment as it is posted.
+type assignmentBody struct{ PrincipalID, ResourceID, AppRoleID string }
+
+func (t *Tenant) assign(r graphRequest, app App, body assignmentBody) (graphAnswer, error) {
 	if err := r.mayWrite(); err != nil {
 		return graphAnswer{}, err
 	}
-	var body struct{ PrincipalID, ResourceID, AppRoleID string }
-	if err := r.body(&body); err != nil {
-		return graphAnswer{}, err
-	}
 	made := Assignment{ID: randomID(32), PrincipalID: strings.ToLower(body.PrincipalID), AppRoleID: strings.ToLower(body.AppRoleID), Created: t.now().UTC()}
-	known := made.AppRoleID == DefaultAccess || slices.ContainsFunc(app.AppRoles, func(r AppRole) bool { return r.ID == made.AppRoleID })
+	known := made.AppRoleID == DefaultAccess || slices.ContainsFunc(app.AppRoles, func(r AppRole) bool { return r.ID == made.AppRoleID && !r.Disabled })
 	if !known || body.ResourceID != app.PrincipalID {
 		return graphAnswer{}, badRequest("Not a valid reference update: resourceId or appRoleId does not fit the service principal.")
 	}
@@ -166,4 +183,28 @@ func (t *Tenant) deassign(r graphRequest, app App, id string) (graphAnswer, erro
 		d.Assigned[app.PrincipalID] = rest
 		return nil
 	})
+}
+
+// deltaPrincipals answers /servicePrincipals/delta: what an administrator changed of them, on one page. Assignments are
+// no part of it, as at Graph.
+func (t *Tenant) deltaPrincipals(r graphRequest, apps []App) (graphAnswer, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	token, err := t.deltaStart(r, "servicePrincipals")
+	if err != nil {
+		return graphAnswer{}, err
+	}
+	value := []entity{}
+	for _, a := range apps {
+		if token.Since > 0 && t.dir.Apps[a.PrincipalID] <= token.Since {
+			continue
+		}
+		e := principalEntity(a)
+		e["appOwnerOrganizationId"] = t.org.TenantID
+		if len(token.Select) > 0 {
+			e = projected(e, token.Select)
+		}
+		value = append(value, e)
+	}
+	return graphAnswer{Body: entity{"@odata.context": t.context("servicePrincipals", token.Select), "value": value, "@odata.deltaLink": t.deltaLink(token)}}, nil
 }

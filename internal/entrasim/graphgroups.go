@@ -18,6 +18,8 @@ func (t *Tenant) graphGroups(r graphRequest) (graphAnswer, error) {
 		return t.list(r, "groups", "group", t.dir.groupIDs)
 	case len(r.path) == 1:
 		return graphAnswer{}, notAllowed(r.Method)
+	case r.path[1] == "$count" && r.Method == http.MethodGet:
+		return t.countOf(r, len(t.Groups()))
 	case r.path[1] == "delta" || r.path[1] == "delta()":
 		return t.delta(r, "groups")
 	}
@@ -37,7 +39,14 @@ func (t *Tenant) graphGroups(r graphRequest) (graphAnswer, error) {
 	case http.MethodPatch:
 		return t.patchGroup(r, id)
 	case http.MethodDelete:
-		return t.changeGroup(r, id, func(d *directory, g *groupRow) error { d.deleteGroup(g); return nil })
+		return t.changeGroup(r, id, func(d *directory, g *groupRow) error {
+			if t.org.RecycleGroups {
+				d.binGroup(g)
+			} else {
+				d.deleteGroup(g)
+			}
+			return nil
+		})
 	}
 	return graphAnswer{}, notAllowed(r.Method)
 }
@@ -54,6 +63,12 @@ func (t *Tenant) graphMembers(r graphRequest, group string, rest []string) (grap
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		return t.listObjects(r, t.dir.membersOf(group))
+	case path == "memberOf" && r.Method == http.MethodGet:
+		return t.memberOf(r, group, false)
+	case path == "getMemberObjects" && r.Method == http.MethodPost, path == "getMemberGroups" && r.Method == http.MethodPost:
+		return t.memberObjects(r, group)
+	case rest[0] == "appRoleAssignments":
+		return t.assignmentsOf(r, group, rest[1:])
 	case path == "transitiveMemberOf" && r.Method == http.MethodGet:
 		return t.memberOf(r, group, true)
 	case path == "members/$ref" && r.Method == http.MethodPost:

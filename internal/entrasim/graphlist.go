@@ -1,6 +1,11 @@
 package entrasim
 
-import "net/url"
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+)
 
 // collection is a page of a listing.
 func (t *Tenant) collection(context string, value []entity, next string) graphAnswer {
@@ -17,7 +22,16 @@ func (t *Tenant) collection(context string, value []entity, next string) graphAn
 // list answers a collection of one kind with $select, $filter and paging. t.mu is held.
 func (t *Tenant) list(r graphRequest, context, kind string, ids []string) (graphAnswer, error) {
 	query := r.URL.Query()
+	if named, ok := idsIn(query.Get("$filter")); ok && len(named) <= filterTerms {
+		query.Del("$filter") // those few are looked up instead of all being looked through
+		slices.Sort(named)
+		ids = slices.DeleteFunc(slices.Compact(named), func(id string) bool { _, there := slices.BinarySearch(ids, id); return !there })
+	}
 	keep, err := filterBy(query.Get("$filter"))
+	if err != nil {
+		return graphAnswer{}, err
+	}
+	found, err := searchBy(r)
 	if err != nil {
 		return graphAnswer{}, err
 	}
@@ -27,7 +41,7 @@ func (t *Tenant) list(r graphRequest, context, kind string, ids []string) (graph
 	}
 	var matching []string
 	for _, id := range ids {
-		if t.dir.kind(id) != "" && (keep == nil || keep(t.entity(id))) {
+		if t.dir.kind(id) != "" && (keep == nil || keep(t.entity(id))) && (found == nil || found(t.entity(id))) {
 			matching = append(matching, id)
 		}
 	}
@@ -39,7 +53,19 @@ func (t *Tenant) list(r graphRequest, context, kind string, ids []string) (graph
 	for _, id := range cut {
 		value = append(value, t.shown(id, selected))
 	}
-	return t.collection(t.context(context, selected), value, next), nil
+	answer := t.collection(t.context(context, selected), value, next)
+	if query.Get("$count") == "true" {
+		answer.Body.(entity)["@odata.count"] = len(matching)
+	}
+	return answer, nil
+}
+
+// countOf answers …/$count, a bare number.
+func (t *Tenant) countOf(r graphRequest, n int) (graphAnswer, error) {
+	if r.Header.Get("ConsistencyLevel") != "eventual" {
+		return graphAnswer{}, &graphError{Status: http.StatusBadRequest, Code: "Request_BadRequest", Message: "$count is not currently supported."}
+	}
+	return graphAnswer{Text: strconv.Itoa(n)}, nil
 }
 
 // listObjects answers a collection of users and groups mixed, each with its @odata.type. t.mu is held.
@@ -52,13 +78,18 @@ func (t *Tenant) listObjects(r graphRequest, ids []string) (graphAnswer, error) 
 	if err != nil {
 		return graphAnswer{}, err
 	}
+	return t.collection(t.context("directoryObjects", selected), t.typed(cut, selected), next), nil
+}
+
+// typed are objects of several kinds, each with its @odata.type. t.mu is held.
+func (t *Tenant) typed(ids, selected []string) []entity {
 	var value []entity
-	for _, id := range cut {
+	for _, id := range ids {
 		e := t.shown(id, selected)
 		e["@odata.type"] = "#microsoft.graph." + t.dir.kind(id)
 		value = append(value, e)
 	}
-	return t.collection(t.context("directoryObjects", selected), value, next), nil
+	return value
 }
 
 func (t *Tenant) selected(query url.Values, kind string) ([]string, error) {

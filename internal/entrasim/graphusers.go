@@ -20,6 +20,8 @@ func (t *Tenant) graphUsers(r graphRequest) (graphAnswer, error) {
 		return t.list(r, "users", "user", t.dir.userIDs)
 	case len(r.path) == 1:
 		return graphAnswer{}, notAllowed(r.Method)
+	case r.path[1] == "$count" && r.Method == http.MethodGet:
+		return t.countOf(r, len(t.Users()))
 	case r.path[1] == "delta" || r.path[1] == "delta()":
 		return t.delta(r, "users")
 	}
@@ -56,10 +58,20 @@ func (t *Tenant) graphOfUser(r graphRequest, id string, rest []string) (graphAns
 		return t.memberOf(r, id, true)
 	case "GET memberOf", "GET memberOf/microsoft.graph.group":
 		return t.memberOf(r, id, false)
+	case "GET transitiveMemberOf/$count":
+		return t.countGroups(r, id)
+	case "POST checkMemberGroups", "POST checkMemberObjects":
+		return t.checkMember(r, id)
 	case "POST revokeSignInSessions", "POST invalidateAllRefreshTokens":
 		answer, err := t.changeUser(r, id, func(d *directory, u *userRow) { d.revoke(u, t.now()) })
+		if err != nil {
+			return answer, err
+		}
 		answer.Body = entity{"@odata.context": t.context("Edm.Boolean", nil), "value": true}
 		return answer, err
+	}
+	if rest[0] == "appRoleAssignments" && r.UserID == "" {
+		return t.assignmentsOf(r, id, rest[1:])
 	}
 	return graphAnswer{}, &graphError{Status: http.StatusBadRequest, Code: "BadRequest", Message: "Resource not found for the segment '" + rest[0] + "'."}
 }

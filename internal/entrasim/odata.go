@@ -84,6 +84,9 @@ func selection(query url.Values, kind string, example entity, also ...string) ([
 		if name = strings.TrimSpace(name); name == "" {
 			continue
 		}
+		if kind == "user" && slices.Contains(elsewhere, name) {
+			return nil, &graphError{Status: 501, Code: "NotImplemented", Message: "This operation target is not yet supported."}
+		}
 		if _, known := example[name]; !known && !slices.Contains(also, name) {
 			return nil, &graphError{Status: 400, Code: "BadRequest", Message: "Parsing OData Select and Expand failed: Could not find a property named '" +
 				name + "' on type 'microsoft.graph." + kind + "'."}
@@ -92,6 +95,10 @@ func selection(query url.Values, kind string, example entity, also ...string) ([
 	}
 	return names, nil
 }
+
+// elsewhere are properties of a user that other services keep; listings and deltas do not have them.
+var elsewhere = []string{"aboutMe", "birthday", "hireDate", "interests", "mySite", "pastProjects", "preferredName", "responsibilities", "schools",
+	"skills", "mailboxSettings"}
 
 func pageSize(query url.Values) (int, error) {
 	param := query.Get("$top")
@@ -134,36 +141,3 @@ func (t *Tenant) page(r graphRequest, ids []string) (cut []string, next string, 
 
 // oDataQuery encodes parameters but leaves the $ of their names readable, as Graph's links do.
 func oDataQuery(query url.Values) string { return strings.ReplaceAll(query.Encode(), "%24", "$") }
-
-// filterBy makes a test of $filter: property eq 'value' or startswith(property,'value'). It is nil
-// when there is no filter.
-func filterBy(param string) (func(entity) bool, error) {
-	if param == "" {
-		return nil, nil
-	}
-	unquote := func(s string) string {
-		return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(s), "'"), "'"), "''", "'")
-	}
-	if name, value, ok := strings.Cut(param, " eq "); ok {
-		name, want := strings.TrimSpace(name), unquote(value)
-		return func(e entity) bool {
-			switch have := e[name].(type) {
-			case string:
-				return strings.EqualFold(have, want)
-			case bool:
-				return strconv.FormatBool(have) == want
-			}
-			return false
-		}, nil
-	}
-	if arguments, ok := strings.CutPrefix(strings.ToLower(param), "startswith("); ok {
-		if name, value, ok := strings.Cut(strings.TrimSuffix(param[len(param)-len(arguments):], ")"), ","); ok {
-			name, want := strings.TrimSpace(name), strings.ToLower(unquote(value))
-			return func(e entity) bool {
-				have, _ := e[name].(string)
-				return strings.HasPrefix(strings.ToLower(have), want)
-			}, nil
-		}
-	}
-	return nil, &graphError{Status: 400, Code: "Request_UnsupportedQuery", Message: "Unsupported Query."}
-}

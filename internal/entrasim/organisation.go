@@ -22,6 +22,9 @@ type Organisation struct {
 	Apps     []App
 	// PasswordHint is shown on the sign-in page.
 	PasswordHint string
+	// RecycleGroups puts a group that is deleted through Graph into the recycle bin; otherwise it is gone at once, as
+	// security groups were for long.
+	RecycleGroups bool
 	// StepUp names the authentication contexts (c1 to c99) that ask for the password once more.
 	// A context that is not named here is issued to whoever requests it, as Entra does when no
 	// policy is attached to it.
@@ -87,6 +90,9 @@ type App struct {
 	AssignmentRequired bool
 	// GroupMembershipClaims is None (or empty), SecurityGroup, All or ApplicationGroup.
 	GroupMembershipClaims string
+	// ImplicitTokens makes its tokens as short as those that are handed over in a URL: with more than five groups they say
+	// hasgroups and nothing more.
+	ImplicitTokens bool
 	// OptionalClaims are among sid, auth_time, email, login_hint, given_name, family_name, upn, acrs.
 	OptionalClaims []string
 	// Consented are the client IDs of the resources for which an administrator has consented.
@@ -104,6 +110,7 @@ type AppRole struct {
 	ID          string
 	Value       string
 	DisplayName string
+	Disabled    bool // nobody has it, though it may be assigned
 }
 
 // Assignment gives a user or group an app role, or [DefaultAccess].

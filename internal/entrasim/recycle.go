@@ -5,6 +5,7 @@ import "slices"
 // recycled is what a deleted user gets back when it is restored: real tenants give memberships and app roles back.
 type recycled struct {
 	Groups      []string
+	Members     []string                // of a group
 	Assignments map[string][]Assignment // by object ID of the service principal
 }
 
@@ -26,6 +27,68 @@ func (d *directory) deletedUser(id string) *userRow {
 		return u
 	}
 	return nil
+}
+
+// binGroup soft-deletes a group: it is in no group and has no members while it can be restored.
+func (d *directory) binGroup(g *groupRow) {
+	was := d.recycle(g.ID)
+	was.Members = g.memberIDs()
+	d.deleteGroup(g)
+	g.Recycled = was
+}
+
+// deletedGroup finds a group in the recycle bin, or nil.
+func (d *directory) deletedGroup(id string) *groupRow {
+	if g := d.Groups[id]; g != nil && g.Deleted != 0 && g.Recycled != nil {
+		return g
+	}
+	return nil
+}
+
+func (d *directory) restoreGroup(g *groupRow) error {
+	was := g.Recycled
+	g.Deleted, g.Recycled = 0, nil
+	d.touch(&g.change)
+	g.Restored = d.Seq
+	d.emit(event{Collection: "Groups", ID: g.ID, ChangeType: "updated"})
+	for _, m := range was.Members {
+		if d.kind(m) != "" {
+			if err := d.addMember(g, m); err != nil {
+				return err
+			}
+		}
+	}
+	return d.regain(g.ID, was)
+}
+
+// regain gives a restored object the groups and app roles that it had.
+func (d *directory) regain(id string, was *recycled) error {
+	for _, group := range was.Groups {
+		if g := d.group(group); g != nil {
+			if err := d.addMember(g, id); err != nil {
+				return err
+			}
+		}
+	}
+	for principal, list := range was.Assignments {
+		d.Assigned[principal] = append(slices.Clone(d.Assigned[principal]), list...)
+	}
+	return nil
+}
+
+// RecycleGroup deletes a group so that it can be restored.
+func (t *Tenant) RecycleGroup(group string) error {
+	return t.onGroup(group, func(d *directory, g *groupRow) error { d.binGroup(g); return nil })
+}
+
+// RestoreGroup takes a deleted group (by object ID) out of the recycle bin, with the members, groups and app roles it had.
+func (t *Tenant) RestoreGroup(id string) error {
+	return t.change(func(d *directory) error { return d.restore(id) })
+}
+
+// PurgeGroup takes a deleted group out of the recycle bin for good.
+func (t *Tenant) PurgeGroup(id string) error {
+	return t.change(func(d *directory) error { return d.purge(id) })
 }
 
 // ChangeUser changes properties of a user other than its ID and its password.
@@ -53,6 +116,9 @@ func (t *Tenant) RestoreUser(id string) error {
 }
 
 func (d *directory) restore(id string) error {
+	if g := d.deletedGroup(id); g != nil {
+		return d.restoreGroup(g)
+	}
 	u := d.deletedUser(id)
 	if u == nil {
 		return notFound(id)
@@ -66,17 +132,7 @@ func (d *directory) restore(id string) error {
 	d.touch(&u.change)
 	u.Restored = d.Seq // a client that dropped what it knew needs all properties again
 	d.emit(event{Collection: "Users", ID: id, ChangeType: "updated"})
-	for _, group := range was.Groups {
-		if g := d.group(group); g != nil {
-			if err := d.addMember(g, id); err != nil {
-				return err
-			}
-		}
-	}
-	for principal, list := range was.Assignments {
-		d.Assigned[principal] = append(slices.Clone(d.Assigned[principal]), list...)
-	}
-	return nil
+	return d.regain(id, was)
 }
 
 // PurgeUser takes a deleted user out of the recycle bin for good, as a tenant does after thirty days.
@@ -85,6 +141,12 @@ func (t *Tenant) PurgeUser(id string) error {
 }
 
 func (d *directory) purge(id string) error {
+	if g := d.deletedGroup(id); g != nil {
+		d.Seq++
+		g.Changed, g.Deleted, g.Recycled = d.Seq, d.Seq, nil
+		d.emit(event{Collection: "Groups", ID: id, ChangeType: "deleted"})
+		return nil
+	}
 	u := d.deletedUser(id)
 	if u == nil {
 		return notFound(id)

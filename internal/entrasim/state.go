@@ -64,6 +64,7 @@ func (t *Tenant) load() error {
 	} else if t.dir, err = newDirectory(t.org); err != nil {
 		return err
 	}
+	t.dir.silent = t.silent
 	if err := t.loadKeys(); err != nil {
 		return err
 	}

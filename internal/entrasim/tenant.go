@@ -52,13 +52,15 @@ type Tenant struct {
 	throttle throttle
 	workers  sync.WaitGroup
 
-	mu     sync.Mutex
-	apps   map[string]App // by client ID
-	dir    *directory
-	keys   *keyring
-	grants *grants
-	subs   map[string]*subscription
-	added  map[string]Page // pages of the portal that other parts brought, by name
+	mu      sync.Mutex
+	apps    map[string]App // by client ID
+	dir     *directory
+	keys    *keyring
+	grants  *grants
+	subs    map[string]*subscription
+	silent  bool // revocations are
+	signIns signInLog
+	added   map[string]Page // pages of the portal that other parts brought, by name
 }
 
 // New makes a tenant, from Config.State when that folder holds one.

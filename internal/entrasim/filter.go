@@ -1,0 +1,161 @@
+package entrasim
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	filterTerms   = 15 // values of an "in", or terms joined with "or", in one $filter
+	trackedAtMost = 50 // objects that a delta query may be narrowed to
+)
+
+// unquoted takes the quotes of a literal off.
+func unquoted(s string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(s), "'"), "'"), "''", "'")
+}
+
+// idsIn are the object IDs that a filter of the form id in ('…','…') or id eq '…' or id eq '…' names; ok says that it has
+// such a form.
+func idsIn(param string) (ids []string, ok bool) {
+	if list, in := strings.CutPrefix(strings.TrimSpace(param), "id in"); in {
+		list = strings.TrimSpace(list)
+		if !strings.HasPrefix(list, "(") || !strings.HasSuffix(list, ")") {
+			return nil, false
+		}
+		for id := range strings.SplitSeq(list[1:len(list)-1], ",") {
+			ids = append(ids, strings.ToLower(unquoted(id)))
+		}
+		return ids, true
+	}
+	for term := range strings.SplitSeq(param, " or ") {
+		id, of := strings.CutPrefix(strings.TrimSpace(term), "id eq ")
+		if !of {
+			return nil, false
+		}
+		ids = append(ids, strings.ToLower(unquoted(id)))
+	}
+	return ids, len(ids) > 0
+}
+
+// filterBy makes a test of $filter: property eq value, property in (values), startswith(property,'value'), and several of
+// them joined with "and" or with "or". It is nil when there is no filter.
+func filterBy(param string) (func(entity) bool, error) {
+	if param == "" {
+		return nil, nil
+	}
+	joint := " and "
+	if strings.Contains(param, " or ") {
+		joint = " or "
+	}
+	var terms []func(entity) bool
+	for term := range strings.SplitSeq(param, joint) {
+		test, err := filterTerm(strings.TrimSpace(term))
+		if err != nil {
+			return nil, err
+		}
+		terms = append(terms, test)
+	}
+	if joint == " or " && len(terms) > filterTerms {
+		return nil, tooManyTerms(len(terms))
+	}
+	return func(e entity) bool {
+		for _, test := range terms {
+			if test(e) == (joint == " or ") {
+				return joint == " or "
+			}
+		}
+		return joint != " or "
+	}, nil
+}
+
+func tooManyTerms(n int) error {
+	return &graphError{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery",
+		Message: fmt.Sprintf("Too many child clauses specified in search filter expression containing 'OR' operators: %d. Max allowed: %d.", n, filterTerms)}
+}
+
+func filterTerm(term string) (func(entity) bool, error) {
+	if name, value, ok := strings.Cut(term, " eq "); ok {
+		name, want := strings.TrimSpace(name), unquoted(value)
+		return func(e entity) bool { return is(e[name], want) }, nil
+	}
+	if name, list, ok := strings.Cut(term, " in "); ok && strings.HasPrefix(strings.TrimSpace(list), "(") && strings.HasSuffix(list, ")") {
+		list = strings.TrimSpace(list)
+		var wanted []string
+		for value := range strings.SplitSeq(list[1:len(list)-1], ",") {
+			wanted = append(wanted, unquoted(value))
+		}
+		if len(wanted) > filterTerms {
+			return nil, tooManyTerms(len(wanted))
+		}
+		name = strings.TrimSpace(name)
+		return func(e entity) bool {
+			return slices.ContainsFunc(wanted, func(want string) bool { return is(e[name], want) })
+		}, nil
+	}
+	if arguments, ok := strings.CutPrefix(strings.ToLower(term), "startswith("); ok {
+		if name, value, ok := strings.Cut(strings.TrimSuffix(term[len(term)-len(arguments):], ")"), ","); ok {
+			name, want := strings.TrimSpace(name), strings.ToLower(unquoted(value))
+			return func(e entity) bool {
+				have, _ := e[name].(string)
+				return strings.HasPrefix(strings.ToLower(have), want)
+			}, nil
+		}
+	}
+	return nil, &graphError{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery", Message: "Unsupported Query."}
+}
+
+func is(have any, want string) bool {
+	switch have := have.(type) {
+	case string:
+		return strings.EqualFold(have, want)
+	case bool:
+		return strconv.FormatBool(have) == want
+	case nil:
+		return want == "null"
+	}
+	return false
+}
+
+// searchBy makes a test of $search="displayName:words", which is answered from an index of its own: whoever asks has to
+// say so with ConsistencyLevel: eventual. It is nil when there is no search.
+func searchBy(r graphRequest) (func(entity) bool, error) {
+	query := r.URL.Query()
+	param := strings.Trim(query.Get("$search"), `"`)
+	if query.Get("$count") != "true" && param == "" {
+		return nil, nil
+	}
+	if r.Header.Get("ConsistencyLevel") != "eventual" {
+		return nil, &graphError{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery",
+			Message: "Request with $search or $count query parameter only works through MSGraph with a special request header: 'ConsistencyLevel: eventual'"}
+	}
+	name, words, ok := strings.Cut(param, ":")
+	switch {
+	case param == "":
+		return nil, nil
+	case !ok:
+		return nil, badRequest("Syntax error: character ':' is expected in the $search query.")
+	}
+	words = strings.ToLower(words)
+	return func(e entity) bool {
+		have, _ := e[name].(string)
+		return strings.Contains(strings.ToLower(have), words)
+	}, nil
+}
+
+// tracked are the objects that a delta query is narrowed to by $filter=id eq '…' or …; nil: all.
+func tracked(query url.Values) ([]string, error) {
+	if !query.Has("$filter") {
+		return nil, nil
+	}
+	ids, ok := idsIn(query.Get("$filter"))
+	if !ok || len(ids) > trackedAtMost {
+		return nil, badRequest("The change tracking of this resource can be filtered by at most 50 objects, by their id.")
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}

@@ -86,6 +86,7 @@ type Directory struct {
 	StaleAfter time.Duration // beyond it nothing new is allowed
 	CloseAfter time.Duration // beyond it what is open closes
 	Members    Members
+	Users      Members // who says who there is: Graph, or the provisioning service where that says the memberships too
 }
 
 // Members is the one source that says who is in which group and holds which app role.
@@ -137,7 +138,7 @@ func Parse(name, base, text string) (*Config, error) {
 		Entra:     Entra{Graph: defaultGraph, Authority: defaultAuthority},
 		Sessions:  Sessions{Idle: defaultIdle, Lifetime: defaultLifetime},
 		StepUp:    defaultStepUp,
-		Directory: Directory{Sweep: defaultSweep, StaleAfter: defaultStaleAfter, CloseAfter: defaultCloseAfter, Members: FromGraph},
+		Directory: Directory{Sweep: defaultSweep, StaleAfter: defaultStaleAfter, CloseAfter: defaultCloseAfter, Members: FromGraph, Users: FromGraph},
 		Limits:    Limits{Connections: defaultConnections, SignIns: defaultSignIns},
 	}}
 	if m, ok := r.Document(text); ok {

@@ -30,7 +30,7 @@ func TestRead(t *testing.T) {
 		EncryptionKeyFile: in("key"), Entra: entra,
 		Sessions:  Sessions{Idle: time.Hour, Lifetime: 12 * time.Hour},
 		StepUp:    15 * time.Minute,
-		Directory: Directory{Sweep: time.Minute, StaleAfter: 5 * time.Minute, CloseAfter: 15 * time.Minute, Members: FromGraph},
+		Directory: Directory{Sweep: time.Minute, StaleAfter: 5 * time.Minute, CloseAfter: 15 * time.Minute, Members: FromGraph, Users: FromGraph},
 		Roles:     map[project.Role][]source.Located{}, Sandbox: true, Apps: "localhost", Workspaces: "localhost",
 		Limits: Limits{Connections: 2000, SignIns: 300},
 	}
@@ -44,7 +44,7 @@ func TestRead(t *testing.T) {
 		},
 		Sessions:  Sessions{Idle: 30 * time.Minute, Lifetime: 8 * time.Hour},
 		StepUp:    5 * time.Minute,
-		Directory: Directory{Sweep: 30 * time.Second, StaleAfter: 2 * time.Minute, CloseAfter: 10 * time.Minute, Members: FromGraph},
+		Directory: Directory{Sweep: 30 * time.Second, StaleAfter: 2 * time.Minute, CloseAfter: 10 * time.Minute, Members: FromGraph, Users: FromGraph},
 		Roles: map[project.Role][]source.Located{
 			project.Admin:   {{Text: "5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7a11", File: "testdata/full.yaml", Line: 17, Column: 11}},
 			project.Auditor: {{Text: "auditors", File: "testdata/full.yaml", Line: 18, Column: 13}},

@@ -171,7 +171,7 @@ func (p *parser) directory(v source.Value) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"sweep", "stale_after", "close_after", "members"}, nil)
+	m.Keys([]string{"sweep", "stale_after", "close_after", "members", "users"}, nil)
 	d := &p.config.Directory
 	durations(m, map[string]*time.Duration{"sweep": &d.Sweep, "stale_after": &d.StaleAfter, "close_after": &d.CloseAfter})
 	if e, ok := m.Find("members"); ok {
@@ -186,6 +186,7 @@ func (p *parser) directory(v source.Value) {
 	if d.Members == FromSignIn && p.config.ListenReplicas != "" {
 		m.Report("memberships that come from sign-ins are kept by one server; with listen_replicas let members be %s or %s", FromGraph, FromSCIM)
 	}
+	p.usersFrom(m)
 	if d.Sweep >= d.StaleAfter {
 		m.Report("sweep (%s) must be shorter than stale_after (%s), or the directory is stale between two sweeps", d.Sweep, d.StaleAfter)
 	}

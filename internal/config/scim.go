@@ -40,3 +40,22 @@ func oneOrMore(v source.Value) (all []string) {
 	}
 	return all
 }
+
+// usersFrom reads who says who there is.
+func (p *parser) usersFrom(m source.Mapping) {
+	e, ok := m.Find("users")
+	if !ok {
+		return
+	}
+	s, ok := e.Value.Text()
+	if !ok {
+		return
+	}
+	d := &p.config.Directory
+	switch d.Users = Members(s); {
+	case d.Users != FromGraph && d.Users != FromSCIM:
+		e.Value.Report("users come from %s or %s", FromGraph, FromSCIM)
+	case d.Users == FromSCIM && d.Members != FromSCIM:
+		e.Value.Report("where users come from %s, memberships do too: write members: %s", FromSCIM, FromSCIM)
+	}
+}

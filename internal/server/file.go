@@ -83,7 +83,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: c.URL + NotificationPath,
 		Projects: c.Projects, FromGroups: c.FromGroups, Policies: c.Policies, Global: c.Roles,
 		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime,
-		Sweep: c.Directory.Sweep, Members: c.Directory.Members, SCIM: c.Entra.SCIM, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter, StepUp: c.StepUp,
+		Sweep: c.Directory.Sweep, Members: c.Directory.Members, Users: c.Directory.Users, SCIM: c.Entra.SCIM, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter, StepUp: c.StepUp,
 		CheckpointCopies: c.Audit.Checkpoints, Audit: c.Audit, KeepWorkspaces: true, Version: version, Log: log,
 		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {
 			return sandbox.New(sandbox.Config{Data: c.Data, AgentPath: agentPath, Log: log})

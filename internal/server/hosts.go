@@ -38,12 +38,12 @@ type hosts struct {
 	machine   http.Handler
 	// provisioning takes its own paths of the machine host out of the machine site, because it alone takes its credentials.
 	provisioning http.Handler
-	terminal  http.Handler
-	terminals terminalHosts
-	app       http.Handler
-	apps      appHosts
-	others    map[string]http.Handler // by host without port: the sample tenant under dev
-	proxies   proxies
+	terminal     http.Handler
+	terminals    terminalHosts
+	app          http.Handler
+	apps         appHosts
+	others       map[string]http.Handler // by host without port: the sample tenant under dev
+	proxies      proxies
 	// bodyWithin is how long the body of a request may take to come.
 	bodyWithin time.Duration
 }

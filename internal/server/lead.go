@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/store"
 )
@@ -30,10 +31,13 @@ func (s *Server) leadAll(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	ready := source.Ready()
-	if s.signedIn != nil {
+	switch {
+	case s.signedIn != nil:
 		ready = s.signedIn.Ready()
 		parts.Go(func() { s.signedIn.Run(ctx) })
-	} else {
+	case s.options.Users == config.FromSCIM:
+		ready = s.provision.Ready()
+	default:
 		parts.Go(func() { _ = source.Run(ctx) })
 	}
 	parts.Go(func() { s.projects.lead(ctx, ready) })
@@ -70,7 +74,7 @@ func (s *Server) newSource() (*entra.Source, error) {
 
 // readDirectory reads the directory's changes now, not at the next sweep.
 func (s *Server) readDirectory() {
-	if s.signedIn != nil { // the sign-in itself said it
+	if s.signedIn != nil || s.options.Users == config.FromSCIM { // the sign-in itself said it, or the provisioning service will
 		return
 	}
 	if !s.leading() {

@@ -109,6 +109,8 @@ func (s *Server) state() telemetry.State {
 		Store: s.store.Transactions(),
 	}
 	st.Refused = s.listener.refused.Load()
+	f := s.provision.Figures()
+	st.Provisioning = &telemetry.Provisioning{Requests: f.Requests, Refused: f.Refused, Failed: f.Failed, Last: f.Last}
 	st.Feed.Behind = s.behind()
 	for _, row := range s.workspaces.List() {
 		st.Workspaces[string(row.Phase)]++

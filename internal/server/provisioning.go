@@ -18,7 +18,7 @@ func (s *Server) makeProvisioning(ctx context.Context) error {
 	o := s.options
 	s.provision = provision.New(provision.Config{
 		Rows: s.store, Tenant: o.Tenant.ID, URL: o.URL, Directory: s.directory, Leads: s.leading,
-		Members: o.Members == config.FromSCIM,
+		Members: o.Members == config.FromSCIM, Users: o.Users == config.FromSCIM,
 		Assertion: provision.Assertion{
 			Issuer: o.Tenant.Issuer, Tenant: o.Tenant.ID, Audiences: o.SCIM.Audiences, Subjects: o.SCIM.Subjects,
 			Keys: &token.Remote{URL: strings.TrimSuffix(o.Tenant.Issuer, "/v2.0") + "/discovery/v2.0/keys", Client: o.HTTP},

@@ -74,6 +74,7 @@ type Options struct {
 	Idle, Lifetime   time.Duration
 	Sweep            time.Duration
 	Members          config.Members // who says who is in which group; empty: Graph
+	Users            config.Members // who says who there is; empty: Graph
 	SCIM             config.SCIM    // which assertions the tenant's provisioning service shows
 	Stale, Close     time.Duration
 	StepUp           time.Duration // how long what somebody stepped up for is allowed

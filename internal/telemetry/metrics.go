@@ -38,6 +38,7 @@ type descriptions struct {
 	directoryAge, directorySweep, directoryStale, directoryUsers, directoryGroups                                *prometheus.Desc
 	feedSeq, feedBehind, auditSize, auditLag, exportLag, exportFailing, auditDropped, auditFailing, auditLeading *prometheus.Desc
 	tunnels, workspaces, store, recordsDropped, connectionsRefused                                               *prometheus.Desc
+	scimRequests, scimLast, scimFailed                                                                           *prometheus.Desc
 }
 
 func described() descriptions {
@@ -69,6 +70,9 @@ func described() descriptions {
 		workspaces:         describe("workspaces", "Workspaces by what was last observed of them.", "phase"),
 		store:              describe("store_transaction_seconds", "Transactions that may write, from begin to commit."),
 		recordsDropped:     describe("request_records_dropped_total", "Request records that could not be kept because they were not written fast enough."),
+		scimRequests:       describe("provisioning_requests_total", "Requests of provisioning services, by whether their credential was accepted or refused.", "credential"),
+		scimLast:           describe("provisioning_last_request_timestamp_seconds", "When the provisioning service was last heard of here."),
+		scimFailed:         describe("provisioning_apply_failures_total", "Times that what was provisioned could not be applied to the directory and was tried again."),
 		connectionsRefused: describe("connections_refused_total", "Connections refused because their address had too many open."),
 	}
 }
@@ -130,6 +134,14 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 	to <- histogram(d.store, s.Store)
 	count(d.recordsDropped, s.Records)
 	count(d.connectionsRefused, s.Refused)
+	if p := s.Provisioning; p != nil {
+		count(d.scimRequests, p.Requests, "accepted")
+		count(d.scimRequests, p.Refused, "refused")
+		count(d.scimFailed, p.Failed)
+		if !p.Last.IsZero() {
+			gauge(d.scimLast, float64(p.Last.Unix()))
+		}
+	}
 }
 
 func histogram(of *prometheus.Desc, t observe.Totals, labels ...string) prometheus.Metric {

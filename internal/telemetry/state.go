@@ -10,16 +10,18 @@ import (
 
 // State is what a server is doing at one moment.
 type State struct {
-	Sites      []*observe.Site
-	Access     access.Figures
-	Directory  Directory
-	Feed       Feed
-	Audit      audit.Status
-	Tunnels    int            // workspaces that are connected
-	Workspaces map[string]int // by phase
-	Store      observe.Totals // transactions that may write
-	Records    int64          // request records that could not be kept
-	Refused    int64          // connections refused because their address had too many open
+	Sites     []*observe.Site
+	Access    access.Figures
+	Directory Directory
+	// Provisioning is what the tenant's provisioning service does; nil: nobody serves it.
+	Provisioning *Provisioning
+	Feed         Feed
+	Audit        audit.Status
+	Tunnels      int            // workspaces that are connected
+	Workspaces   map[string]int // by phase
+	Store        observe.Totals // transactions that may write
+	Records      int64          // request records that could not be kept
+	Refused      int64          // connections refused because their address had too many open
 }
 
 // Directory is how the directory is doing.
@@ -33,4 +35,10 @@ type Directory struct {
 type Feed struct {
 	Seq    int64         // of the facts in use
 	Behind time.Duration // how long it has been since everything was known to be in
+}
+
+// Provisioning is how the tenant's provisioning service (SCIM) is doing with this process.
+type Provisioning struct {
+	Requests, Refused, Failed int64     // with a valid credential; without; changes that had to be applied again
+	Last                      time.Time // of the requests with one; zero: none since the start
 }

@@ -50,6 +50,7 @@ func (s *Service) Run(ctx context.Context) {
 		}
 		if t.all {
 			wholeAt = time.Now()
+			s.once.Do(func() { close(s.ready) })
 		}
 		whole, delay = false, firstRetry
 		select {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,7 +65,12 @@ type Service struct {
 	effect      *effect
 	pace        *pace
 	scans       chan struct{} // held while all resources are looked through
+	ready       chan struct{} // closed when everything was applied for the first time
+	once        sync.Once
 }
+
+// Ready is closed when Run has applied everything for the first time.
+func (s *Service) Ready() <-chan struct{} { return s.ready }
 
 // New makes a service. Load comes before it serves.
 func New(c Config) *Service {
@@ -79,7 +85,7 @@ func New(c Config) *Service {
 	}
 	return &Service{
 		c: c, log: c.Log, registry: scim.NewRegistry(), credentials: newCredentials(c.Rows, c.Now), effect: newEffect(),
-		pace: newPace(requestsPerSecond, requestsAtOnce), scans: make(chan struct{}, scansAtOnce),
+		pace: newPace(requestsPerSecond, requestsAtOnce), scans: make(chan struct{}, scansAtOnce), ready: make(chan struct{}),
 	}
 }
 

@@ -239,7 +239,8 @@ func (t *Tenant) ExpireDeltaTokens() {
 }
 
 // RequireReauthorization sends the lifecycle event reauthorizationRequired to every subscription
-// that has a lifecycle URL, and waits for the answers.
+// that has a lifecycle URL, and waits for the answers. A subscription that is not authorized anew or renewed within ten
+// minutes of the tenant's clock is told of nothing that happens later, until it is.
 func (t *Tenant) RequireReauthorization(ctx context.Context) error {
 	type letter struct {
 		to string
@@ -249,6 +250,7 @@ func (t *Tenant) RequireReauthorization(ctx context.Context) error {
 	t.mu.Lock()
 	for _, s := range t.subs {
 		if s.LifecycleURL != "" {
+			s.AuthorizedTo = t.now().Add(reauthorizeWithin)
 			letters = append(letters, letter{s.LifecycleURL, notification{
 				LifecycleEvent: "reauthorizationRequired", SubscriptionID: s.ID, ClientState: s.ClientState,
 				Expires: s.Expires.UTC().Format(time.RFC3339Nano), TenantID: t.org.TenantID,

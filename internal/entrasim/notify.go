@@ -109,7 +109,7 @@ func (t *Tenant) enqueue(events []event) {
 	now := t.now().UTC()
 	for _, s := range t.subs {
 		for _, e := range events {
-			if !s.wants(e) {
+			if !s.wants(e) || !s.AuthorizedTo.IsZero() && now.After(s.AuthorizedTo) {
 				continue
 			}
 			kind := strings.TrimSuffix(e.Collection, "s")

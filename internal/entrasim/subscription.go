@@ -12,6 +12,13 @@ import (
 // longestSubscription is the maximum life of a subscription to users or groups.
 const longestSubscription = 41760 * time.Minute
 
+// How many subscriptions to users and groups there may be, and how long one goes on that should be authorized anew.
+const (
+	subscriptionsOfApp    = 100
+	subscriptionsOfTenant = 1000
+	reauthorizeWithin     = 10 * time.Minute
+)
+
 // subscription is a registered receiver of change notifications. Fields are guarded by [Tenant.mu];
 // queue is what waits for its delivery goroutine.
 type subscription struct {
@@ -25,6 +32,7 @@ type subscription struct {
 	ClientState  string
 	TLS          string
 	Expires      time.Time
+	AuthorizedTo time.Time // set while it should be authorized anew: nothing is delivered that happens later
 
 	queue  []notification
 	wake   chan struct{} // holds one token when there is something in queue
@@ -81,6 +89,8 @@ func (t *Tenant) graphSubscriptions(r graphRequest) (graphAnswer, error) {
 			return graphAnswer{}, err
 		}
 	case "POSTreauthorize":
+		s.AuthorizedTo = time.Time{}
+		t.saveSubscriptions()
 		return graphAnswer{}, nil
 	case "DELETE":
 		t.unsubscribe(s)
@@ -112,6 +122,9 @@ func (t *Tenant) subscribe(r graphRequest) (graphAnswer, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.checkQuota(r.ClientID); err != nil {
+		return graphAnswer{}, err
+	}
 	app, _ := t.app(r.ClientID)
 	s := &subscription{
 		ID: newGUID(), AppID: r.ClientID, CreatorID: app.PrincipalID, Resource: body.Resource, ChangeType: body.ChangeType, URL: body.NotificationURL,
@@ -126,6 +139,25 @@ func (t *Tenant) subscribe(r graphRequest) (graphAnswer, error) {
 	e := s.entity()
 	e["@odata.context"] = t.context("subscriptions", nil) + "/$entity"
 	return graphAnswer{Status: http.StatusCreated, Body: e}, nil
+}
+
+// checkQuota refuses one subscription too many. t.mu is held.
+func (t *Tenant) checkQuota(app string) error {
+	t.expireSubscriptions()
+	own := 0
+	for _, s := range t.subs {
+		if s.AppID == app {
+			own++
+		}
+	}
+	if own < subscriptionsOfApp && len(t.subs) < subscriptionsOfTenant {
+		return nil
+	}
+	limit := subscriptionsOfApp
+	if own < limit {
+		limit = subscriptionsOfTenant
+	}
+	return &graphError{Status: http.StatusForbidden, Code: "Forbidden", Message: fmt.Sprintf("The application has reached its limit of %d subscriptions.", limit)}
 }
 
 func invalidSubscription(format string, a ...any) error {
@@ -182,6 +214,9 @@ func (t *Tenant) checkExpiry(param string) (time.Time, error) {
 
 // renew changes the expiry, which also reauthorizes. t.mu is held.
 func (t *Tenant) renew(s *subscription, body subscriptionBody) error {
+	if body.LifecycleNotificationURL != "" && body.LifecycleNotificationURL != s.LifecycleURL {
+		return invalidSubscription("lifecycleNotificationUrl cannot be changed; create another subscription.")
+	}
 	if body.Expiration == nil {
 		return invalidSubscription("expirationDateTime is required.")
 	}
@@ -189,7 +224,7 @@ func (t *Tenant) renew(s *subscription, body subscriptionBody) error {
 	if err != nil {
 		return err
 	}
-	s.Expires = expires
+	s.Expires, s.AuthorizedTo = expires, time.Time{}
 	t.saveSubscriptions()
 	return nil
 }

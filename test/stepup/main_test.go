@@ -21,8 +21,8 @@ func TestMain(m *testing.M) { harness.Main(m) }
 
 const payments = "https://git.example.test/payments/api"
 
-// demand puts a policy in force by which the actions take the authentication context c1.
-func demand(w *harness.World, actions ...string) {
+// demand puts a policy in force by which the actions take the authentication context c1; the first is one on what on names.
+func demand(w *harness.World, on string, actions ...string) {
 	w.T.Helper()
 	var text strings.Builder
 	for _, a := range actions {
@@ -37,7 +37,8 @@ func demand(w *harness.World, actions ...string) {
 		w.T.Fatal(err)
 	}
 	w.Eventually("the policy is in force", func() bool {
-		return strings.Contains(w.Lanyard("policy", "show").Out, "c1-"+strings.ReplaceAll(actions[len(actions)-1], ":", "-"))
+		why, err := w.As("ada").Why(w.Context(), actions[0], on, "")
+		return err == nil && why.Decision == "step up"
 	})
 }
 

@@ -141,7 +141,7 @@ func contosoApps(s Sample) []App {
 		},
 		{
 			ClientID: DirectoryToolsAppID, PrincipalID: "0d270c93-b820-43b1-bd5a-6417a64a4eb9", Name: "Directory tools",
-			GraphRoles: []string{"User.Read.All", "Group.Read.All", "Application.Read.All", DirectoryWrite},
+			GraphRoles: []string{"User.Read.All", "Group.Read.All", "Application.Read.All", "AuditLog.Read.All", DirectoryWrite},
 		},
 	}
 }

@@ -194,6 +194,7 @@ func TestGroupClaimsOverTheLimit(t *testing.T) {
 	w := newWorld(t, org)
 	token := w.signIn("joy")
 	c := claims(t, token.Extra("id_token").(string))
+	same(t, "overage", fixture[map[string]any](t, "groups-overage.claims.json"), c, nil)
 	source, _ := c["_claim_names"].(map[string]any)["groups"].(string)
 	if c["groups"] != nil || c["_claim_sources"].(map[string]any)[source] == nil {
 		t.Errorf("overage: %v", c)

@@ -42,6 +42,9 @@ func (t *Tenant) authenticateClient(r *http.Request) (client App, acr string, re
 	case client.Public:
 		return client, "0", nil
 	case assertion != "":
+		if token, foreign := issuedElsewhere(assertion, client.ClientID); foreign {
+			return client, "2", t.checkFederated(r, client, assertion, token)
+		}
 		return client, "2", t.checkAssertion(r, client, assertion)
 	case secret == "":
 		return App{}, "", &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 7000218,

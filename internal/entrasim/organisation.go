@@ -77,6 +77,8 @@ type App struct {
 	Public bool
 	// Certificates are DER certificates whose keys may sign a client assertion (private_key_jwt).
 	Certificates [][]byte
+	// Federated are whose tokens stand for the app besides.
+	Federated []FederatedCredential
 	// RedirectURIs are compared exactly; a post_logout_redirect_uri must be one of them too.
 	RedirectURIs []string
 	// LogoutURL is called in a frame, with iss and sid, when a session that used the app ends.

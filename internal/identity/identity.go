@@ -57,7 +57,12 @@ func AppRole(tenant TenantID, value string) GroupID {
 }
 
 // AppRole is the app role whose holders g is.
-func (g GroupID) AppRole() (value string, ok bool) { return strings.CutPrefix(g.Object, appRole) }
+func (g GroupID) AppRole() (value string, ok bool) {
+	if value, ok = strings.CutPrefix(g.Object, appRole); !ok {
+		return "", false
+	}
+	return value, true
+}
 
 // Key is the full key, tenant included.
 func (g GroupID) Key() string { return string(g.Tenant) + "/" + g.Object }

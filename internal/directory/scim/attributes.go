@@ -37,7 +37,7 @@ func groupAttributes() []*attribute {
 		members.SubAttributes[0],
 		{Name: "$ref", Type: typeReference, Description: "Where the member is.", CaseExact: true, Mutability: immutable, Returned: byDefault, Uniqueness: "none", References: []string{"User", "Group"}},
 		{Name: "display", Type: typeString, Description: "The member's name.", Mutability: readOnly, Returned: byDefault, Uniqueness: "none"},
-		members.SubAttributes[1],
+		members.SubAttributes[2],
 	}
 	return []*attribute{
 		{Name: "displayName", Type: typeString, Description: "The group's name.", Required: true, Mutability: readWrite, Returned: byDefault, Uniqueness: "none"},

@@ -4,199 +4,147 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
-
 	"time"
 
-	"github.com/lanyardhq/lanyard/internal/directory"
-	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
-	"github.com/lanyardhq/lanyard/internal/feed"
-	"github.com/lanyardhq/lanyard/internal/identity"
-	"github.com/lanyardhq/lanyard/internal/server"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 )
 
-const (
-	directoryUsers   = 10_000
-	directoryGroups  = 1_000
-	directoryChanges = 200
-)
+const directoryChanges = 300
 
-// benchDirectory measures the time from the arrival of a notification, which says only that something changed, until
-// a snapshot with the change is published: the delta is asked of the tenant, applied and, where it gives access,
-// stored. Half of the changes take a person out of a group, half put them back.
+// organisation is what the benchmarks read, divided by what the command line says.
+func (b *bench) organisation() entrasim.Size {
+	return entrasim.Size{Seed: 1, Users: 100_000 / b.divide, Groups: 10_000 / b.divide, Memberships: 1_000_000 / b.divide, Depth: 5, Assigned: 200 / b.divide}
+}
+
+// of names a figure of another size than the organisation's own.
+func (b *bench) of(name string) string {
+	if b.divide == 1 {
+		return name
+	}
+	return fmt.Sprintf("%s@%d", name, b.organisation().Users)
+}
+
+// benchDirectory reads a large organisation for the first time, starts again from what is stored, and then measures the
+// time from the arrival of a notification, which says only that something changed, until a snapshot with the change is
+// published: the delta is asked of the tenant, applied and, where it gives access, stored. The tenant, what reads it and
+// what merely downloads the same pages are processes of their own.
 func benchDirectory(ctx context.Context, b *bench) error {
+	tenant, err := startPart("tenant")
+	if err != nil {
+		return err
+	}
+	defer tenant.close()
+	began := time.Now()
+	about, err := ask[directoryTenant](ctx, tenant, "start", b.organisation())
+	if err != nil {
+		return err
+	}
+	tell("  an organisation of %d users, %d groups, %d memberships: %s", b.organisation().Users, b.organisation().Groups, b.organisation().Memberships,
+		time.Since(began).Round(time.Second))
 	folder, err := os.MkdirTemp("", "lyb-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	rows, err := store.Open(ctx, store.Config{SQLite: filepath.Join(folder, "lanyard.db"), Origin: "bench"})
+	if err := b.directoryOn(ctx, tenant, about, "", store.Config{SQLite: filepath.Join(folder, "lanyard.db")}); err != nil {
+		return err
+	}
+	on, err := storetest.Durable()
+	if err != nil {
+		skip("directory.read@postgres", err.Error())
+		return nil
+	}
+	return b.directoryOn(ctx, tenant, about, "@postgres", on)
+}
+
+// inPart starts a part for one question or a few.
+func inPart(role string, do func(*part) error) error {
+	p, err := startPart(role)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	w := &watched{learned: make(chan time.Time, 1), published: make(chan publication, 64)}
-	defer w.close()
-	if err := w.start(ctx, b, rows); err != nil {
+	defer p.close()
+	return do(p)
+}
+
+func (b *bench) directoryOn(ctx context.Context, tenant *part, about directoryTenant, suffix string, on store.Config) error {
+	order := readOrder{Tenant: about, SQLite: on.SQLite, PostgreSQL: on.PostgreSQL, Users: b.organisation().Users}
+	var bare time.Duration
+	if err := inPart("reader", func(p *part) (err error) {
+		bare, err = ask[time.Duration](ctx, p, "download", about)
+		return err
+	}); err != nil {
 		return err
 	}
-
-	user, group := identity.UserID{Tenant: entrasim.ContosoTenantID, Object: sampleID('a', 7)}, identity.GroupID{Tenant: entrasim.ContosoTenantID, Object: sampleID('b', 7)}
-	var took []float64
-	for round := range directoryChanges + 2 {
-		for len(w.learned) > 0 { // the first reading
-			<-w.learned
-		}
-		in := w.directory.Snapshot().InGroup(user, group)
-		change := w.tenant.AddMember
-		if in {
-			change = w.tenant.RemoveMember
-		}
-		if err := change(group.Object, user.Object); err != nil {
+	if err := inPart("reader", func(p *part) error {
+		if err := b.profiled(ctx, p, "directory.read"+suffix, func() error { return b.firstRead(ctx, p, order, suffix, bare) }); err != nil {
 			return err
 		}
-		at, err := w.wait(ctx, func(s *directory.Snapshot) bool { return s.InGroup(user, group) != in })
+		if b.profiles == "" {
+			return b.firstRead(ctx, p, order, suffix, bare)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return inPart("reader", func(p *part) error {
+		again, err := ask[readAnswer](ctx, p, "restart", order)
 		if err != nil {
 			return err
 		}
-		if round >= 2 { // by now Graph's subscriptions stand
-			took = append(took, ms(at))
-		}
+		report(b.of("directory.restart")+suffix, again.Took.Seconds(), "s")
+		report(b.of("directory.memory.restarted")+suffix, float64(again.Resting)/float64(order.Users), "B/user")
+		return b.effect(ctx, tenant, p, suffix)
+	})
+}
+
+func (b *bench) firstRead(ctx context.Context, p *part, order readOrder, suffix string, bare time.Duration) error {
+	read, err := ask[readAnswer](ctx, p, "read", order)
+	if err != nil {
+		return err
 	}
-	tell("  %d changes: slowest %.1f ms", len(took), percentile(took, 100))
-	report("directory.effect.p50", median(took), "ms")
-	report("directory.effect.p99", percentile(took, 99), "ms")
+	compare(b.of("directory.read")+suffix, read.Took.Seconds(), "s", "download", bare.Seconds())
+	report(b.of("directory.memory")+suffix, float64(read.Resting)/float64(order.Users), "B/user")
+	report(b.of("directory.memory.peak")+suffix, float64(read.Peak)/(1<<20), "MiB")
 	return nil
 }
 
-// watched is a directory that follows a tenant of its own.
-type watched struct {
-	tenant    *entrasim.Tenant
-	directory *directory.Directory
-	learned   chan time.Time
-	published chan publication
-	server    *http.Server
-	client    *http.Client
-	stop      context.CancelFunc
-	ended     chan error
-}
-
-type publication struct {
-	snapshot *directory.Snapshot
-	at       time.Time
-}
-
-func sampleID(kind byte, i int) string { return fmt.Sprintf("7a1c0000-0000-4000-800%c-%012d", kind, i) }
-
-func (w *watched) start(ctx context.Context, b *bench, rows *store.Store) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	on := func(host string) string {
-		return fmt.Sprintf("http://%s.localhost:%d", host, l.Addr().(*net.TCPAddr).Port)
-	}
-	const secret = "only-the-benchmark-knows"
-	org := entrasim.Contoso(entrasim.Sample{Secret: secret})
-	for i := range directoryUsers {
-		name := fmt.Sprintf("person-%d@contoso.example", i)
-		org.Users = append(org.Users, entrasim.User{ID: sampleID('a', i), UserPrincipalName: name, Mail: name, DisplayName: name, AccountEnabled: true, Password: name})
-	}
-	for i := range directoryGroups {
-		g := entrasim.Group{ID: sampleID('b', i), DisplayName: fmt.Sprintf("team-%d", i)}
-		for m := range 10 * directoryUsers / directoryGroups { // each person is in ten
-			g.Members = append(g.Members, sampleID('a', (i*7+m*13)%directoryUsers))
-		}
-		org.Groups = append(org.Groups, g)
-	}
-	if w.tenant, err = entrasim.New(entrasim.Config{URL: on("tenant"), Organisation: org, Dial: server.Dial}); err != nil {
-		return err
-	}
-	w.directory = directory.New(directory.Config{Rows: rows, Log: b.log, Publish: func(s *directory.Snapshot, _ directory.Touched, _ feed.Seq) {
-		w.published <- publication{s, time.Now()}
-	}})
-	if err := w.directory.Load(ctx); err != nil {
-		return err
-	}
-	w.client = &http.Client{Transport: &http.Transport{DialContext: server.Dial, MaxIdleConnsPerHost: 16}}
-	source, err := entra.New(entra.Config{
-		Tenant: entrasim.ContosoTenantID, ClientID: entrasim.LanyardAppID, Secret: secret,
-		TokenURL: on("tenant") + "/" + entrasim.ContosoTenantID + "/oauth2/v2.0/token", Graph: w.tenant.GraphURL(),
-		HTTP: w.client, NotificationURL: on("lanyard") + "/hooks/graph", Pace: entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, Directory: w.directory, Log: slog.New(slog.DiscardHandler),
-		Learned: func(at time.Time) {
-			select {
-			case w.learned <- at:
-			default:
+// effect changes the tenant: half of the changes take a person out of a group, half put them back.
+func (b *bench) effect(ctx context.Context, tenant, reader *part, suffix string) error {
+	size := b.organisation()
+	random := rand.New(rand.NewPCG(2, 3))
+	var took []float64
+	for round := range directoryChanges + 2 {
+		change := directoryChange{Group: size.GroupID(random.IntN(size.Groups)), User: size.UserID(random.IntN(size.Users))}
+		for _, change.In = range []bool{true, false} {
+			if _, err := ask[nothing](ctx, reader, "expect", change); err != nil {
+				return err
 			}
-		},
-	})
-	if err != nil {
-		return err
-	}
-	hooks := source.Notifications()
-	w.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/hooks/graph" {
-			hooks.ServeHTTP(rw, r)
-			return
-		}
-		w.tenant.ServeHTTP(rw, r)
-	})}
-	go func() { _ = w.server.Serve(l) }() // ends with close
-	running, stop := context.WithCancel(ctx)
-	w.stop, w.ended = stop, make(chan error, 1)
-	go func() { w.ended <- source.Run(running) }()
-	_, err = w.until(ctx, func(s *directory.Snapshot) bool { users, _ := s.Counts(); return users >= directoryUsers })
-	return err
-}
-
-// until waits for a publication with something in it, and says when that was published.
-func (w *watched) until(ctx context.Context, holds func(*directory.Snapshot) bool) (time.Time, error) {
-	limit := time.NewTimer(60 * time.Second)
-	defer limit.Stop()
-	for {
-		select {
-		case p := <-w.published:
-			if holds(p.snapshot) {
-				return p.at, nil
+			if _, err := ask[nothing](ctx, tenant, "change", change); err != nil {
+				return err
 			}
-		case <-limit.C:
-			return time.Time{}, errors.New("a change of the tenant was not published")
-		case <-ctx.Done():
-			return time.Time{}, ctx.Err()
+			after, err := ask[time.Duration](ctx, reader, "effect", nil)
+			if err != nil {
+				return err
+			}
+			if round >= 2 { // by now Graph's subscriptions stand
+				took = append(took, ms(after))
+			}
+		}
+		if len(took) >= directoryChanges {
+			break
 		}
 	}
-}
-
-// wait is the time from a change's notification to its publication.
-func (w *watched) wait(ctx context.Context, holds func(*directory.Snapshot) bool) (time.Duration, error) {
-	at, err := w.until(ctx, holds)
-	if err != nil {
-		return 0, err
+	if len(took) == 0 {
+		return errors.New("no change took effect")
 	}
-	return at.Sub(<-w.learned), nil
-}
-
-func (w *watched) close() {
-	if w.stop != nil {
-		w.stop()
-		<-w.ended
-	}
-	if w.server != nil {
-		w.server.Close()
-	}
-	if w.client != nil {
-		w.client.CloseIdleConnections()
-	}
-	if w.directory != nil {
-		w.directory.Close()
-	}
-	if w.tenant != nil {
-		w.tenant.Close()
-	}
+	tell("  %d changes: slowest %.1f ms", len(took), percentile(took, 100))
+	report(b.of("directory.effect.p50")+suffix, median(took), "ms")
+	report(b.of("directory.effect.p99")+suffix, percentile(took, 99), "ms")
+	return nil
 }

@@ -29,7 +29,7 @@ func benchmarks() []benchmark {
 		{"decide", []string{"decide.uncached", "decide.cached"}, benchDecide},
 		{"decide-peers", []string{"decide.uncached", "decide.cached"}, benchDecidePeers},
 		{"audit", []string{"audit.durable", "audit.search.p50", "audit.search.p99"}, benchAudit},
-		{"directory", []string{"directory.effect.p50", "directory.effect.p99"}, benchDirectory},
+		{"directory", []string{"directory.read", "directory.memory", "directory.memory.peak", "directory.memory.restarted", "directory.restart", "directory.effect.p50", "directory.effect.p99"}, benchDirectory},
 		{"http", []string{"http.cpu"}, benchHTTP},
 		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
 		{"start", []string{"start.sandbox.p50"}, benchStart},
@@ -43,6 +43,7 @@ func benchmarks() []benchmark {
 type bench struct {
 	log      *slog.Logger
 	minutes  int    // of load; 0: not asked for
+	divide   int    // the organisation that is read, for a quick look
 	profiles string // folder for CPU profiles of the measured processes; empty: none are made
 }
 
@@ -57,6 +58,7 @@ func main() {
 		return
 	}
 	minutes := flag.Int("minutes", 10, "keep the load up for so many `minutes`, where it is asked for by name")
+	divide := flag.Int("divide", 1, "divide the size of the organisation that is read by `N`; its figures carry @SIZE then")
 	profiles := flag.String("profiles", "", "write CPU profiles of the measured processes into this `folder`")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: go run ./bench [-profiles FOLDER] [NAME…]\nnames:\n")
@@ -73,7 +75,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	b := &bench{profiles: *profiles, log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	b := &bench{profiles: *profiles, divide: max(1, *divide), log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	if flag.NArg() > 0 {
 		b.minutes = *minutes
 	}

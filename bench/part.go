@@ -121,7 +121,7 @@ func play(name string) error {
 	roles := map[string]func() role{
 		"gateway": func() role { return &gatewayRole{} }, "upstream": func() role { return &upstreamRole{} },
 		"load": func() role { return &loadRole{} }, "bare": func() role { return &bareRole{} },
-		"auth": func() role { return &authRole{} },
+		"auth": func() role { return &authRole{} }, "tenant": func() role { return &tenantRole{} }, "reader": func() role { return &readerRole{} },
 	}
 	newRole, ok := roles[name]
 	if !ok {

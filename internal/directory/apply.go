@@ -159,7 +159,7 @@ func (d *Directory) save(p *pending) error {
 	d.stored = next
 	d.seq = max(d.seq, seq)
 	d.storedAt = time.Now()
-	d.waiting = d.waiting[1:]
+	d.waiting[0], d.waiting = nil, d.waiting[1:] // what was read whole is not kept
 	d.show(d.allowed(), false)
 	close(p.done)
 	return nil

@@ -15,7 +15,7 @@ import (
 // back to the page, at the object that was changed.
 func (t *Tenant) portalRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/portal", http.StatusFound) })
-	mux.HandleFunc("GET /portal", func(w http.ResponseWriter, r *http.Request) { t.portalPage(w, http.StatusOK, "") })
+	mux.HandleFunc("GET /portal", func(w http.ResponseWriter, r *http.Request) { t.portalPage(w, r, http.StatusOK, "") })
 	t.addedPages(mux)
 	post := func(path string, do func(r *http.Request) (anchor string, err error)) {
 		form := func(w http.ResponseWriter, r *http.Request) { t.servePortalForm(w, r, do) }
@@ -66,17 +66,17 @@ func (t *Tenant) ownForm(w http.ResponseWriter, r *http.Request) bool {
 
 func (t *Tenant) servePortalForm(w http.ResponseWriter, r *http.Request, do func(*http.Request) (string, error)) {
 	if !t.ownForm(w, r) {
-		t.portalPage(w, http.StatusForbidden, "This form is not from this page, or the page is old. Nothing was changed.")
+		t.portalPage(w, r, http.StatusForbidden, "This form is not from this page, or the page is old. Nothing was changed.")
 		return
 	}
 	anchor, err := do(r)
 	var refused *graphError
 	switch {
 	case errors.As(err, &refused):
-		t.portalPage(w, refused.Status, refused.Message)
+		t.portalPage(w, r, refused.Status, refused.Message)
 	case err != nil:
 		t.log.Error("the portal failed", "error", err)
-		t.portalPage(w, http.StatusInternalServerError, "The change was not made.")
+		t.portalPage(w, r, http.StatusInternalServerError, "The change was not made.")
 	default:
 		http.Redirect(w, r, "/portal#"+anchor, http.StatusSeeOther)
 	}
@@ -90,13 +90,29 @@ type portalUser struct {
 type portalGroup struct {
 	Group
 	Members []portalMember
+	More    int            // members that are not shown
 	Choices []portalMember // who could be added
 }
 
 type portalMember struct{ ID, Name, Kind string }
 
-func (t *Tenant) portalPage(w http.ResponseWriter, status int, message string) {
-	people, groups := t.Users(), t.Groups()
+// sought keeps those whose name has what was searched for, no more than fit the page; more says how many were left out.
+func sought[E any](all []E, words string, name func(E) string) (kept []E, more int) {
+	for _, e := range all {
+		if strings.Contains(strings.ToLower(name(e)), strings.ToLower(words)) {
+			kept = append(kept, e)
+		}
+	}
+	if len(kept) > portalRows {
+		return kept[:portalRows], len(kept) - portalRows
+	}
+	return kept, 0
+}
+
+func (t *Tenant) portalPage(w http.ResponseWriter, r *http.Request, status int, message string) {
+	words := strings.TrimSpace(r.URL.Query().Get("q"))
+	people, morePeople := sought(t.Users(), words, func(u User) string { return u.DisplayName + " " + u.UserPrincipalName })
+	groups, moreGroups := sought(t.Groups(), words, func(g Group) string { return g.DisplayName })
 	names := map[string]portalMember{}
 	for _, g := range groups {
 		names[g.ID] = portalMember{g.ID, g.DisplayName, "group"}
@@ -113,20 +129,28 @@ func (t *Tenant) portalPage(w http.ResponseWriter, status int, message string) {
 	}
 	var users []portalUser
 	t.mu.Lock()
+	named := func(id string) portalMember {
+		if g := t.dir.group(id); g != nil {
+			return portalMember{id, g.DisplayName, "group"}
+		}
+		if u := t.dir.user(id); u != nil {
+			return portalMember{id, u.DisplayName, "user"}
+		}
+		return portalMember{id, id, "user"}
+	}
 	for _, u := range people {
 		shown := portalUser{User: u}
 		for _, id := range t.dir.groupsOf(u.ID, true) {
-			shown.Groups = append(shown.Groups, names[id].Name)
+			shown.Groups = append(shown.Groups, named(id).Name)
 		}
 		slices.Sort(shown.Groups)
 		users = append(users, shown)
 	}
-	t.mu.Unlock()
 	var shown []portalGroup
 	for _, g := range groups {
-		entry := portalGroup{Group: g}
-		for _, m := range g.Members {
-			entry.Members = append(entry.Members, names[m])
+		entry := portalGroup{Group: g, More: max(0, len(g.Members)-portalRows)}
+		for _, m := range g.Members[:min(len(g.Members), portalRows)] {
+			entry.Members = append(entry.Members, named(m))
 		}
 		slices.SortFunc(entry.Members, func(a, b portalMember) int { return strings.Compare(a.Kind+a.Name, b.Kind+b.Name) })
 		for _, c := range choices {
@@ -136,8 +160,10 @@ func (t *Tenant) portalPage(w http.ResponseWriter, status int, message string) {
 		}
 		shown = append(shown, entry)
 	}
+	t.mu.Unlock()
 	noStore(w)
 	t.render(w, status, "portal.html", "form-action 'self'", map[string]any{
 		"Form": t.formToken(), "People": users, "AllGroups": shown, "Error": message, "Domain": t.org.Domain, "More": t.pageNames(),
+		"Words": words, "MorePeople": morePeople, "MoreGroups": moreGroups, "Faulty": t.faults.active.Load(),
 	})
 }

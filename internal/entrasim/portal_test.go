@@ -13,7 +13,13 @@ import (
 // portal is the page as it is now.
 func (w *world) portal() string {
 	w.t.Helper()
-	answer, err := w.http.Get(w.PortalURL())
+	return w.portalAt("")
+}
+
+// portalAt is a page of the portal.
+func (w *world) portalAt(at string) string {
+	w.t.Helper()
+	answer, err := w.http.Get(w.PortalURL() + at)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -28,7 +34,12 @@ func (w *world) portal() string {
 // submit sends the portal's form with these attributes as a browser would, with its hidden fields.
 func (w *world) submit(attributes string, fields ...string) int {
 	w.t.Helper()
-	form := regexp.MustCompile(`<form[^>]*action="([^"]*)"[^>]*` + regexp.QuoteMeta(attributes) + `[^>]*>(?s:(.*?))</form>`).FindStringSubmatch(w.portal())
+	return w.submitAt("", attributes, fields...)
+}
+
+func (w *world) submitAt(page, attributes string, fields ...string) int {
+	w.t.Helper()
+	form := regexp.MustCompile(`<form[^>]*action="([^"]*)"[^>]*` + regexp.QuoteMeta(attributes) + `[^>]*>(?s:(.*?))</form>`).FindStringSubmatch(w.portalAt(page))
 	if form == nil {
 		w.t.Fatalf("no form %s", attributes)
 	}
@@ -84,6 +95,84 @@ func TestPortalForms(t *testing.T) {
 	}
 	if status := w.submit(`data-action="create-group"`, "displayName", "x", "form", "wrong"); status != http.StatusForbidden {
 		t.Errorf("a wrong form token: %d", status)
+	}
+}
+
+func TestPortalAssignments(t *testing.T) {
+	w := newWorld(t, contoso())
+	app, _ := w.App("Lanyard")
+	holds := func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.rolesOf(app, JoyID)) == 1
+	}
+	if status := w.submitAt("/assignments", `data-action="assign" data-app="`+LanyardAppID+`"`, "principal", "joy", "role", "Payments.Lead"); status != http.StatusSeeOther || !holds() {
+		t.Errorf("assigned: %d", status)
+	}
+	if status := w.submitAt("/assignments", `data-action="assign" data-app="`+LanyardAppID+`"`, "principal", "nobody"); status/100 != 4 {
+		t.Errorf("nobody: %d", status)
+	}
+	if status := w.submitAt("/assignments", `data-action="unassign" data-principal="`+JoyID+`" data-role="Payments.Lead"`); status != http.StatusSeeOther || holds() {
+		t.Errorf("removed: %d", status)
+	}
+	w.DeleteUser("joy")
+	if status := w.submitAt("/bin", `data-action="restore" data-object="`+JoyID+`"`); status != http.StatusSeeOther {
+		t.Errorf("restored: %d", status)
+	}
+	if _, there := w.User("joy"); !there {
+		t.Error("joy was not restored")
+	}
+}
+
+func TestPortalFaults(t *testing.T) {
+	w := newWorld(t, contoso())
+	if page := w.portalAt("/faults"); !strings.Contains(page, "Nothing is simulated now") {
+		t.Error("something is simulated")
+	}
+	if status := w.submitAt("/faults", `data-action="add-fault"`, "kind", "throttle", "path", "/v1.0/users", "percent", "25", "after", "3"); status != http.StatusSeeOther {
+		t.Errorf("begun: %d", status)
+	}
+	w.submitAt("/faults", `data-action="set-notifications"`, "lost", "10")
+	now, _ := w.Faults()
+	if len(now.Requests) != 1 || now.Requests[0].Rate != 0.25 || now.Requests[0].RetryAfterSeconds != 3 || now.Notifications.Lost != 0.1 {
+		t.Errorf("now: %+v", now)
+	}
+	if page := w.portalAt("/faults"); !strings.Contains(page, "too many requests (429) for 25 % of the requests under /v1.0/users") || !strings.Contains(page, "10 % lost") {
+		t.Error("the page does not say so")
+	}
+	if page := w.portal(); !strings.Contains(page, `id="faulty"`) {
+		t.Error("the portal does not say so")
+	}
+	if status := w.submitAt("/faults", `data-action="add-fault"`, "kind", "earthquake"); status != http.StatusUnprocessableEntity {
+		t.Errorf("an unknown fault: %d", status)
+	}
+	w.submitAt("/faults", `data-action="end-fault" data-fault="0"`)
+	if now, _ := w.Faults(); len(now.Requests) != 0 || now.Notifications.Lost != 0.1 {
+		t.Errorf("one ended: %+v", now)
+	}
+	if status := w.submitAt("/faults", `data-action="end-faults"`); status != http.StatusSeeOther {
+		t.Errorf("all ended: %d", status)
+	}
+	if now, _ := w.Faults(); now.any() {
+		t.Errorf("left: %+v", now)
+	}
+	answer, err := w.http.PostForm(w.PortalURL()+"/faults/request", url.Values{"kind": {"drop"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusForbidden {
+		t.Errorf("without the form's token: %s", answer.Status)
+	}
+}
+
+func TestPortalOfALargeOrganisation(t *testing.T) {
+	w := newWorld(t, contoso().Grown(Size{Seed: 1, Users: 1000, Groups: 300, Memberships: 2000}))
+	if page := w.portal(); !strings.Contains(page, "more people") || strings.Count(page, "<tr ") > portalRows {
+		t.Error("too much is shown, or nothing says that there is more")
+	}
+	if page := w.portalAt("?q=lovelace"); !strings.Contains(page, AdaID) {
+		t.Error("the search does not find ada")
 	}
 }
 

@@ -164,6 +164,9 @@ func (t *Tenant) Assign(clientID, principal, role string) error {
 		if d.kind(principal) == "" {
 			return nil, notFound(principal)
 		}
+		if slices.ContainsFunc(list, func(a Assignment) bool { return a.PrincipalID == principal && a.AppRoleID == roleOf(app, role) }) {
+			return nil, badRequest("Permission being assigned already exists on the object")
+		}
 		return append(list, Assignment{ID: randomID(32), PrincipalID: principal, AppRoleID: roleOf(app, role), Created: t.now().UTC()}), nil
 	})
 }

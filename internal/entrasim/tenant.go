@@ -90,6 +90,7 @@ func New(c Config) (*Tenant, error) {
 		t.stop()
 		return nil, fmt.Errorf("start the tenant: %w", err)
 	}
+	t.ownPages()
 	t.routes = t.handler()
 	return t, nil
 }

@@ -29,10 +29,10 @@ CREATE TABLE scim_resources (
 	changed     BIGINT NOT NULL
 );
 CREATE INDEX scim_resources_kind ON scim_resources (kind, id);
-CREATE INDEX scim_resources_external ON scim_resources (external_id);
-CREATE INDEX scim_resources_object ON scim_resources (object);
-CREATE INDEX scim_resources_name ON scim_resources (name_key);
-CREATE INDEX scim_resources_mail ON scim_resources (mail_key);
+CREATE INDEX scim_resources_external ON scim_resources (external_id, kind, id);
+CREATE INDEX scim_resources_object ON scim_resources (object, kind, id);
+CREATE INDEX scim_resources_name ON scim_resources (name_key, kind, id);
+CREATE INDEX scim_resources_mail ON scim_resources (mail_key, kind, id);
 
 CREATE TABLE scim_members (
 	group_id  TEXT NOT NULL,

@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
+	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/store"
 )
 
@@ -68,8 +71,21 @@ func (s *Server) newSource() (*entra.Source, error) {
 	o := s.options
 	return entra.New(s.atAnyReplica(entra.Config{
 		Tenant: o.Tenant.ID, ClientID: o.Tenant.ClientID, Credential: o.Tenant.Credential, TokenURL: o.TokenURL, Graph: o.Graph,
-		HTTP: o.HTTP, NotificationURL: o.Notifications, Pace: o.Pace, Sweep: o.Sweep, Directory: s.directory, Learned: o.Learned, Log: s.log,
+		HTTP: o.HTTP, NotificationURL: o.Notifications, Pace: o.Pace, Sweep: o.Sweep, Directory: s.directory, UsersOnly: o.Members == config.FromSCIM, Watched: s.watched,
+		Pages:   s.store,
+		Learned: o.Learned, Log: s.log,
 	}))
+}
+
+// watched is who has a sign-in that lives.
+func (s *Server) watched() []identity.UserID {
+	now, found := time.Now(), map[identity.UserID]bool{}
+	for row := range s.sessions.Set().All {
+		if row.Ended.IsZero() && now.Before(row.Expires) {
+			found[row.User] = true
+		}
+	}
+	return slices.Collect(maps.Keys(found))
 }
 
 // readDirectory reads the directory's changes now, not at the next sweep.

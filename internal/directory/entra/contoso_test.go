@@ -74,7 +74,7 @@ func differs(h *house, sim *entrasim.Tenant) string {
 		}
 	}
 	for g := range s.AllGroups() {
-		if !there[g.ID.Object] {
+		if _, role := g.ID.AppRole(); !role && !there[g.ID.Object] {
 			return fmt.Sprintf("%+v is not in the tenant", g)
 		}
 	}

@@ -70,6 +70,8 @@ func (f *fakeGraph) serve(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"access_token":"t","token_type":"Bearer","expires_in":3599}`)
 	case r.Header.Get("Authorization") != "Bearer t":
 		http.Error(w, `{"error":{"code":"InvalidAuthenticationToken"}}`, http.StatusUnauthorized)
+	case strings.HasSuffix(r.URL.Path, "/servicePrincipals(appId='client')"):
+		fmt.Fprint(w, `{"id":"5b2d3f56-0000-4000-8000-000000000001","appRoles":[]}`)
 	case strings.HasSuffix(r.URL.Path, "/appRoleAssignedTo"):
 		fmt.Fprint(w, `{"value":[{"principalId":"g1","principalType":"Group"},{"principalId":"u1","principalType":"User"}]}`)
 	case r.URL.Path == "/v1.0/users/delta" || r.URL.Path == "/v1.0/groups/delta":

@@ -27,14 +27,12 @@ func FuzzDeltaPage(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var page deltaPage
-		if json.Unmarshal(b, &page) != nil {
+		if page.read(bytes.NewReader(b)) != nil {
 			return
 		}
 		for _, k := range everyKind {
 			g := newGathering(tenant, base, map[string]bool{"g1": true}, map[string]bool{})
-			for _, it := range page.Value {
-				g.add(k, it)
-			}
+			g.page(k, page.Items)
 			next, _ := base.With(g.change())
 			for u := range next.Users() {
 				if u.ID.Object == "" || u.ID.Tenant != tenant {

@@ -28,13 +28,24 @@ func kindOf(resource string) kind {
 	return groups
 }
 
-// first is where the delta begins: what is selected now is part of every later link.
-func (k kind) first() string {
-	if k == users {
-		return "/users/delta?$select=id,displayName,userPrincipalName,mail,accountEnabled"
+// signInsFrom is the property that Graph gives to who names it only, and perhaps not in a delta.
+const signInsFrom = "signInSessionsValidFromDateTime"
+
+// selected is what is read of a kind. It is asked for once: what is selected then is part of every later link.
+func (k kind) selected(signIns bool) string {
+	switch {
+	case k == groups:
+		return "id,displayName,securityEnabled,members"
+	case signIns:
+		return "id,displayName,userPrincipalName,mail,accountEnabled," + signInsFrom
 	}
-	return "/groups/delta?$select=id,displayName,securityEnabled,members"
+	return "id,displayName,userPrincipalName,mail,accountEnabled"
 }
+
+// first is the path at which the delta begins.
+func (k kind) first(selected string) string { return k.path() + "?$select=" + selected }
+
+func (k kind) path() string { return "/" + k.String() + "/delta" }
 
 // kinds is a set of kinds.
 type kinds uint8

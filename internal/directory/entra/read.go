@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/directory"
@@ -14,13 +16,14 @@ import (
 // wait for a disk. A whole directory takes longer to write.
 const (
 	applyWait = 500 * time.Millisecond
-	wholeWait = time.Minute
+	wholeWait = 10 * time.Minute
 )
 
 const (
 	reasonDelta    = "Microsoft Graph delta"
 	reasonWhole    = "Microsoft Graph, read whole"
 	reasonAssigned = "Microsoft Graph, assignments to Lanyard's enterprise application"
+	reasonSignIns  = "Microsoft Graph, sign-ins ended"
 )
 
 // cursor is the name under which a cursor is kept; another tenant's are not ours.
@@ -35,43 +38,67 @@ type errand struct {
 
 func sweeping() errand { return errand{what: all, sweep: true} }
 
-// read reads what changed, or everything when there is nothing to go on from, and applies it. found says that there
-// was something.
-func (s *Source) read(ctx context.Context, e errand) (found bool, err error) {
+// hold takes what guards the reading of deltas; release gives it back.
+func (s *Source) hold(ctx context.Context) error {
 	select {
 	case s.reading <- struct{}{}:
-		defer func() { <-s.reading }()
+		return nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return ctx.Err()
 	}
+}
+
+func (s *Source) release() { <-s.reading }
+
+// read reads what changed and applies it. found says that there was something. Where there is nothing to go on from, it
+// notes that everything must be read.
+func (s *Source) read(ctx context.Context, e errand) (found bool, err error) {
+	if err := s.hold(ctx); err != nil {
+		return false, err
+	}
+	defer s.release()
+	began := time.Now()
 	cursors := s.directory.Cursors()
-	if s.whole || cursors[s.cursor(groups.String())] == "" || cursors[s.cursor(users.String())] == "" {
-		return true, s.replace(ctx)
-	}
 	var failed []error
 	for _, k := range everyKind {
-		if !e.what.has(k) {
+		if !e.what.has(k) || !s.kinds.has(k) {
+			continue
+		}
+		if s.need.has(k) || !s.goesOn(k, cursors) {
+			s.mustReadWhole(k, "")
 			continue
 		}
 		some, err := s.readKind(ctx, k, cursors[s.cursor(k.String())], e.rung)
 		if lost(err) {
 			s.log.Info("Graph cannot go on from where we were; everything is read again", "of", k.String(), "why", err)
-			return true, s.replace(ctx)
+			s.mustReadWhole(k, s.restartAt(k, err))
+			continue
 		}
 		found = found || some
 		failed = append(failed, err)
 	}
-	if e.sweep {
-		failed = append(failed, s.sweepAssigned(ctx))
+	if e.sweep && s.kinds.has(groups) && !s.need.has(groups) {
+		failed = append(failed, s.sweepAssignments(ctx))
+	}
+	if e.sweep && !s.need.has(users) {
+		failed = append(failed, s.sweepSignIns(ctx))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return found, err
 	}
-	if s.whole {
-		return true, s.replace(ctx)
+	if s.need == 0 {
+		s.markReady()
+		if e.sweep {
+			s.figures.say(func(st *State) { st.Read = began })
+		}
 	}
-	s.markReady()
 	return found, nil
+}
+
+// goesOn reports that there is a link to go on from, and that what it was made for is what is read now.
+func (s *Source) goesOn(k kind, cursors map[string]string) bool {
+	selected := cursors[s.cursor(k.String()+"/selected")]
+	return cursors[s.cursor(k.String())] != "" && (selected == k.selected(true) || selected == k.selected(false))
 }
 
 func lost(err error) bool {
@@ -79,11 +106,14 @@ func lost(err error) bool {
 	return errors.Is(err, errForeignLink) || errors.As(err, &failed) && failed.lostState()
 }
 
-// markReady says that the directory was read, once both kinds were.
+// markReady says that the directory was read, once all kinds were.
 func (s *Source) markReady() {
-	if len(s.readAt) == len(everyKind) {
-		s.readyOnce.Do(func() { close(s.ready) })
+	for _, k := range everyKind {
+		if _, read := s.readAt[k]; s.kinds.has(k) && !read {
+			return
+		}
 	}
+	s.readyOnce.Do(func() { close(s.ready) })
 }
 
 // readKind follows the delta of one kind and applies it at once, so that one kind's trouble does not hold up the other.
@@ -94,8 +124,8 @@ func (s *Source) readKind(ctx context.Context, k kind, link string, rung time.Ti
 	if err != nil {
 		return false, err
 	}
+	s.paces[k].worked()
 	s.readAt[k] = asked
-	s.whole = s.whole || g.restored
 	c := g.change()
 	c.Cursors = map[string]string{s.cursor(k.String()): next}
 	c.AsOf = s.asOf()
@@ -105,13 +135,19 @@ func (s *Source) readKind(ctx context.Context, k kind, link string, rung time.Ti
 		}
 		s.learned(rung)
 	}
+	if g.restored {
+		s.mustReadWhole(groups, "")
+	}
 	return g.items > 0, s.apply(ctx, c, reasonDelta, applyWait)
 }
 
-// asOf is when the older of the two kinds was asked for; zero before both were.
+// asOf is when the kind that is longest unread was asked for; zero before all were.
 func (s *Source) asOf() time.Time {
 	var oldest time.Time
 	for _, k := range everyKind {
+		if !s.kinds.has(k) {
+			continue
+		}
 		at, read := s.readAt[k]
 		if !read {
 			return time.Time{}
@@ -136,106 +172,46 @@ func (s *Source) apply(ctx context.Context, c directory.Change, reason string, w
 
 // follow reads pages from a link to the delta link at their end, and says when the first page arrived that had anything.
 func (s *Source) follow(ctx context.Context, k kind, link string, g *gathering) (next string, arrived time.Time, err error) {
-	for {
-		var page deltaPage
-		at, err := s.graph.get(ctx, link, &page)
+	for range pagesAtMost {
+		page, at, err := s.page(ctx, k, link)
 		if err != nil {
-			return "", arrived, fmt.Errorf("read the delta of %s: %w", k, err)
+			return "", arrived, err
 		}
-		if arrived.IsZero() && len(page.Value) > 0 {
+		if arrived.IsZero() && len(page.Items) > 0 {
 			arrived = at
 		}
-		for _, it := range page.Value {
-			g.add(k, it)
-		}
-		switch {
-		case page.DeltaLink != "":
+		g.page(k, page.Items)
+		if page.DeltaLink != "" {
 			return page.DeltaLink, arrived, nil
-		case page.NextLink == "" || page.NextLink == link:
-			return "", arrived, fmt.Errorf("read the delta of %s: a page has no link to go on", k)
 		}
 		link = page.NextLink
 	}
+	return "", arrived, fmt.Errorf("read the delta of %s: %w", k, errEndless)
 }
 
-// wholeRead is everything, read from the beginning.
-type wholeRead struct {
-	*gathering
-	links map[kind]string
-	asked map[kind]time.Time
-}
-
-// readWhole reads everything beside the deltas and then swaps it in.
-func (s *Source) readWhole(ctx context.Context) error {
-	w, err := s.pages(ctx)
+// page reads one page; it has a link to go on with.
+func (s *Source) page(ctx context.Context, k kind, link string) (*deltaPage, time.Time, error) {
+	page := &deltaPage{}
+	at, err := s.graph.ask(ctx, http.MethodGet, link, nil, func(r io.Reader) error { return page.read(r) })
+	switch {
+	case err != nil:
+	case page.DeltaLink == "" && (page.NextLink == "" || page.NextLink == link):
+		err = errors.New("a page has no link to go on")
+	case page.DeltaLink != "" && s.graph.own(page.DeltaLink) != nil || page.DeltaLink == "" && s.graph.own(page.NextLink) != nil:
+		err = errForeignLink
+	}
 	if err != nil {
-		return err
+		return nil, at, fmt.Errorf("read the delta of %s: %w", k, err)
 	}
-	select {
-	case s.reading <- struct{}{}:
-		defer func() { <-s.reading }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return s.swap(ctx, w)
+	return page, at, nil
 }
 
-// replace reads everything and swaps it in; reading is held. Until then the directory stays as it is.
-func (s *Source) replace(ctx context.Context) error {
-	w, err := s.pages(ctx)
-	if err != nil {
-		return err
+// clipped is an error's text for who looks what is wrong.
+func clipped(err error) string {
+	const most = 500
+	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	return s.swap(ctx, w)
-}
-
-// pages reads both kinds from the beginning. It touches nothing that reading guards.
-func (s *Source) pages(ctx context.Context) (wholeRead, error) {
-	w := wholeRead{gathering: newGathering(s.tenant, directory.Empty(), nil, map[string]bool{}), links: map[kind]string{}, asked: map[kind]time.Time{}}
-	w.reset = true
-	for _, k := range everyKind {
-		w.links[k] = s.graph.url(k.first())
-	}
-	return w, s.advance(ctx, w)
-}
-
-// advance reads on, of both kinds, from where a whole read is.
-func (s *Source) advance(ctx context.Context, w wholeRead) error {
-	for _, k := range everyKind {
-		asked := time.Now()
-		next, _, err := s.follow(ctx, k, w.links[k], w.gathering)
-		if err != nil {
-			return err
-		}
-		w.links[k], w.asked[k] = next, asked
-	}
-	return nil
-}
-
-// swap makes a whole read the directory, in one step; reading is held. What changed while the pages were read is
-// read first, or the swap would undo what the deltas brought meanwhile.
-func (s *Source) swap(ctx context.Context, w wholeRead) error {
-	if err := s.advance(ctx, w); err != nil {
-		return err
-	}
-	assigned, err := s.readAssigned(ctx)
-	if err != nil {
-		return err
-	}
-	w.assigned, s.assigned = assigned, assigned
-	c := w.change()
-	c.Cursors = map[string]string{s.cursor("whole"): time.Now().UTC().Format(time.RFC3339)}
-	for _, k := range everyKind {
-		c.Cursors[s.cursor(k.String())] = w.links[k]
-	}
-	maps.Copy(s.readAt, w.asked)
-	c.AsOf = s.asOf()
-	maps.DeleteFunc(s.hidden, func(id string, _ bool) bool { return w.names(id) })
-	s.learned(time.Now())
-	if err := s.apply(ctx, c, reasonWhole, wholeWait); err != nil {
-		return err
-	}
-	s.whole = false
-	s.markReady()
-	return nil
+	return text
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/credential"
@@ -44,6 +45,12 @@ type Config struct {
 	Sweep           time.Duration // 0: DefaultSweep
 	Timeout         time.Duration // of one request, its answer included; 0: a minute
 	Directory       Directory
+	// UsersOnly says that another source knows groups, memberships and app roles.
+	UsersOnly bool
+	// Watched, if set, names who has a sign-in: for them the tenant is asked at each sweep from when sign-ins count.
+	Watched func() []identity.UserID
+	// Pages, if set, keeps what was read of an interrupted reading, so that it goes on where it was after a restart.
+	Pages directory.Pages
 	// Learned, if set, is called before a change is applied with the moment at which the bytes arrived that told of
 	// it: the notification, or, when none rang, the delta page.
 	Learned func(at time.Time)
@@ -76,17 +83,31 @@ type Source struct {
 	bucket        *bucket
 	door          *door
 	figures       *figures
+	kinds         kinds // that are read here
+	pages         directory.Pages
+	watched       func() []identity.UserID
+	plain         atomic.Bool // Graph does not take signInSessionsValidFromDateTime in a delta
 
 	ready     chan struct{}
 	readyOnce sync.Once
+	paces     [len(everyKind)]pace
+	needs     chan struct{} // rung when something must be read whole
+
+	// rereading is held while something is read whole; it guards what follows.
+	rereading chan struct{}
+	wholes    [len(everyKind)]*wholeRead // under way
+	names     *names
 
 	// reading is held while deltas are read and applied; it guards what follows.
 	reading  chan struct{}
 	readAt   map[kind]time.Time // when what is known of a kind was asked for
 	assigned map[string]bool    // object IDs of the groups assigned to our application; nil: not read yet
 	hidden   map[string]bool    // object IDs of users and groups seen soft-deleted
-	whole    bool               // everything must be read again
-	blind    bool               // the assignments may not be read; said once
+	need     kinds              // what must be read whole
+	restart  [len(everyKind)]string
+	blind    bool // the assignments may not be read; said once
+	// watchedTo is where the next sweep goes on asking for those who have a sign-in.
+	watchedTo string
 }
 
 // New returns a Source; Run makes it work.
@@ -99,6 +120,10 @@ func New(c Config) (*Source, error) {
 		tenant: c.Tenant, clientID: c.ClientID, directory: c.Directory, learned: c.Learned, log: c.Log, sweep: c.Sweep,
 		bell: newBell(), door: newDoor(c.NotificationURL), ready: make(chan struct{}), reading: make(chan struct{}, 1),
 		readAt: map[kind]time.Time{}, hidden: map[string]bool{}, figures: &figures{},
+		kinds: all, pages: c.Pages, watched: c.Watched, needs: make(chan struct{}, 1), rereading: make(chan struct{}, 1),
+	}
+	if c.UsersOnly {
+		s.kinds = users.only()
 	}
 	s.graph = &client{base: base, http: withoutRedirects(c.HTTP), figures: s.figures, timeout: c.Timeout, app: newAppTokens(c, base)}
 	if s.log == nil {
@@ -161,6 +186,7 @@ func (s *Source) listen(ctx context.Context) {
 		done := next
 		found, err := s.read(ctx, done)
 		state.note(ctx, err)
+		s.noteHealth(ctx, err)
 		if err == nil && done.sweep {
 			swept = time.Now()
 		}
@@ -184,22 +210,56 @@ func (s *Source) listen(ctx context.Context) {
 	}
 }
 
-// refresh reads everything again from time to time. The pages are read beside the deltas, which do not wait.
+// refresh reads whole what must be, and everything from time to time. The pages are read beside the deltas, which do not
+// wait.
 func (s *Source) refresh(ctx context.Context) {
+	state := health{log: s.log, down: "the directory cannot be read whole", up: "the directory was read whole", worked: true}
 	var retry backoff
 	for ctx.Err() == nil {
-		wait := time.Minute
-		if at, err := time.Parse(time.RFC3339, s.directory.Cursors()[s.cursor("whole")]); err == nil {
-			wait = time.Until(at.Add(wholeEvery))
-			if wait <= 0 {
-				wait = retry.after(s.readWhole(ctx), time.Minute)
-			}
+		err := s.reread(ctx)
+		state.note(ctx, err)
+		if err != nil {
+			s.noteHealth(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(wait):
+			return
+		case <-s.needs:
+		case <-time.After(retry.after(err, time.Minute)):
+			s.growOld(ctx)
 		}
 	}
+}
+
+// growOld has read whole what was not for so long that what a delta may have missed must not stay wrong.
+func (s *Source) growOld(ctx context.Context) {
+	if s.hold(ctx) != nil {
+		return
+	}
+	defer s.release()
+	for _, k := range everyKind {
+		if at := s.wholeAt(k); !at.IsZero() && time.Since(at) >= wholeEvery {
+			s.mustReadWhole(k, "")
+		}
+	}
+}
+
+// noteHealth shows in State whether reading works.
+func (s *Source) noteHealth(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	s.figures.say(func(st *State) {
+		switch {
+		case err == nil:
+			st.Problem, st.Failing = "", time.Time{}
+		case st.Failing.IsZero():
+			st.Failing = time.Now()
+			fallthrough
+		default:
+			st.Problem = clipped(err)
+		}
+	})
 }
 
 // Ring makes the source read, as a notification does that came to another replica. One about the subscriptions makes it
@@ -213,8 +273,10 @@ func (s *Source) Ring(lifecycle bool) {
 	s.bell.ring(all, now)
 }
 
-// Sync reads what changed now and applies it.
+// Sync reads now what changed, and whole what must be, and applies it.
 func (s *Source) Sync(ctx context.Context) error {
-	_, err := s.read(ctx, sweeping())
-	return err
+	if _, err := s.read(ctx, sweeping()); err != nil {
+		return err
+	}
+	return s.reread(ctx)
 }

@@ -1,6 +1,12 @@
 package entrasim
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"testing"
 	"time"
@@ -88,5 +94,58 @@ func BenchmarkLargeOrganisation(b *testing.B) {
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MB")
 		tenant.Close()
+	}
+}
+
+// BenchmarkDownload reads all delta pages of that organisation through a socket and looks at nothing but the links.
+func BenchmarkDownload(b *testing.B) {
+	server := httptest.NewUnstartedServer(nil)
+	tenant, err := New(Config{URL: "http://" + server.Listener.Addr().String(),
+		Organisation: contoso().Grown(Size{Seed: 1, Users: 100_000, Groups: 10_000, Memberships: 1_000_000, Depth: 5})})
+	if err != nil {
+		b.Fatal(err)
+	}
+	server.Config.Handler = tenant
+	server.Start()
+	defer server.Close()
+	defer tenant.Close()
+	app, _ := tenant.App("Lanyard")
+	answer, err := http.PostForm(tenant.tokenEndpoint(), url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ClientID},
+		"client_secret": {app.Secret}, "scope": {tenant.GraphScope()}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var token tokenResponse
+	if err := json.NewDecoder(answer.Body).Decode(&token); err != nil {
+		b.Fatal(err)
+	}
+	answer.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	for b.Loop() {
+		pages, size := 0, 0
+		for _, link := range []string{"/users/delta?$select=id,displayName,userPrincipalName,mail,accountEnabled", "/groups/delta?$select=id,displayName,securityEnabled,members"} {
+			for link = tenant.GraphURL() + link; ; pages++ {
+				req, _ := http.NewRequest(http.MethodGet, link, nil)
+				req.Header.Set("Authorization", "Bearer "+token.AccessToken)
+				req.Header.Set("Prefer", "odata.maxpagesize=999")
+				answer, err := http.DefaultClient.Do(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				data, err := io.ReadAll(answer.Body)
+				answer.Body.Close()
+				if err != nil || answer.StatusCode != http.StatusOK {
+					b.Fatal(answer.Status, err)
+				}
+				size += len(data)
+				at := bytes.Index(data, []byte(`"@odata.nextLink":"`))
+				if at < 0 {
+					break
+				}
+				link = string(data[at+19 : at+19+bytes.IndexByte(data[at+19:], '"')])
+			}
+		}
+		b.ReportMetric(float64(pages), "pages")
+		b.ReportMetric(float64(size)/(1<<20), "MB")
 	}
 }

@@ -1,10 +1,12 @@
 package entrasim
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +106,20 @@ func TestFaultsAreRefused(t *testing.T) {
 	}
 	if status, _, _ := w.call("Lanyard", "PUT", "faults", Faults{}); status != http.StatusForbidden {
 		t.Errorf("without the permission: %d", status)
+	}
+}
+
+// TestDocumentedFaults takes the example of docs/directory.md.
+func TestDocumentedFaults(t *testing.T) {
+	w := newWorld(t, contoso())
+	doc, err := os.ReadFile("../../docs/directory.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(doc), "```json\n{\"seed\"")
+	example, _, found := strings.Cut(`{"seed"`+example, "```")
+	if status, body, _ := w.call(directoryTools, "PUT", "faults", json.RawMessage(example)); !found || status != http.StatusOK {
+		t.Errorf("%d %v", status, body)
 	}
 }
 

@@ -21,7 +21,7 @@ type Rows interface {
 	// consistent read.
 	LoadDirectory(ctx context.Context) (all Change, cursors map[string]string, asOf time.Time, seq feed.Seq, err error)
 	// SaveDirectory writes a change, which is never a reset, with its cursors and age, the feed entry and the
-	// events. An entry without a topic is not written: then there is nothing for others to follow.
+	// events. Of who is gone it names the memberships that end. An entry without a topic is not written: then there is nothing for others to follow.
 	SaveDirectory(ctx context.Context, c Change, entry feed.Entry, events ...audit.Event) (feed.Seq, error)
 }
 

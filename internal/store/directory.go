@@ -80,8 +80,8 @@ func clearDirectory(ctx context.Context, tx *sql.Tx, parts directory.Part) error
 	return nil
 }
 
-// writeDirectory applies the change in the order that the snapshot does: records, memberships, then what is gone,
-// which takes its memberships along.
+// writeDirectory applies the change in the order that the snapshot does: records, memberships, then what is gone. A group
+// takes its members along; of what else was a member of what, the change names the end.
 func writeDirectory(ctx context.Context, tx *sql.Tx, c directory.Change) error {
 	if err := upsertMany(ctx, tx, directoryUsers, userRows(c.Users)); err != nil {
 		return err
@@ -118,9 +118,7 @@ func removeGone(ctx context.Context, tx *sql.Tx, c directory.Change) error {
 		query string
 		rows  [][]any
 	}{
-		{`DELETE FROM directory_members WHERE member_kind = 1 AND member_tenant = $1 AND member_object = $2`, users},
 		{`DELETE FROM directory_users WHERE tenant = $1 AND object = $2`, users},
-		{`DELETE FROM directory_members WHERE member_kind = 2 AND member_tenant = $1 AND member_object = $2`, groups},
 		{`DELETE FROM directory_members WHERE group_tenant = $1 AND group_object = $2`, groups},
 		{`DELETE FROM directory_groups WHERE tenant = $1 AND object = $2`, groups},
 	} {

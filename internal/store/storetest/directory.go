@@ -79,9 +79,9 @@ func directoryRoundTrip(t *testing.T, db Database) {
 	if _, cursors, at, seq, err = s.LoadDirectory(ctx); err != nil || cursors["users"] != "token-4" || !at.Equal(later) || seq != 2 {
 		t.Errorf("without an entry: %v, %v, number %d, %v", cursors, at, seq, err)
 	}
-	// What is gone takes its memberships along, on both sides, even those that the same change gives.
+	// A group that is gone takes its members along; what it was in itself the change names.
 	save(t, s, directory.Change{GoneUsers: []identity.UserID{userID(2)}, GoneGroups: []identity.GroupID{groupID(1)},
-		Members: []directory.Membership{{Group: groupID(2), Member: directory.Member{User: userID(2)}}}})
+		Members: []directory.Membership{{Group: groupID(2), Member: directory.Member{Group: groupID(1)}, Removed: true}}})
 	if got, _, _, _, err = s.LoadDirectory(ctx); err != nil || len(got.Users) != 1 || len(got.Groups) != 1 || len(got.Members) != 0 {
 		t.Errorf("after removals: %+v, %v", got, err)
 	}

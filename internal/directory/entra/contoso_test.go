@@ -16,14 +16,20 @@ import (
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 )
 
-// contoso is the sample organisation behind a real socket; count counts requests by method and path.
+// contoso is the sample organisation.
 func contoso(t testing.TB) (*entrasim.Tenant, entra.Config) {
+	t.Helper()
+	return contosoOf(t, entrasim.Contoso(entrasim.Sample{Secret: "sample secret"}))
+}
+
+// contosoOf is an organisation behind a real socket.
+func contosoOf(t testing.TB, organisation entrasim.Organisation) (*entrasim.Tenant, entra.Config) {
 	t.Helper()
 	var sim *entrasim.Tenant
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { sim.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	var err error
-	sim, err = entrasim.New(entrasim.Config{URL: server.URL, Organisation: entrasim.Contoso(entrasim.Sample{Secret: "sample secret"})})
+	sim, err = entrasim.New(entrasim.Config{URL: server.URL, Organisation: organisation})
 	if err != nil {
 		t.Fatal(err)
 	}

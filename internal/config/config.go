@@ -65,7 +65,9 @@ type Entra struct {
 	Credentials []credential.Files
 	Graph       string // base URL with version, https://graph.microsoft.com/v1.0 by default
 	Authority   string // base URL, https://login.microsoftonline.com by default
-	SCIM        SCIM
+	// Notifications is where Graph posts change notifications to; empty: below the URL of the pages; NoNotifications: nowhere.
+	Notifications string
+	SCIM          SCIM
 }
 
 // Issuer is what the tenant's v2.0 tokens carry as `iss`.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -15,7 +16,7 @@ func (p *parser) entra(v source.Value) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"tenant", "client_id", "credential", "graph", "authority", "scim"}, map[string]string{
+	m.Keys([]string{"tenant", "client_id", "credential", "graph", "authority", "notifications", "scim"}, map[string]string{
 		"secret": inPlace + "credential: {secret_file: …}", "client_secret": inPlace + "credential: {secret_file: …}",
 	})
 	c := &p.config.Entra
@@ -40,12 +41,34 @@ func (p *parser) entra(v source.Value) {
 		}
 		*to = strings.TrimSuffix(s, "/")
 	}
+	if e, ok := m.Find("notifications"); ok {
+		p.notifications(e.Value)
+	}
 	if e, ok := m.Find("scim"); ok {
 		p.scim(e.Value)
 	}
 	if e, ok := m.Need("credential"); ok {
 		p.clientCredentials(e.Value)
 	}
+}
+
+// NoNotifications is what entra.notifications says where Graph cannot reach Lanyard.
+const NoNotifications = "none"
+
+// notifications reads where Graph posts change notifications to, when that is not below url.
+func (p *parser) notifications(v source.Value) {
+	s, ok := v.Text()
+	if !ok {
+		return
+	}
+	if s != NoNotifications {
+		u, err := url.Parse(s)
+		if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			v.Report("write none where Microsoft Graph cannot reach Lanyard, or the https:// address at which it can")
+			return
+		}
+	}
+	p.config.Entra.Notifications = s
 }
 
 func (p *parser) guid(m source.Mapping, key, what string) string {

@@ -102,3 +102,11 @@ func TestCertificateExpiry(t *testing.T) {
 		})
 	}
 }
+
+func TestNotifications(t *testing.T) {
+	for _, to := range []string{"none", "https://hooks.example.test/graph"} {
+		if c := withCredential(t, "/etc/lanyard", "{secret_file: s}\n  notifications: "+to); c.Entra.Notifications != to {
+			t.Errorf("%s is read as %q", to, c.Entra.Notifications)
+		}
+	}
+}

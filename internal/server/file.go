@@ -80,7 +80,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		Tenant: signin.Tenant{
 			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, Credential: app,
 		},
-		TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: c.URL + NotificationPath,
+		TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: notificationsTo(c),
 		Projects: c.Projects, FromGroups: c.FromGroups, Policies: c.Policies, Global: c.Roles,
 		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime,
 		Sweep: c.Directory.Sweep, Members: c.Directory.Members, Users: c.Directory.Users, SCIM: c.Entra.SCIM, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter, StepUp: c.StepUp,
@@ -89,4 +89,15 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			return sandbox.New(sandbox.Config{Data: c.Data, AgentPath: agentPath, Log: log})
 		},
 	}, nil
+}
+
+// notificationsTo is where Graph reaches a server; empty: nowhere.
+func notificationsTo(c *config.Config) string {
+	switch c.Entra.Notifications {
+	case "":
+		return c.URL + NotificationPath
+	case config.NoNotifications:
+		return ""
+	}
+	return c.Entra.Notifications
 }

@@ -112,6 +112,7 @@ func TestServe(t *testing.T) {
 			}
 			w.Eventually("ada may push", allowed)
 			checkOperations(t, w, port, operations, filepath.Join(dir, "requests.jsonl"))
+			checkDoctor(t, w, file, filepath.Join(dir, "keys", "client-secret"))
 			if out, err := exec.Command(w.Program(), "why", "--socket", filepath.Join(dir, "data", "lanyard.sock"), "--user", "ada",
 				"repo:read", "https://git.example.test/payments/api").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("allow")) {
 				t.Errorf("why --user asks about somebody, and signs nobody in: %v\n%s", err, out)

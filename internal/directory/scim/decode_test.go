@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -47,29 +48,30 @@ func TestDecodeRefuses(t *testing.T) {
 		status   int
 		scimType string
 	}{
-		"no userName":            {`{"externalId":"x"}`, 400, scim.InvalidValue},
-		"blank userName":         {`{"userName":"  "}`, 400, scim.InvalidValue},
-		"numeric externalId":     {`{"userName":"u","externalId":1}`, 400, scim.InvalidValue},
-		"an object as userName":  {`{"userName":{"value":"u"}}`, 400, scim.InvalidValue},
-		"a list as userName":     {`{"userName":["u"]}`, 400, scim.InvalidValue},
-		"neither true nor false": {`{"userName":"u","active":"no"}`, 400, scim.InvalidValue},
-		"two primary":            {`{"userName":"u","emails":[{"value":"a","primary":true},{"value":"b","primary":"true"}]}`, 400, scim.InvalidValue},
-		"a name twice":           {`{"userName":"u","userName":"admin"}`, 400, scim.InvalidSyntax},
-		"a name in two capitals": {`{"userName":"u","username":"admin"}`, 400, scim.InvalidSyntax},
-		"a name twice, deeper":   {`{"userName":"u","name":{"givenName":"a","GIVENNAME":"b"}}`, 400, scim.InvalidSyntax},
-		"not an object":          {`[{"userName":"u"}]`, 400, scim.InvalidSyntax},
-		"half":                   {`{"userName":"u"`, 400, scim.InvalidSyntax},
-		"more than one":          {`{"userName":"u"}{}`, 400, scim.InvalidSyntax},
-		"empty":                  {``, 400, scim.InvalidSyntax},
-		"not UTF-8":              {"{\"userName\":\"\xff\"}", 400, scim.InvalidSyntax},
-		"a NUL":                  {`{"userName":"u\u0000"}`, 400, scim.InvalidValue},
-		"deep":                   {`{"userName":"u","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, 400, scim.InvalidSyntax},
-		"a long string":          {`{"userName":"` + strings.Repeat("u", 70_000) + `"}`, 400, scim.InvalidValue},
-		"many values":            {`{"userName":"u","emails":[` + strings.Repeat(`"a",`, 1500) + `"b"]}`, 400, scim.InvalidValue},
-		"no base64":              {`{"userName":"u","x509Certificates":["ä"]}`, 400, scim.InvalidValue},
-		"a huge body":            {`{"userName":"u","x":"` + strings.Repeat(" ", 17<<20) + `"}`, 413, ""},
-		"packed role":            {`{"userName":"u","roles":["{\"value\":7}"]}`, 400, scim.InvalidValue},
-		"packed role, nameless":  {`{"userName":"u","roles":["{}"]}`, 400, scim.InvalidValue},
+		"no userName":             {`{"externalId":"x"}`, 400, scim.InvalidValue},
+		"blank userName":          {`{"userName":"  "}`, 400, scim.InvalidValue},
+		"numeric externalId":      {`{"userName":"u","externalId":1}`, 400, scim.InvalidValue},
+		"an object as userName":   {`{"userName":{"value":"u"}}`, 400, scim.InvalidValue},
+		"a list as userName":      {`{"userName":["u"]}`, 400, scim.InvalidValue},
+		"neither true nor false":  {`{"userName":"u","active":"no"}`, 400, scim.InvalidValue},
+		"two primary":             {`{"userName":"u","emails":[{"value":"a","primary":true},{"value":"b","primary":"true"}]}`, 400, scim.InvalidValue},
+		"a name twice":            {`{"userName":"u","userName":"admin"}`, 400, scim.InvalidSyntax},
+		"a name in two capitals":  {`{"userName":"u","username":"admin"}`, 400, scim.InvalidSyntax},
+		"a name twice, deeper":    {`{"userName":"u","name":{"givenName":"a","GIVENNAME":"b"}}`, 400, scim.InvalidSyntax},
+		"a name twice among many": {`{"userName":"u",` + manyNames(40) + `,"X39":1}`, 400, scim.InvalidSyntax},
+		"not an object":           {`[{"userName":"u"}]`, 400, scim.InvalidSyntax},
+		"half":                    {`{"userName":"u"`, 400, scim.InvalidSyntax},
+		"more than one":           {`{"userName":"u"}{}`, 400, scim.InvalidSyntax},
+		"empty":                   {``, 400, scim.InvalidSyntax},
+		"not UTF-8":               {"{\"userName\":\"\xff\"}", 400, scim.InvalidSyntax},
+		"a NUL":                   {`{"userName":"u\u0000"}`, 400, scim.InvalidValue},
+		"deep":                    {`{"userName":"u","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, 400, scim.InvalidSyntax},
+		"a long string":           {`{"userName":"` + strings.Repeat("u", 70_000) + `"}`, 400, scim.InvalidValue},
+		"many values":             {`{"userName":"u","emails":[` + strings.Repeat(`"a",`, 1500) + `"b"]}`, 400, scim.InvalidValue},
+		"no base64":               {`{"userName":"u","x509Certificates":["ä"]}`, 400, scim.InvalidValue},
+		"a huge body":             {`{"userName":"u","x":"` + strings.Repeat(" ", 17<<20) + `"}`, 413, ""},
+		"packed role":             {`{"userName":"u","roles":["{\"value\":7}"]}`, 400, scim.InvalidValue},
+		"packed role, nameless":   {`{"userName":"u","roles":["{}"]}`, 400, scim.InvalidValue},
 	} {
 		_, _, err := registry.Decode(scim.User, []byte(c.body))
 		refused(t, name, err, c.status, c.scimType)
@@ -121,4 +123,12 @@ func TestComplete(t *testing.T) {
 			t.Errorf("%s matches: %v", header, !want)
 		}
 	}
+}
+
+func manyNames(n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf(`"x%d":1`, i)
+	}
+	return strings.Join(names, ",")
 }

@@ -114,7 +114,7 @@ func (p *parser) closed(bracket byte) (node, error) {
 
 // brackets reads [filter] behind an attribute.
 func (p *parser) brackets(f ref) (element, error) {
-	if p.inside != nil || f.sub != nil || f.attr != nil && f.attr.Type != typeComplex {
+	if p.inside != nil || f.dotted || f.attr != nil && f.attr.Type != typeComplex {
 		return element{}, p.errorf("%s has no values that could be filtered.", short(f.text))
 	}
 	_, _ = p.next()

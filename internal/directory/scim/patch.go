@@ -8,7 +8,7 @@ import (
 )
 
 // maxWork bounds the values that one PATCH looks at.
-const maxWork = 2_000_000
+const maxWork = 500_000
 
 // Patched is what a PATCH makes.
 type Patched struct {

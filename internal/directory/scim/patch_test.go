@@ -209,7 +209,7 @@ func TestPatchWorkIsBounded(t *testing.T) {
 	}
 	value, _ := json.Marshal(roles)
 	ops := ""
-	for i := range 9000 {
+	for i := range 400 {
 		if i > 0 {
 			ops += ","
 		}

@@ -64,7 +64,7 @@ func (p *parser) pathElement(path *Path) error {
 		path.of = nil
 		return nil
 	}
-	path.sub = sub.attr
+	path.sub, path.dotted = sub.attr, true
 	return nil
 }
 

@@ -8,6 +8,7 @@ type ref struct {
 	extension string // URN of the extension that the attribute belongs to, or ""
 	attr      *attribute
 	sub       *attribute // of attr; nil: attr itself
+	dotted    bool       // it has a part behind a dot, known or not
 }
 
 // ref finds what a word names: of the kind's schemas, or of what is filtered in brackets.
@@ -37,7 +38,7 @@ func (p *parser) ref(word string) (ref, error) {
 	if !isName(name) || dotted && !isName(subName) {
 		return ref{}, p.errorf("%q is not the name of an attribute.", short(word))
 	}
-	f := ref{text: rest}
+	f := ref{text: rest, dotted: dotted}
 	if urn != "" {
 		f.text = urn + ":" + rest
 	}
@@ -55,7 +56,7 @@ func (p *parser) ref(word string) (ref, error) {
 }
 
 func refTo(extension string, a, sub *attribute) ref {
-	f := ref{text: a.Name, extension: extension, attr: a, sub: sub}
+	f := ref{text: a.Name, extension: extension, attr: a, sub: sub, dotted: sub != nil}
 	if extension != "" {
 		f.text = extension + ":" + a.Name
 	}

@@ -99,8 +99,8 @@ func parseValue(d *json.Decoder, depth int) (any, error) {
 }
 
 func parseFields(d *json.Decoder, depth int) (any, error) {
-	o := object{}
-	seen := map[string]bool{}
+	o := make(object, 0, 2)
+	var seen map[string]bool // of a large object; in a small one looking is faster
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
@@ -110,10 +110,22 @@ func parseFields(d *json.Decoder, depth int) (any, error) {
 		if err := checkString(name); err != nil {
 			return nil, err
 		}
-		if key := Fold(name); seen[key] {
-			return nil, bad(InvalidSyntax, "The name %q stands twice in one object.", short(name))
+		twice := false
+		if len(o) < 16 {
+			_, twice = o.get(name)
 		} else {
+			if seen == nil {
+				seen = make(map[string]bool, 64)
+				for _, f := range o {
+					seen[Fold(f.name)] = true
+				}
+			}
+			key := Fold(name)
+			twice = seen[key]
 			seen[key] = true
+		}
+		if twice {
+			return nil, bad(InvalidSyntax, "The name %q stands twice in one object.", short(name))
 		}
 		v, err := parseValue(d, depth+1)
 		if err != nil {

@@ -93,6 +93,9 @@ func TestAttack14CrossOriginForms(t *testing.T) {
 	for path, form := range map[string]url.Values{
 		w.lanyard().AuthCodeURL("s"):                   {"action": {"signin"}, "username": {"mallory"}, "password": {"lanyard-mallory"}},
 		w.PortalURL() + "/people/" + AdaID + "/delete": {"form": {w.formToken()}},
+		w.PortalURL() + "/faults/request":              {"form": {w.formToken()}, "kind": {FaultDrop}},
+		w.PortalURL() + "/assignments/assign":          {"form": {w.formToken()}, "app": {LanyardAppID}, "principal": {MalloryID}, "role": {"Payments.Lead"}},
+		w.PortalURL() + "/bin/purge":                   {"form": {w.formToken()}, "id": {AdaID}},
 	} {
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", path, strings.NewReader(form.Encode()))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -108,6 +111,12 @@ func TestAttack14CrossOriginForms(t *testing.T) {
 	}
 	if _, still := w.User("ada"); !still {
 		t.Error("ada is gone")
+	}
+	if now, _ := w.Faults(); now.any() {
+		t.Errorf("faults: %+v", now)
+	}
+	if app, _ := w.App("Lanyard"); w.assigned(app, MalloryID) {
+		t.Error("mallory is assigned")
 	}
 }
 

@@ -3,6 +3,7 @@ package entrasim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // Churn makes the changes of a busy directory, the same ones from the same seed on the same tenant. It is for one
@@ -12,6 +13,8 @@ type Churn struct {
 	random *rand.Rand
 	made   int
 	binned []string // users in the recycle bin that it put there
+	// App is the client ID of an app whose assignments change, too; empty: none do.
+	App string
 	// Keep names objects (by ID) that are left alone.
 	Keep map[string]bool
 }
@@ -39,6 +42,9 @@ func (c *Churn) change(d *directory) (string, error) {
 		return "nothing", nil
 	}
 	c.made++
+	if app, known := t.app(c.App); c.App != "" && known && c.random.IntN(12) == 0 {
+		return c.assign(d, app, u, g), nil
+	}
 	switch pick := c.random.IntN(100); {
 	case pick < 35:
 		if i, in := g.search(u.ID); in && !g.Entries[i].Removed {
@@ -95,6 +101,25 @@ func (c *Churn) change(d *directory) (string, error) {
 	id := c.id('G')
 	_, err := d.createGroup(Group{ID: id, DisplayName: fmt.Sprintf("new-%d", c.made), CreatedDateTime: t.now().UTC()})
 	return "create " + id, err
+}
+
+// assign gives a user or group an app role, or takes it back.
+func (c *Churn) assign(d *directory, app App, u *userRow, g *groupRow) string {
+	who, role := u.ID, DefaultAccess
+	if c.random.IntN(2) == 0 {
+		who = g.ID
+	}
+	if n := c.random.IntN(len(app.AppRoles) + 1); n > 0 {
+		role = app.AppRoles[n-1].ID
+	}
+	d.Seq++
+	list := slices.Clone(d.Assigned[app.PrincipalID])
+	if i := slices.IndexFunc(list, func(a Assignment) bool { return a.PrincipalID == who && a.AppRoleID == role }); i >= 0 {
+		d.Assigned[app.PrincipalID] = slices.Delete(list, i, i+1)
+		return "unassign " + who + " from " + role
+	}
+	d.Assigned[app.PrincipalID] = append(list, Assignment{ID: c.id('A'), PrincipalID: who, AppRoleID: role, Created: c.tenant.now().UTC()})
+	return "assign " + who + " to " + role
 }
 
 func (c *Churn) newUser() User {

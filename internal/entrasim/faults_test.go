@@ -88,6 +88,11 @@ func TestFaultsOfEachKind(t *testing.T) {
 	if befell := w.must(directoryTools, "GET", "faults", nil)["befell"].(map[string]any); befell["lose"] != 1.0 {
 		t.Errorf("counted %v", befell)
 	}
+	set(Fault{Kind: FaultDrop, Path: "/"})
+	if page := w.portalAt("/faults"); !strings.Contains(page, "the connection is reset") {
+		t.Error("the page that ends faults does not come")
+	}
+	w.SetFaults(Faults{Requests: []Fault{{Kind: FaultDrop}}})
 	w.must(directoryTools, "DELETE", "faults", nil)
 	if status, _, _, _ := w.ask("users"); status != http.StatusOK {
 		t.Errorf("in the end: %d", status)

@@ -11,9 +11,14 @@ import (
 // it.
 const controlPath = graphPrefix + "faults"
 
-// isControl reports whether a request is for the controls, which no fault befalls.
+// isControl reports whether a request is for the controls or the portal, which no fault befalls: each can be ended.
 func isControl(r *http.Request) bool {
-	return r.URL.Path == controlPath || strings.HasPrefix(r.URL.Path, controlPath+"/")
+	return below(r.URL.Path, controlPath) || below(r.URL.Path, "/portal")
+}
+
+func below(path, root string) bool {
+	rest, ok := strings.CutPrefix(path, root)
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // faultReport is what GET /v1.0/faults answers.

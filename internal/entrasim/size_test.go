@@ -55,6 +55,7 @@ func TestOrganisationFromASeed(t *testing.T) {
 		t.Fatal(d)
 	}
 	churn := w.Churn(1)
+	churn.App = LanyardAppID
 	for range 2_000 {
 		if what, err := churn.Change(); err != nil {
 			t.Fatal(what, err)

@@ -30,6 +30,7 @@ func benchmarks() []benchmark {
 		{"decide-peers", []string{"decide.uncached", "decide.cached"}, benchDecidePeers},
 		{"audit", []string{"audit.durable", "audit.search.p50", "audit.search.p99"}, benchAudit},
 		{"directory", []string{"directory.read", "directory.memory", "directory.memory.peak", "directory.memory.restarted", "directory.restart", "directory.effect.p50", "directory.effect.p99"}, benchDirectory},
+		{"scim", []string{"scim.ops"}, benchSCIM},
 		{"http", []string{"http.cpu"}, benchHTTP},
 		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
 		{"start", []string{"start.sandbox.p50"}, benchStart},

@@ -109,6 +109,10 @@ func (s *Server) state() telemetry.State {
 		Store: s.store.Transactions(),
 	}
 	st.Refused = s.listener.refused.Load()
+	if graph := s.graph.Load(); graph != nil {
+		g := graph.State()
+		st.Graph = &telemetry.Graph{Requests: g.Requests, Throttled: g.Throttled, Failed: g.Failed, Resyncs: g.Resyncs, Failing: !g.Failing.IsZero()}
+	}
 	f := s.provision.Figures()
 	st.Provisioning = &telemetry.Provisioning{Requests: f.Requests, Refused: f.Refused, Failed: f.Failed, Last: f.Last}
 	st.Feed.Behind = s.behind()

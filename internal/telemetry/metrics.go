@@ -38,6 +38,7 @@ type descriptions struct {
 	directoryAge, directorySweep, directoryStale, directoryUsers, directoryGroups                                *prometheus.Desc
 	feedSeq, feedBehind, auditSize, auditLag, exportLag, exportFailing, auditDropped, auditFailing, auditLeading *prometheus.Desc
 	tunnels, workspaces, store, recordsDropped, connectionsRefused                                               *prometheus.Desc
+	graphRequests, graphThrottled, graphFailed, graphResyncs, graphFailing                                       *prometheus.Desc
 	scimRequests, scimLast, scimFailed                                                                           *prometheus.Desc
 }
 
@@ -70,6 +71,11 @@ func described() descriptions {
 		workspaces:         describe("workspaces", "Workspaces by what was last observed of them.", "phase"),
 		store:              describe("store_transaction_seconds", "Transactions that may write, from begin to commit."),
 		recordsDropped:     describe("request_records_dropped_total", "Request records that could not be kept because they were not written fast enough."),
+		graphRequests:      describe("graph_requests_total", "Requests that were sent to Microsoft Graph to read the directory, repeated ones too."),
+		graphThrottled:     describe("graph_throttled_total", "Requests that Microsoft Graph answered with 429."),
+		graphFailed:        describe("graph_failed_total", "Requests that Microsoft Graph did not answer, or with an error that may pass."),
+		graphResyncs:       describe("directory_resyncs_total", "Times that users or groups were read whole."),
+		graphFailing:       describe("directory_failing", "1 while the directory cannot be read from Microsoft Graph."),
 		scimRequests:       describe("provisioning_requests_total", "Requests of provisioning services, by whether their credential was accepted or refused.", "credential"),
 		scimLast:           describe("provisioning_last_request_timestamp_seconds", "When the provisioning service was last heard of here."),
 		scimFailed:         describe("provisioning_apply_failures_total", "Times that what was provisioned could not be applied to the directory and was tried again."),
@@ -134,6 +140,13 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 	to <- histogram(d.store, s.Store)
 	count(d.recordsDropped, s.Records)
 	count(d.connectionsRefused, s.Refused)
+	if g := s.Graph; g != nil {
+		count(d.graphRequests, g.Requests)
+		count(d.graphThrottled, g.Throttled)
+		count(d.graphFailed, g.Failed)
+		count(d.graphResyncs, g.Resyncs)
+		gauge(d.graphFailing, truth(g.Failing))
+	}
 	if p := s.Provisioning; p != nil {
 		count(d.scimRequests, p.Requests, "accepted")
 		count(d.scimRequests, p.Refused, "refused")

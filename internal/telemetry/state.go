@@ -13,6 +13,7 @@ type State struct {
 	Sites     []*observe.Site
 	Access    access.Figures
 	Directory Directory
+	Graph     *Graph // nil: nobody reads it here
 	// Provisioning is what the tenant's provisioning service does; nil: nobody serves it.
 	Provisioning *Provisioning
 	Feed         Feed
@@ -29,6 +30,12 @@ type Directory struct {
 	AsOf          time.Time // zero: never read
 	Users, Groups int
 	Sweep, Stale  time.Duration // how often it is read; how old it may be for new leases
+}
+
+// Graph is how this process reads the directory from Microsoft Graph.
+type Graph struct {
+	Requests, Throttled, Failed, Resyncs int64
+	Failing                              bool
 }
 
 // Feed is how this process follows the others.

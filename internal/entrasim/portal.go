@@ -91,10 +91,13 @@ type portalGroup struct {
 	Group
 	Members []portalMember
 	More    int            // members that are not shown
-	Choices []portalMember // who could be added
+	Choices []portalMember // who could be added; none where there are too many to choose from
 }
 
 type portalMember struct{ ID, Name, Kind string }
+
+// choicesAtMost is from how many users and groups one is chosen.
+const choicesAtMost = 150
 
 // sought keeps those whose name has what was searched for, no more than fit the page; more says how many were left out.
 func sought[E any](all []E, words string, name func(E) string) (kept []E, more int) {
@@ -154,6 +157,9 @@ func (t *Tenant) portalPage(w http.ResponseWriter, r *http.Request, status int, 
 		}
 		slices.SortFunc(entry.Members, func(a, b portalMember) int { return strings.Compare(a.Kind+a.Name, b.Kind+b.Name) })
 		for _, c := range choices {
+			if len(choices) > choicesAtMost {
+				break // then a name is typed
+			}
 			if c.ID != g.ID && !slices.Contains(g.Members, c.ID) {
 				entry.Choices = append(entry.Choices, c)
 			}

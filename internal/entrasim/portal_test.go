@@ -167,9 +167,12 @@ func TestPortalFaults(t *testing.T) {
 }
 
 func TestPortalOfALargeOrganisation(t *testing.T) {
-	w := newWorld(t, contoso().Grown(Size{Seed: 1, Users: 1000, Groups: 300, Memberships: 2000}))
+	w := newWorld(t, contoso().Grown(Size{Seed: 1, Users: 500, Groups: 200, Memberships: 1000}))
 	if page := w.portal(); !strings.Contains(page, "more people") || strings.Count(page, "<tr ") > portalRows {
 		t.Error("too much is shown, or nothing says that there is more")
+	}
+	if status := w.submit(`data-action="add-member" data-group="`+PaymentsLeadsID+`"`, "member", "joy"); status != http.StatusSeeOther || !w.in("payments-leads", JoyID) {
+		t.Errorf("added by name: %d", status)
 	}
 	if page := w.portalAt("?q=lovelace"); !strings.Contains(page, AdaID) {
 		t.Error("the search does not find ada")

@@ -7,7 +7,7 @@ import (
 )
 
 // portalRows is how many rows a page of the portal shows; a tenant of 100,000 people is not for clicking.
-const portalRows = 200
+const portalRows = 100
 
 // ownPages are the pages of the portal besides the first.
 func (t *Tenant) ownPages() {

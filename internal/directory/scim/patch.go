@@ -39,6 +39,9 @@ func (r *Registry) Patch(k Kind, res Resource, body []byte) (Patched, error) {
 		}
 	}
 	if err := r.complete(k, p.res); err != nil {
+		if e, ok := errors.AsType[*Error](err); ok && p.removed {
+			e.ScimType = Mutability
+		}
 		return Patched{}, err
 	}
 	return Patched{p.res, !reflect.DeepEqual(map[string]any(res), map[string]any(p.res)), p.changes}, nil
@@ -124,6 +127,7 @@ type patching struct {
 	kind     Kind
 	res      Resource // ours to change
 	changes  []MemberChange
+	removed  bool // a required attribute was, and may have been set again
 	work     int
 }
 
@@ -178,8 +182,6 @@ func (p *patching) apply(op operation, path Path, named bool) error {
 			return nil
 		}
 		return bad(Mutability, "%s cannot be changed.", path)
-	case op.op == "remove" && path.attr.Required:
-		return bad(Mutability, "A %s needs %s; it cannot be removed.", p.kind, path)
 	case path.attr.MultiValued:
 		return p.many(op, path)
 	case path.of != nil:
@@ -208,6 +210,7 @@ func (p *patching) whole(op operation, urn string) error {
 func (p *patching) single(op operation, path Path) error {
 	a := path.attr
 	if op.op == "remove" {
+		p.removed = p.removed || a.Required
 		op.value = nil
 	} else if op.op == "add" && op.value == nil {
 		return nil

@@ -236,17 +236,17 @@ func liveThrough(t *testing.T, seed uint64, changes int, rows *store.Store) {
 // shakeRoles gives or takes an app role, or the assignment of a group.
 func shakeRoles(random *rand.Rand, sim *simulated) error {
 	app, _ := sim.App(entrasim.LanyardAppID)
-	role := entrasim.DefaultAccess
+	role, value := entrasim.DefaultAccess, ""
 	if n := random.IntN(len(app.AppRoles) + 1); n < len(app.AppRoles) {
-		role = app.AppRoles[n].ID
+		role, value = app.AppRoles[n].ID, app.AppRoles[n].Value
 	}
 	users, groups := sim.Users(), sim.Groups()
 	who := groups[random.IntN(len(groups))].ID
-	if role != entrasim.DefaultAccess && random.IntN(2) == 0 {
+	if value != "" && random.IntN(2) == 0 {
 		who = users[random.IntN(len(users))].ID
 	}
 	if slices.ContainsFunc(sim.Assignments(entrasim.LanyardAppID), func(a entrasim.Assignment) bool { return a.PrincipalID == who && a.AppRoleID == role }) {
-		return sim.Unassign(entrasim.LanyardAppID, who, role)
+		return sim.Unassign(entrasim.LanyardAppID, who, value) // without a value every assignment
 	}
-	return sim.Assign(entrasim.LanyardAppID, who, role)
+	return sim.Assign(entrasim.LanyardAppID, who, value)
 }

@@ -89,6 +89,9 @@ func (s *simulated) truth() directory.Change {
 		}
 	}
 	for _, r := range app.AppRoles {
+		if r.Disabled {
+			continue
+		}
 		role := identity.AppRole(tenantID, r.Value)
 		c.Groups = append(c.Groups, directory.Group{ID: role, Name: "app role " + r.Value})
 		for _, a := range assignments {

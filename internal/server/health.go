@@ -21,7 +21,8 @@ const (
 func (s *Server) health(ctx context.Context, d api.Directory) api.DirectoryHealth {
 	source := s.graph.Load()
 	asked := time.Now()
-	found := source.Examine(ctx)
+	reads := s.signedIn == nil && s.options.Users != config.FromSCIM
+	found := source.Examine(ctx, reads)
 	state, door := source.State(), source.Door()
 	h := api.DirectoryHealth{
 		Leads: s.leading(), Directory: d, Credentials: []api.CredentialHealth{}, Permissions: []api.PermissionHealth{}, Findings: []api.DirectoryFinding{},
@@ -36,13 +37,20 @@ func (s *Server) health(ctx context.Context, d api.Directory) api.DirectoryHealt
 	for _, p := range found.Permissions {
 		h.Permissions = append(h.Permissions, api.PermissionHealth{Name: p.Name, For: p.For, Granted: p.Granted, Problem: p.Problem})
 	}
-	h.Latency = latency(source.Sweep(), door)
-	e := examiner{now: asked, health: &h, groups: s.options.Members != config.FromSCIM}
+	e := examiner{now: asked, health: &h}
 	e.credentials(found.Token)
-	e.permissions()
 	e.directory()
-	e.reading(state)
-	e.notifications(door)
+	switch {
+	case reads:
+		h.Latency = latency(source.Sweep(), door)
+		e.permissions()
+		e.reading(state)
+		e.notifications(door)
+	case s.signedIn != nil:
+		h.Latency = fmt.Sprintf("Lanyard does not read the tenant: a change has its effect at the person's next sign-in, or when Lanyard asks the tenant about them again, which is every %v.", source.Sweep())
+	default:
+		h.Latency = "Lanyard does not read the tenant: a change has its effect when the tenant's provisioning service tells it, which looks every 40 minutes, or at once where it is told to provision on demand."
+	}
 	e.clock(state.Skew)
 	e.provisioning(s.provision.Findings(ctx))
 	slices.SortStableFunc(h.Findings, func(a, b api.DirectoryFinding) int {
@@ -104,7 +112,6 @@ func latency(sweep time.Duration, door entra.Door) string {
 type examiner struct {
 	now    time.Time
 	health *api.DirectoryHealth
-	groups bool // groups are read
 }
 
 func (e examiner) add(problem bool, about, do, format string, args ...any) {
@@ -138,7 +145,7 @@ func (e examiner) credentials(token error) {
 
 func (e examiner) permissions() {
 	for _, p := range e.health.Permissions {
-		if p.Granted || p.Name == "Group.Read.All" && !e.groups {
+		if p.Granted {
 			continue
 		}
 		do := "In Entra, at the app registration under API permissions, add the application permission " + p.Name + " of Microsoft Graph and grant admin consent. It takes some minutes."

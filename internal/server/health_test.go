@@ -56,7 +56,7 @@ func TestFindings(t *testing.T) {
 			if c.change != nil {
 				c.change(&h)
 			}
-			e := examiner{now: now, health: &h, groups: true}
+			e := examiner{now: now, health: &h}
 			e.credentials(c.token)
 			e.permissions()
 			e.directory()

@@ -121,7 +121,7 @@ func TestEveryCredential(t *testing.T) {
 			config.Credential = credential.New(config.ClientID, c.files)
 			h := open(t, newRows(), config)
 			h.ready(t)
-			e := h.source.Examine(t.Context())
+			e := h.source.Examine(t.Context(), true)
 			if e.Token != nil || len(e.Credentials) != len(c.works) {
 				t.Fatalf("%+v", e)
 			}
@@ -149,7 +149,7 @@ func TestCredentialRotatedWithoutRestart(t *testing.T) {
 	if log := h.log.String(); strings.Contains(log, "not it") || !strings.Contains(log, "secret's value") {
 		t.Errorf("it says\n%s", log)
 	}
-	e := h.source.Examine(t.Context())
+	e := h.source.Examine(t.Context(), true)
 	if e.Token == nil || len(e.Permissions) != 0 || !strings.Contains(e.Credentials[0].Problem, "AADSTS7000215") {
 		t.Errorf("%+v", e)
 	}
@@ -166,7 +166,7 @@ func TestCredentialRotatedWithoutRestart(t *testing.T) {
 	before := app.States()[1].Worked
 	p.certificate(t, 1)
 	p.federated(t, cluster)
-	e = again.source.Examine(t.Context())
+	e = again.source.Examine(t.Context(), true)
 	if e.Token != nil || e.Credentials[0].Problem != "" || e.Credentials[1].Problem != "" || !e.Credentials[1].Worked.After(before) {
 		t.Errorf("after both were replaced: %+v", e)
 	}
@@ -186,9 +186,27 @@ func TestMissingPermission(t *testing.T) {
 	t.Cleanup(front.Close)
 	config.Graph = front.URL + "/v1.0"
 	h := open(t, newRows(), config)
-	for _, p := range h.source.Examine(t.Context()).Permissions {
+	for _, p := range h.source.Examine(t.Context(), true).Permissions {
 		if missing := p.Name == "Group.Read.All"; missing == p.Granted || missing && p.Problem != "it is not granted" {
 			t.Errorf("%+v", p)
 		}
+	}
+}
+
+// TestUsersAlone needs one permission, and one subscription.
+func TestUsersAlone(t *testing.T) {
+	sim, config := watch(t)
+	config.UsersOnly = true
+	h := open(t, newRows(), config)
+	h.ready(t)
+	rings(t, h)
+	if e := h.source.Examine(t.Context(), true); len(e.Permissions) != 1 || !e.Permissions[0].Granted {
+		t.Errorf("%+v", e.Permissions)
+	}
+	if e := h.source.Examine(t.Context(), false); e.Token != nil || len(e.Permissions) != 0 {
+		t.Errorf("%+v", e)
+	}
+	if made := sim.count("POST"); made != 1 || len(h.source.Door().Subscriptions) != 1 {
+		t.Errorf("%d subscriptions made: %+v", made, h.source.Door().Subscriptions)
 	}
 }

@@ -24,11 +24,11 @@ type Examination struct {
 }
 
 // Examine tries each credential, and makes a request for each permission: what a token for Graph holds is Graph's own
-// affair and cannot be read.
-func (s *Source) Examine(ctx context.Context) Examination {
+// affair and cannot be read. Where nothing is read from Graph, no permission is needed.
+func (s *Source) Examine(ctx context.Context, reads bool) Examination {
 	var e Examination
 	e.Credentials, e.Token = s.graph.app.examine(ctx, s.graph.http)
-	if e.Token != nil {
+	if e.Token != nil || !reads {
 		return e
 	}
 	e.Permissions = []Permission{
@@ -36,10 +36,13 @@ func (s *Source) Examine(ctx context.Context) Examination {
 		{Name: "Group.Read.All", For: "groups and who is in them, and being told of their changes"},
 		{Name: "Application.Read.All", For: "app roles and who is assigned to Lanyard's enterprise application"},
 	}
+	if !s.kinds.has(groups) {
+		e.Permissions = e.Permissions[:1]
+	}
 	for i, path := range []string{
 		"/users?$top=1&$select=id", "/groups?$top=1&$select=id",
 		"/servicePrincipals(appId='" + url.PathEscape(s.clientID) + "')/appRoleAssignedTo?$top=1",
-	} {
+	}[:len(e.Permissions)] {
 		p := &e.Permissions[i]
 		var answer struct{}
 		_, err := s.graph.get(ctx, s.graph.url(path), &answer)

@@ -146,6 +146,7 @@ func New(c Config) (*Source, error) {
 		s.sweep = DefaultSweep
 	}
 	s.subscriptions = newSubscriptions(s.graph, c.NotificationURL, s.sweep, s.bell, s.door, s.log)
+	s.subscriptions.kinds = s.kinds
 	if c.State != nil {
 		s.subscriptions.state = c.State
 	}

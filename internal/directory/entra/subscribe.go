@@ -21,6 +21,7 @@ const (
 type subscriptions struct {
 	graph *client
 	url   string // where Graph posts to
+	kinds kinds  // what is subscribed to
 	check time.Duration
 	bell  *bell
 	log   *slog.Logger
@@ -43,7 +44,7 @@ type liveSubscription struct {
 }
 
 func newSubscriptions(graph *client, url string, check time.Duration, b *bell, d *door, log *slog.Logger) *subscriptions {
-	return &subscriptions{graph: graph, url: url, check: check, bell: b, door: d, log: log,
+	return &subscriptions{graph: graph, url: url, kinds: all, check: check, bell: b, door: d, log: log,
 		state: func() string { return rand.Text() + rand.Text() }, ticket: rand.Text, wake: make(chan struct{}, 1), bucket: &bucket{pace: defaultPace()},
 		live: map[kind]*liveSubscription{}, tickets: map[string]bool{}}
 }
@@ -131,6 +132,9 @@ func (s *subscriptions) keep(ctx context.Context) {
 func (s *subscriptions) tend(ctx context.Context) error {
 	var failed error
 	for _, k := range everyKind {
+		if !s.kinds.has(k) {
+			continue
+		}
 		s.mu.Lock()
 		live := s.live[k]
 		due := live != nil && !time.Now().Before(live.renewAt)

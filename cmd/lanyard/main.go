@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/lanyardhq/lanyard/internal/cli"
+	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/dev"
 	"github.com/lanyardhq/lanyard/internal/server"
 	"github.com/lanyardhq/lanyard/internal/store"
@@ -29,7 +30,7 @@ func main() {
 	os.Exit(cli.Run(ctx, cli.Config{
 		Dev: func(ctx context.Context, o cli.DevOptions) error {
 			return dev.Run(ctx, dev.Options{
-				Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, Metrics: o.Metrics, JSON: o.JSON, DatabaseFile: o.DatabaseFile, Version: version, Out: os.Stdout, Log: log,
+				Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, Metrics: o.Metrics, JSON: o.JSON, DatabaseFile: o.DatabaseFile, Members: config.Members(o.Members), Keep: o.Keep, Version: version, Out: os.Stdout, Log: log,
 			})
 		},
 		Backup: func(ctx context.Context, config string, to io.Writer) (store.Summary, error) {

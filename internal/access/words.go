@@ -84,12 +84,15 @@ func (d Decision) lost(l *Lease, f *Facts, now time.Time) Reason {
 			return Reason{d.Code, fmt.Sprintf("project %s is closed: %s", name, p.Closed)}
 		}
 		if !f.Directory.InGroup(user, old.Via) {
-			return Reason{d.Code, fmt.Sprintf("you are no longer in the group %s, which gave you the role %s in project %s",
-				groupName(f, old.Via), old.Role, name)}
+			member := "in"
+			if _, role := old.Via.AppRole(); role {
+				member = "assigned"
+			}
+			return Reason{d.Code, fmt.Sprintf("you are no longer %s %s, which gave you the role %s in project %s",
+				member, theGroup(f, old.Via), old.Role, name)}
 		}
 		if d.Role != old.Role {
-			return Reason{d.Code, fmt.Sprintf("project %s no longer gives the role %s to the group %s",
-				name, old.Role, groupName(f, old.Via))}
+			return Reason{d.Code, fmt.Sprintf("project %s no longer gives the role %s to %s", name, old.Role, theGroup(f, old.Via))}
 		}
 	}
 	if g := f.Grants.Of(user).Grant(old.Grant); d.Code != NotDelegated && old.Grant != "" && (g == nil || !g.Live(now)) {
@@ -104,6 +107,14 @@ func (d Decision) lost(l *Lease, f *Facts, now time.Time) Reason {
 		text = "access has ended"
 	}
 	return Reason{d.Code, text}
+}
+
+// theGroup names a group or an app role in a sentence.
+func theGroup(f *Facts, g identity.GroupID) string {
+	if value, role := g.AppRole(); role {
+		return "the app role " + value
+	}
+	return "the group " + groupName(f, g)
 }
 
 // Err is a denial as an error for the peer. What the person may not know of is not found.

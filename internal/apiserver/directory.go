@@ -241,7 +241,9 @@ func installationRoles(f *access.Facts, holds func(identity.GroupID) bool) []str
 
 func groupOf(d *directory.Snapshot, g *directory.Group) api.DirectoryGroup {
 	x := api.DirectoryGroup{ID: g.ID.Object, Name: g.Name, Security: g.Security, Assigned: g.Assigned}
-	x.AppRole, _ = g.ID.AppRole()
+	if value, ok := g.ID.AppRole(); ok {
+		x.AppRole = value
+	}
 	for m := range d.Members(g.ID) {
 		if m.User.IsZero() {
 			x.Groups++

@@ -48,7 +48,7 @@ func TestDirectoryShowsAUserAndWhatFollows(t *testing.T) {
 		t.Errorf("the app role is %+v, %v", e.Group, err)
 	}
 	e, err = w.as(operator).DirectoryEntry(t.Context(), "payments-api-team")
-	if err != nil || e.Group == nil || len(e.Group.In) != 2 {
+	if err != nil || e.Group == nil || len(e.Group.In) != 2 || e.Group.AppRole != "" {
 		t.Errorf("the group is %+v, %v", e.Group, err)
 	}
 	var m api.DirectoryUserDetail

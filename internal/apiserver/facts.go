@@ -24,9 +24,14 @@ func facts(f *access.Facts, u identity.UserID, x access.Explanation) []string {
 	}
 	if x.Project != "" {
 		path := pathTo(f, u, x.Decision.Via)
+		value, isRole := x.Decision.Via.AppRole()
 		switch {
 		case x.Role == "":
 			say("no group that they are in has a role in project %s", x.Project)
+		case len(path) > 1 && isRole:
+			say("they hold the app role %s, which is assigned to the group %s, and are in that directly", value, path[1])
+		case isRole && len(path) == 1:
+			say("they hold the app role %s, which is assigned to them", value)
 		case len(path) > 1:
 			say("the group %s contains %s, which they are in", path[0], strings.Join(path[1:], ", which contains "))
 		case len(path) == 1:
@@ -34,6 +39,8 @@ func facts(f *access.Facts, u identity.UserID, x access.Explanation) []string {
 		}
 		if x.Role != "" && x.Via == "" {
 			say("a break-glass grant gives them the role %s in project %s", x.Role, x.Project)
+		} else if x.Role != "" && isRole {
+			say("the app role %s has the role %s in project %s", value, x.Role, x.Project)
 		} else if x.Role != "" {
 			say("the group %s (%s) has the role %s in project %s", x.Via, x.Decision.Via, x.Role, x.Project)
 		}

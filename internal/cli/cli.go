@@ -24,6 +24,8 @@ type DevOptions struct {
 	JSON    bool   // say what is ready as one line of JSON
 	// DatabaseFile names a file with the URL of a PostgreSQL database; empty: SQLite in the data folder.
 	DatabaseFile string
+	Members      string        // who says who is in which group: graph, scim or sign-in
+	Keep         time.Duration // the workspaces of a closed project that is made of groups
 }
 
 // Config is what the command line needs of the rest of Lanyard.

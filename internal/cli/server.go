@@ -2,6 +2,8 @@ package cli
 
 import (
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -26,6 +28,9 @@ users. Ctrl-C stops the workspaces and keeps their files; the same data folder g
 			default:
 				return usage("there is no runtime %q; there is sandbox", o.Runtime)
 			}
+			if !slices.Contains([]string{"graph", "scim", "sign-in"}, o.Members) {
+				return usage("memberships come from graph, scim or sign-in, not from %q", o.Members)
+			}
 			if o.Data == "" {
 				o.Data = a.dataFolder()
 			}
@@ -43,6 +48,9 @@ users. Ctrl-C stops the workspaces and keeps their files; the same data folder g
 	cmd.Flags().StringVar(&o.Metrics, "metrics", "", "serve health, metrics and profiles on this loopback `address`, such as 127.0.0.1:9090")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "when ready, print one line of JSON instead of text")
 	cmd.Flags().StringVar(&o.DatabaseFile, "database-file", "", "keep the rows in PostgreSQL, whose URL is in this `file` (default SQLite in the data folder)")
+	cmd.Flags().StringVar(&o.Members, "members", "graph", "let this `source` say who is in which group: graph, scim or sign-in")
+	cmd.Flags().DurationVar(&o.Keep, "keep", 30*24*time.Hour, "keep the workspaces of a closed project that is made of groups this `long`")
+	_ = cmd.RegisterFlagCompletionFunc("members", cobra.FixedCompletions([]cobra.Completion{"graph", "scim", "sign-in"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions([]cobra.Completion{"sandbox"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

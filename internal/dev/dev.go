@@ -42,6 +42,8 @@ type Options struct {
 	JSON    bool   // say what is there as one line of JSON
 	// DatabaseFile names a file with the URL of a PostgreSQL database; empty: SQLite in the data folder.
 	DatabaseFile string
+	Members      config.Members // who says who is in which group; empty: Graph
+	Keep         time.Duration  // the workspaces of a closed project that is made of groups
 	Version      string
 	Out          io.Writer
 	Log          *slog.Logger
@@ -320,6 +322,7 @@ func (w *World) serverOptions() (server.Options, error) {
 		TokenURL: w.tokenURL(), Graph: w.Tenant.GraphURL(), Notifications: url + server.NotificationPath,
 		Pace:     entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, // the sample tenant has no quota
 		Projects: filepath.Join(w.data, "projects"), Policies: filepath.Join(w.data, "policies"), Global: globalRoles(),
+		FromGroups: w.fromGroups(), Members: w.options.Members,
 		Idle: 4 * time.Hour, Lifetime: 12 * time.Hour, Sweep: 10 * time.Second, Stale: 5 * time.Minute, Close: 15 * time.Minute, StepUp: 15 * time.Minute,
 		CheckpointCopies: []string{filepath.Join(w.data, "checkpoints")},
 		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {

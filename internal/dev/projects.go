@@ -70,7 +70,33 @@ func (w *World) writeProjects() error {
 	if err := w.writeMissing("projects", projectFiles(w.secrets.LegacyFile)); err != nil {
 		return err
 	}
+	if err := w.writeMissing("", map[string]string{groupsFile: groupsText}); err != nil {
+		return err
+	}
 	return w.writeMissing("policies", policyFiles())
+}
+
+// groupsFile says what projects hold that are made of groups.
+const (
+	groupsFile = "from-groups.yaml"
+	groupsText = `# Security groups called ws-<project>-<role> that are assigned to Lanyard's enterprise application make projects.
+# What each holds stands here, by the project's name.
+workspace: {timeout: 30m}
+projects: {}
+#  store:
+#    repositories:
+#      - url: https://` + gitHost + `/store/web
+`
+)
+
+// fromGroups makes projects of groups as the sample world names them.
+func (w *World) fromGroups() *project.FromGroups {
+	const text = "ws-{project}-{role}"
+	pattern, err := project.ParsePattern(text)
+	if err != nil {
+		return nil // a test reads it
+	}
+	return &project.FromGroups{Pattern: pattern, At: source.Located{File: "lanyard dev", Text: text}, Template: filepath.Join(w.data, groupsFile), Keep: w.options.Keep}
 }
 
 func (w *World) writeMissing(folder string, files map[string]string) error {

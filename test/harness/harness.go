@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,6 +83,7 @@ type World struct {
 	bin      string
 	listen   string
 	database []string // flags
+	flags    []string // more of them
 	mu       sync.Mutex
 	cmd      *exec.Cmd
 	exited   chan struct{}
@@ -96,7 +98,7 @@ func Start(t testing.TB) *World {
 }
 
 // StartOn is Start on a data folder that is prepared first; what prepare has cleaned up happens after the world's end.
-func StartOn(t testing.TB, prepare func(data string)) *World {
+func StartOn(t testing.TB, prepare func(data string), flags ...string) *World {
 	t.Helper()
 	Need(t, "bwrap", "git", "curl")
 	bin, err := Programs()
@@ -116,7 +118,7 @@ func StartOn(t testing.TB, prepare func(data string)) *World {
 		t.Fatal(err)
 	}
 	prepare(data)
-	w := &World{T: t, Data: data, bin: bin, listen: "127.0.0.1:0", people: map[string]*remote.Remote{}}
+	w := &World{T: t, Data: data, bin: bin, listen: "127.0.0.1:0", flags: flags, people: map[string]*remote.Remote{}}
 	w.chooseDatabase()
 	t.Cleanup(func() {
 		w.Stop()
@@ -145,7 +147,7 @@ func (w *World) Write(p []byte) (int, error) {
 // Run starts the server, or starts it again on the same address and data.
 func (w *World) Run() {
 	w.T.Helper()
-	cmd := exec.Command(filepath.Join(w.bin, "lanyard"), append([]string{"dev", "--json", "--data", w.Data, "--listen", w.listen}, w.database...)...)
+	cmd := exec.Command(filepath.Join(w.bin, "lanyard"), slices.Concat([]string{"dev", "--json", "--data", w.Data, "--listen", w.listen}, w.database, w.flags)...)
 	cmd.Stderr = w
 	// A test binary that is killed takes its server with it, and the server its workspaces.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
@@ -375,4 +377,12 @@ func FreePort(t testing.TB) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Again stops the server and starts it with other flags on the same address and data.
+func (w *World) Again(flags ...string) {
+	w.T.Helper()
+	w.Stop()
+	w.flags, w.people = flags, map[string]*remote.Remote{}
+	w.Run()
 }

@@ -51,7 +51,7 @@ func (s *Source) readAssignments(ctx context.Context) (assignments, error) {
 		now, err = s.assignedTo(ctx, roles)
 	}
 	switch status := statusOf(err); {
-	case status == http.StatusForbidden || status == http.StatusNotFound:
+	case status == http.StatusForbidden || status == http.StatusNotFound || status == http.StatusBadRequest || status == http.StatusNotImplemented:
 		if !s.blind {
 			s.blind = true
 			s.log.Warn("who is assigned to Lanyard's enterprise application cannot be read; it stays as it was", "error", err)

@@ -186,8 +186,10 @@ func (s *Source) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		done := next
 		found, err := s.read(ctx, done)
-		state.note(ctx, err)
-		s.noteHealth(ctx, err)
+		if err != nil || s.complete(ctx) { // otherwise it is not known yet whether it works
+			state.note(ctx, err)
+			s.noteHealth(ctx, err)
+		}
 		if err == nil && done.sweep {
 			swept = time.Now()
 		}
@@ -219,7 +221,7 @@ func (s *Source) refresh(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := s.reread(ctx)
 		state.note(ctx, err)
-		if err != nil {
+		if err != nil || s.complete(ctx) {
 			s.noteHealth(ctx, err)
 		}
 		select {
@@ -243,6 +245,15 @@ func (s *Source) growOld(ctx context.Context) {
 			s.mustReadWhole(k, "")
 		}
 	}
+}
+
+// complete reports that nothing is left to be read whole.
+func (s *Source) complete(ctx context.Context) bool {
+	if s.hold(ctx) != nil {
+		return false
+	}
+	defer s.release()
+	return s.need == 0
 }
 
 // noteHealth shows in State whether reading works.

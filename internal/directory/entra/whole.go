@@ -112,6 +112,7 @@ func (s *Source) rereadKind(ctx context.Context, k kind, restart string) error {
 		s.paces[k].again()
 		if err == nil {
 			s.figures.resyncs.Add(1)
+			s.log.Info("everything was read", "of", k.String(), "objects", w.items, "pages", w.pages, "took", time.Since(w.began).Round(time.Millisecond))
 		}
 	case s.withoutSignIns(w, err):
 		s.wholes[k] = nil

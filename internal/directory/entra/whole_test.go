@@ -140,11 +140,16 @@ func TestKeptPagesOfNoUse(t *testing.T) {
 		"old":          func(p *directory.Page) { p.Asked = p.Asked.Add(-8 * 24 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			sim, config := sized(t, entrasim.Size{Seed: 2, Users: 1500, Groups: 100, Memberships: 3000})
+			sim, config := sized(t, entrasim.Size{Seed: 2, Users: 3000, Groups: 300, Memberships: 9000, Depth: 3})
 			config.NotificationURL = ""
 			kept, r, first := &pages{}, newRows(), &road{most: 6}
 			config.Pages, config.HTTP = kept, &http.Client{Transport: first}
 			h := open(t, r, config)
+			eventually(t, "the reading is interrupted", func() bool {
+				first.mu.Lock()
+				defer first.mu.Unlock()
+				return first.broken
+			})
 			eventually(t, "some pages are kept", func() bool { return kept.count() > 0 })
 			h.stop()
 			for reading := range kept.kept {
@@ -241,6 +246,12 @@ func TestAppRoles(t *testing.T) {
 	must(t, h.source.Sync(t.Context()))
 	if holds(entrasim.JoyID) {
 		t.Error("who is no longer assigned holds it")
+	}
+	refused := entrasim.Fault{Kind: entrasim.FaultError, Status: http.StatusForbidden, Path: "/v1.0/servicePrincipals"}
+	must(t, sim.SetFaults(entrasim.Faults{Requests: []entrasim.Fault{refused}}))
+	must(t, h.source.Sync(t.Context()))
+	if !holds(entrasim.AdaID) || h.source.State().Roles == "" {
+		t.Errorf("where app roles may not be read they do not stay as they were, or nothing says so: %q", h.source.State().Roles)
 	}
 }
 

@@ -15,6 +15,14 @@ type Patched struct {
 	Resource Resource       // the one given is not altered
 	Changed  bool           // Resource differs from what it was
 	Members  []MemberChange // of a group, in the order they are to be made
+	Piled    bool           // roles were added to others, which stayed
+}
+
+// Operations are those of one PATCH, parsed.
+type Operations struct {
+	registry *Registry
+	kind     Kind
+	list     []operation
 }
 
 // Patch applies the operations of a body (RFC 7644 §3.5.2), all or none. For a group res is without members.
@@ -24,27 +32,38 @@ type Patched struct {
 // not find is made, with what the filter says; `remove` with a value removes that value only; what no schema has is
 // passed over. Errors are *Error.
 func (r *Registry) Patch(k Kind, res Resource, body []byte) (Patched, error) {
-	ops, err := parseOperations(body)
+	ops, err := r.ParsePatch(k, body)
 	if err != nil {
 		return Patched{}, err
 	}
+	return ops.Apply(res)
+}
+
+// ParsePatch is the first half of Patch, which needs no resource. Errors are *Error.
+func (r *Registry) ParsePatch(k Kind, body []byte) (Operations, error) {
+	list, err := parseOperations(body)
+	return Operations{r, k, list}, err
+}
+
+// Apply is the second half of Patch. It may be called again, with another resource. Errors are *Error.
+func (ops Operations) Apply(res Resource) (Patched, error) {
 	copied, _ := copyOf(map[string]any(res)).(map[string]any)
 	if copied == nil {
 		copied = map[string]any{}
 	}
-	p := &patching{registry: r, kind: k, res: copied}
-	for i, op := range ops {
+	p := &patching{registry: ops.registry, kind: ops.kind, res: copied}
+	for i, op := range ops.list {
 		if err := p.operate(op); err != nil {
-			return Patched{}, inOperation(i, len(ops), err)
+			return Patched{}, inOperation(i, len(ops.list), err)
 		}
 	}
-	if err := r.complete(k, p.res); err != nil {
+	if err := p.registry.complete(p.kind, p.res); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && p.removed {
 			e.ScimType = Mutability
 		}
 		return Patched{}, err
 	}
-	return Patched{p.res, !reflect.DeepEqual(map[string]any(res), map[string]any(p.res)), p.changes}, nil
+	return Patched{p.res, !reflect.DeepEqual(map[string]any(res), map[string]any(p.res)), p.changes, p.piled}, nil
 }
 
 func inOperation(i, n int, err error) error {
@@ -127,6 +146,7 @@ type patching struct {
 	kind     Kind
 	res      Resource // ours to change
 	changes  []MemberChange
+	piled    bool
 	removed  bool // a required attribute was, and may have been set again
 	work     int
 }

@@ -53,6 +53,11 @@ func (p *patching) values(op operation, a *attribute, list []any) ([]any, error)
 	if op.op == "remove" && op.value == nil {
 		return nil, nil
 	}
+	if op.op == "add" && a.Name == "roles" && slices.ContainsFunc(list, func(have any) bool {
+		return !slices.ContainsFunc(given, func(v any) bool { o, _ := v.(map[string]any); return a.same(have, o) })
+	}) {
+		p.piled = true
+	}
 	for _, v := range given {
 		o, _ := v.(map[string]any)
 		i := slices.IndexFunc(list, func(have any) bool { return a.same(have, o) })

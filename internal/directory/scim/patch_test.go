@@ -220,3 +220,18 @@ func TestPatchWorkIsBounded(t *testing.T) {
 	_, err := patch(scim.User, parsed(t, before), `{"op":"add","path":"roles","value":`+string(value)+`},`+ops)
 	refused(t, "much work", err, 413, "")
 }
+
+// Roles that an add leaves in place are noticed: a mapping that only adds never takes a role away.
+func TestPatchNoticesRolesThatPileUp(t *testing.T) {
+	for ops, want := range map[string]bool{
+		`{"op":"Add","path":"roles","value":["Viewer"]}`:                                        true,
+		`{"op":"Add","path":"roles","value":["Lead","Viewer"]}`:                                 false, // all that there are
+		`{"op":"replace","path":"roles","value":["Viewer"]}`:                                    false,
+		`{"op":"remove","path":"roles"},{"op":"Add","path":"roles","value":["Viewer","Other"]}`: false,
+		`{"op":"Add","path":"emails","value":["x@a"]}`:                                          false,
+	} {
+		if p, err := patch(scim.User, parsed(t, before), ops); err != nil || p.Piled != want {
+			t.Errorf("%s: %v, %v", ops, p.Piled, err)
+		}
+	}
+}

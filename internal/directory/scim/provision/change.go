@@ -149,10 +149,20 @@ func (s *Service) replaceOne(ctx context.Context, when condition, who caller, ki
 }
 
 func (s *Service) patchOne(ctx context.Context, when condition, who caller, kind Kind, id string, body []byte) (Row, error) {
-	return s.change(ctx, when, who, kind, id, func(old scim.Resource) (scim.Resource, []scim.MemberChange, error) {
-		p, err := s.registry.Patch(kind, old, body)
+	ops, err := s.registry.ParsePatch(kind, body)
+	if err != nil {
+		return Row{}, err
+	}
+	piled := false
+	row, err := s.change(ctx, when, who, kind, id, func(old scim.Resource) (scim.Resource, []scim.MemberChange, error) {
+		p, err := ops.Apply(old)
+		piled = p.Piled
 		return p.Resource, p.Members, err
 	})
+	if err == nil && piled {
+		s.piled.Store(true)
+	}
+	return row, err
 }
 
 // change makes a new version of a resource in one transaction, so that of two changes at once none is lost. One that makes

@@ -64,6 +64,7 @@ type Service struct {
 	figures     figures
 	effect      *effect
 	pace        *pace
+	piled       atomic.Bool   // roles were added to others, which stayed, since the process began
 	scans       chan struct{} // held while all resources are looked through
 	ready       chan struct{} // closed when everything was applied for the first time
 	once        sync.Once

@@ -102,6 +102,9 @@ func (s *Service) findings(ctx context.Context, st Status) (all []Finding) {
 	if c.Groups > 0 && !st.Members {
 		add(false, "%d groups are provisioned and give nothing, because memberships come from elsewhere. Remove groups from the provisioning scope, or set directory: {members: scim}.", c.Groups)
 	}
+	if s.piled.Load() && st.Members {
+		add(true, "Roles were added to users without the roles of before being taken away. In the attribute mapping of users, map AssertiveAppRoleAssignmentsComplex([appRoleAssignments]) to roles: AppRoleAssignmentsComplex and SingleAppRoleAssignment never take a role away.")
+	}
 	if c.Gone > 0 {
 		add(false, "%d users were deleted by the provisioning service while the directory still has them. They stay disabled until they are provisioned again, or `lanyard scim forget USER`.", c.Gone)
 	}

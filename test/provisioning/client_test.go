@@ -64,8 +64,7 @@ func TestAClientMadeByOthers(t *testing.T) {
 			cmd.Dir = dir
 			var errs harness.Buffer
 			cmd.Stderr = &errs
-			users, teams := w.sent()
-			cmd.Env = append(os.Environ(), "BASE="+proxy.URL+"/scim/v2", "TOKEN="+secret, "PEOPLE="+users, "GROUPS="+teams)
+			cmd.Env = append(os.Environ(), "BASE="+proxy.URL+"/scim/v2", "TOKEN="+secret)
 			in, err := cmd.StdinPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -75,6 +74,9 @@ func TestAClientMadeByOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := in.Write(append(w.sent(), '\n')); err != nil {
 				t.Fatal(err)
 			}
 			var steps []string
@@ -99,24 +101,17 @@ func TestAClientMadeByOthers(t *testing.T) {
 }
 
 // sent are the people and groups of the tenant as the client takes them.
-func (w *world) sent() (users, groups string) {
+func (w *world) sent() []byte {
 	w.Helper()
 	people, teams := w.tenant.Users(), w.tenant.Groups()
-	for i := range people {
-		people[i].Password = ""
-	}
 	for i := range teams { // groups in groups are for the provisioning service
 		teams[i].Members = slices.DeleteFunc(teams[i].Members, func(m string) bool { _, user := w.tenant.User(m); return !user })
 	}
-	a, err := json.Marshal(people)
+	text, err := json.Marshal(map[string]any{"people": people, "groups": teams})
 	if err != nil {
 		w.Fatal(err)
 	}
-	b, err := json.Marshal(teams)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return string(a), string(b)
+	return text
 }
 
 // is waits until the directory is what the client claims.

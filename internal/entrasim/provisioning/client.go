@@ -176,7 +176,7 @@ func (c *client) query(ctx context.Context, kind, filter, option, names string) 
 
 // literal is a value in a filter.
 func (c *client) literal(s string) string {
-	if c.settings.Quirks.BareFilters {
+	if c.settings.Quirks.BareFilters && !strings.ContainsAny(s, ` "()[]`) {
 		return s
 	}
 	quoted, err := json.Marshal(s)

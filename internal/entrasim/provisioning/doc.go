@@ -4,5 +4,6 @@
 //
 // What a real one does not do, this one does not do either: a user that is disabled is not created; a value that
 // became empty is not taken away; memberships are not sent again when a user comes back; a user who left the scope is
-// disabled and no longer followed; roles in the mode [Complex] are added only; /Bulk, PUT and ETags are not used.
+// disabled and no longer followed; roles in the modes [Single] and [Complex] are added only, so that what was taken at
+// the tenant stays at the endpoint; /Bulk, PUT and ETags are not used.
 package provisioning

@@ -54,7 +54,7 @@ type Quirks struct {
 	Nulls          bool // POST names attributes without a value, as null
 	MalformedURN   bool // the enterprise schema lacks its last colon in "schemas"
 	StringBooleans bool // POST sends "active": "True" in the default dialect
-	BareFilters    bool // filter values are not quoted
+	BareFilters    bool // filter values of one word are not quoted
 	PlainManager   bool // the manager is a plain string
 }
 

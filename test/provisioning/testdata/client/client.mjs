@@ -1,8 +1,9 @@
 // Provisions people and groups with two implementations of SCIM that others wrote: scimmy makes and checks resources and
 // messages, and says what a PATCH has to give; scim-patch says the same a second time. After each step a line of JSON says
-// what the endpoint should have been made into, and the next step waits for a line on standard input.
+// what the endpoint should have been made into, and the next step waits for a line on standard input. The first line there is
+// JSON, too: {people: [{id, userPrincipalName, …}], groups: [{id, displayName, members}]}.
 //
-// Environment: BASE (the tenant URL), TOKEN, PEOPLE and GROUPS (JSON: [{id, userPrincipalName, …}], [{id, displayName, members}]).
+// Environment: BASE (the tenant URL) and TOKEN.
 import assert from "node:assert/strict";
 import readline from "node:readline";
 import SCIMMY from "scimmy";
@@ -13,8 +14,8 @@ const { PatchOp, ListResponse, SearchRequest } = SCIMMY.Messages;
 const enterprise = EnterpriseUser.definition.id;
 SCIMMY.Resources.declare(SCIMMY.Resources.User).extend(EnterpriseUser, false);
 SCIMMY.Resources.declare(SCIMMY.Resources.Group);
-const people = JSON.parse(process.env.PEOPLE), groups = JSON.parse(process.env.GROUPS);
 const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const { people, groups } = JSON.parse((await lines.next()).value);
 const at = new Map(); // object ID → ID at the endpoint
 
 async function call(method, path, body, want) {

@@ -23,6 +23,9 @@ func (t *Tenant) delta(r graphRequest, collection string) (graphAnswer, error) {
 	}
 	page := deltaPage{token: token, room: maxPageSize(r.Request), minimal: minimal(r.Request), value: []entity{}}
 	page.memberRoom = page.room
+	if page.until = t.dir.Seq; t.faults.lag() > 0 {
+		page.until = token.Began
+	}
 	ids := t.dir.changedSince(map[string]string{"users": "Users", "groups": "Groups"}[collection], token.Since)
 	if token.Only != nil {
 		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !slices.Contains(token.Only, id) })
@@ -55,6 +58,7 @@ type deltaPage struct {
 	room       int // objects that still fit
 	memberRoom int // members that still fit
 	minimal    bool
+	until      int64 // number of the last change that is told
 	value      []entity
 }
 
@@ -78,13 +82,13 @@ func reasonOf(bin *recycled) string {
 	return "deleted"
 }
 
-// news says what of an object the client has to hear since its number.
-func (c change) news(since int64) (gone, changed bool) {
+// news says what of an object the client has to hear since its number, up to another.
+func (c change) news(since, until int64) (gone, changed bool) {
 	if c.Deleted != 0 {
 		// One that was made after since may have been on a page of the round before.
-		return since > 0 && c.Deleted > since, false
+		return since > 0 && c.Deleted > since && c.Deleted <= until, false
 	}
-	return false, c.Changed > since
+	return false, c.Changed > since && c.Changed <= until
 }
 
 // since narrows the selected properties to those that changed, for a client that wants no others.
@@ -95,9 +99,17 @@ func (c change) since(number int64, selected []string) []string {
 	return slices.DeleteFunc(slices.Clone(selected), func(name string) bool { return c.Props[name] <= number })
 }
 
+// moved reports that members came or left after a number, up to another.
+func (g *groupRow) moved(since, until int64) bool {
+	if g.EntriesSince <= until {
+		return g.EntriesSince > since
+	}
+	return slices.ContainsFunc(g.Entries, func(m membership) bool { return m.Seq > since && m.Seq <= until })
+}
+
 func (t *Tenant) deltaUser(p *deltaPage, id string) string {
 	u := t.dir.Users[id]
-	gone, changed := u.news(p.token.Since)
+	gone, changed := u.news(p.token.Since, p.until)
 	if !gone && !changed {
 		return ""
 	}
@@ -122,8 +134,8 @@ func (t *Tenant) deltaUser(p *deltaPage, id string) string {
 
 func (t *Tenant) deltaGroup(p *deltaPage, id string) string {
 	g := t.dir.Groups[id]
-	gone, changed := g.news(p.token.Since)
-	members := g.Deleted == 0 && p.token.wantsMembers() && g.EntriesSince > p.token.Since
+	gone, changed := g.news(p.token.Since, p.until)
+	members := g.Deleted == 0 && p.token.wantsMembers() && g.moved(p.token.Since, p.until)
 	if !gone && !changed && !members {
 		return ""
 	}
@@ -169,7 +181,7 @@ func (t *Tenant) memberNews(p *deltaPage, g *groupRow) (list []deltaMember, last
 		}
 	}
 	for _, m := range g.Entries[at:] {
-		if m.Seq <= p.token.Since || m.Removed && p.token.Since == 0 {
+		if m.Seq <= p.token.Since || m.Seq > p.until || m.Removed && p.token.Since == 0 {
 			continue
 		}
 		if p.memberRoom == 0 {

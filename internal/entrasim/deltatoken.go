@@ -64,7 +64,7 @@ func (t *Tenant) deltaStart(r graphRequest, collection string) (deltaToken, erro
 			return deltaToken{}, err
 		}
 		only, err := tracked(query)
-		token := deltaToken{Only: only, Generation: t.dir.Generation, Collection: collection, Select: selected, Began: t.dir.Seq}
+		token := deltaToken{Only: only, Generation: t.dir.Generation, Collection: collection, Select: selected, Began: t.horizon()}
 		if len(selected) > 0 && query.Get("$expand") == "members" {
 			token.Select = append(token.Select, "members")
 		}
@@ -83,7 +83,7 @@ func (t *Tenant) deltaStart(r graphRequest, collection string) (deltaToken, erro
 		}
 	}
 	if query.Has("$deltatoken") {
-		token.Began = t.dir.Seq
+		token.Began = max(token.Since, t.horizon())
 	}
 	return token, nil
 }

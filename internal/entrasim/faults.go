@@ -54,6 +54,8 @@ type Faults struct {
 	Notifications NotificationFaults `json:"notifications,omitzero"`
 	// Replays is the share of a delta page's objects that stand on it twice; then their order is any.
 	Replays float64 `json:"replays,omitempty"`
+	// DeltaLagSeconds is how long a delta says nothing of a change that was notified already: replicas lag behind.
+	DeltaLagSeconds float64 `json:"deltaLagSeconds,omitempty"`
 	// SilentRevocations leaves it to be asked for that someone's sessions were revoked: no delta and no notification tells.
 	SilentRevocations bool `json:"silentRevocations,omitempty"`
 	// ClockOffsetSeconds is how far the Date of answers is ahead.
@@ -114,7 +116,7 @@ func (t *Tenant) Faults() (Faults, FaultCounts) {
 }
 
 func (f Faults) any() bool {
-	return len(f.Requests) > 0 || f.Notifications != (NotificationFaults{}) || f.ClockOffsetSeconds != 0 || f.Replays != 0
+	return len(f.Requests) > 0 || f.Notifications != (NotificationFaults{}) || f.ClockOffsetSeconds != 0 || f.Replays != 0 || f.DeltaLagSeconds != 0
 }
 
 func (f Faults) check() error {
@@ -132,8 +134,8 @@ func (f Faults) check() error {
 		}
 	}
 	n := f.Notifications
-	if !share(f.Replays) || !share(n.Lost) || !share(n.Doubled) || !share(n.Late) || n.DelaySeconds < 0 || n.DelaySeconds > 3600 {
-		return badRequest("The shares of notifications and replays are between 0 and 1, and their delay is at most an hour.")
+	if !share(f.Replays) || !share(n.Lost) || !share(n.Doubled) || !share(n.Late) || n.DelaySeconds < 0 || n.DelaySeconds > 3600 || f.DeltaLagSeconds < 0 || f.DeltaLagSeconds > 3600 {
+		return badRequest("The shares of notifications and replays are between 0 and 1, and their delay and that of deltas is at most an hour.")
 	}
 	return nil
 }

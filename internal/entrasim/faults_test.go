@@ -273,3 +273,51 @@ func TestNotificationsLostDoubledLate(t *testing.T) {
 		t.Errorf("subscriptions: %v", list)
 	}
 }
+
+// TestDeltaLagsBehind: a change is notified at once and told by the delta later, and nothing is lost on the way.
+func TestDeltaLagsBehind(t *testing.T) {
+	w := newWorld(t, contoso())
+	known := replica{}
+	objects, next := w.round("groups/delta?$select=displayName,members")
+	known.apply(objects)
+	w.SetFaults(Faults{DeltaLagSeconds: 30})
+	churn := w.Churn(11)
+	told := 0
+	for i := range 60 {
+		for range 5 {
+			if what, err := churn.Change(); err != nil {
+				t.Fatal(what, err)
+			}
+		}
+		w.clock.Add(7 * time.Second)
+		objects, next = w.round(next, "Prefer", "odata.maxpagesize=4")
+		known.apply(objects)
+		if told += len(objects); i == 3 && told > 0 {
+			t.Errorf("after 28 s it tells of %d objects", told)
+		}
+	}
+	if known.differs(w) == "" {
+		t.Error("nothing lags behind")
+	}
+	w.clock.Add(time.Minute)
+	objects, next = w.round(next)
+	known.apply(objects)
+	if d := known.differs(w); d != "" {
+		t.Error(d)
+	}
+	w.SetFaults(Faults{})
+	if objects, _ = w.round(next); len(objects) != 0 {
+		t.Errorf("told once more: %v", objects)
+	}
+	all := replica{}
+	w.SetFaults(Faults{DeltaLagSeconds: 30})
+	w.RemoveMember("payments-engineers", "ada")
+	objects, next = w.round("groups/delta?$select=displayName,members")
+	all.apply(objects)
+	w.clock.Add(time.Minute)
+	objects, _ = w.round(next)
+	all.apply(objects)
+	if d := all.differs(w); d != "" {
+		t.Error(d)
+	}
+}

@@ -20,6 +20,7 @@ var faultWords = []struct{ Kind, Words string }{
 const (
 	notificationsIndex = -1 - iota
 	replaysIndex
+	lagIndex
 	silentIndex
 	clockIndex
 	limitsIndex
@@ -83,6 +84,9 @@ func (t *Tenant) faultsPage() any {
 	}
 	if f.Replays > 0 {
 		now = append(now, faultOnPage{replaysIndex, percent(f.Replays) + " % of what a delta tells is told twice", fmt.Sprintf("(%d)", counts["replayed"])})
+	}
+	if f.DeltaLagSeconds > 0 {
+		now = append(now, faultOnPage{lagIndex, fmt.Sprintf("Deltas tell of a change %g s late", f.DeltaLagSeconds), ""})
 	}
 	if f.SilentRevocations {
 		now = append(now, faultOnPage{silentIndex, "Neither delta nor notification tells that sessions were revoked", ""})
@@ -156,6 +160,8 @@ func (f *Faults) end(index int) {
 		f.Notifications = NotificationFaults{}
 	case index == replaysIndex:
 		f.Replays = 0
+	case index == lagIndex:
+		f.DeltaLagSeconds = 0
 	case index == silentIndex:
 		f.SilentRevocations = false
 	case index == clockIndex:

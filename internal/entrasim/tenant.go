@@ -60,6 +60,7 @@ type Tenant struct {
 	subs    map[string]*subscription
 	silent  bool // revocations are
 	signIns signInLog
+	moments []moment        // of the changes that deltas may not tell of yet
 	added   map[string]Page // pages of the portal that other parts brought, by name
 }
 
@@ -146,6 +147,7 @@ func (t *Tenant) change(f func(*directory) error) error {
 	err := f(t.dir)
 	events := t.dir.take()
 	if t.dir.Seq != before {
+		t.noteMoment(before)
 		if failed := t.writeDirectory(); failed != nil {
 			t.log.Error("the tenant's directory was not saved", "error", failed)
 		}

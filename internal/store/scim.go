@@ -11,10 +11,10 @@ import (
 	"github.com/lanyardhq/lanyard/internal/feed"
 )
 
-const scimColumns = `r.id, r.kind, r.external_id, r.object, r.name, r.name_key, r.display, r.mail, r.mail_key, r.active, r.roles, r.body, r.version, r.created, r.changed`
+const scimColumns = `r.id, r.kind, r.external_id, r.object, r.name, r.name_key, r.display, r.mail, r.active, r.roles, r.body, r.version, r.created, r.changed`
 
 var scimResources = table{name: "scim_resources", key: []string{"id"}, columns: []string{"id", "kind", "external_id", "object", "name", "name_key",
-	"display", "mail", "mail_key", "active", "roles", "body", "version", "created", "changed"}}
+	"display", "mail", "active", "roles", "body", "version", "created", "changed"}}
 
 // WriteSCIM implements provision.Rows. Writers wait for each other at the state's row; the feed's head is locked last, so
 // that nobody else waits for a large group.
@@ -61,13 +61,23 @@ func (t scimTx) Put(ctx context.Context, r provision.Row) error {
 	if err != nil {
 		return err
 	}
-	row := []any{r.ID, string(r.Kind), r.External, r.Object, r.Name, r.NameKey, r.Display, r.Mail, r.MailKey, r.Active, string(roles), nonNil(r.Body),
+	row := []any{r.ID, string(r.Kind), r.External, r.Object, r.Name, r.NameKey, r.Display, r.Mail, r.Active, string(roles), nonNil(r.Body),
 		r.Version, micro(r.Created), micro(r.Changed)}
 	if err := insertMany(ctx, t.tx, scimResources.head(), scimResources.tail(), [][]any{row}); err != nil {
 		return err
 	}
-	if r.Kind != provision.UserKind || r.Object == "" {
+	if r.Kind != provision.UserKind {
 		return nil
+	}
+	if _, err := t.tx.ExecContext(ctx, `DELETE FROM scim_mails WHERE id = $1`, r.ID); err != nil {
+		return err
+	}
+	mails := make([][]any, 0, len(r.Mails))
+	for _, mail := range r.Mails {
+		mails = append(mails, []any{r.ID, mail})
+	}
+	if err := insertMany(ctx, t.tx, `INSERT INTO scim_mails (id, mail_key)`, ``, mails); err != nil || r.Object == "" {
+		return err
 	}
 	_, err = t.tx.ExecContext(ctx, `DELETE FROM scim_gone WHERE object = $1`, r.Object)
 	return err
@@ -75,7 +85,8 @@ func (t scimTx) Put(ctx context.Context, r provision.Row) error {
 
 func (t scimTx) Delete(ctx context.Context, r provision.Row) error {
 	for _, query := range []string{
-		`DELETE FROM scim_members WHERE group_id = $1`, `DELETE FROM scim_members WHERE member_id = $1`, `DELETE FROM scim_resources WHERE id = $1`,
+		`DELETE FROM scim_members WHERE group_id = $1`, `DELETE FROM scim_members WHERE member_id = $1`, `DELETE FROM scim_mails WHERE id = $1`,
+		`DELETE FROM scim_resources WHERE id = $1`,
 	} {
 		if _, err := t.tx.ExecContext(ctx, query, r.ID); err != nil {
 			return err
@@ -184,7 +195,7 @@ func scanText(scan func(...any) error) (s string, err error) {
 func scanSCIM(scan func(...any) error) (r provision.Row, err error) {
 	var roles string
 	var created, changed int64
-	if err = scan(&r.ID, &r.Kind, &r.External, &r.Object, &r.Name, &r.NameKey, &r.Display, &r.Mail, &r.MailKey, &r.Active, &roles, &r.Body,
+	if err = scan(&r.ID, &r.Kind, &r.External, &r.Object, &r.Name, &r.NameKey, &r.Display, &r.Mail, &r.Active, &roles, &r.Body,
 		&r.Version, &created, &changed); err != nil {
 		return r, err
 	}

@@ -29,11 +29,14 @@ func scimWhere(kind provision.Kind, by []provision.Match) (string, []any) {
 	parts, args := []string{"r.kind = $1"}, []any{string(kind)}
 	for _, m := range by {
 		args = append(args, m.Value)
-		if m.Column == provision.ByMember {
+		switch m.Column {
+		case provision.ByMember:
 			parts = append(parts, fmt.Sprintf(`r.id IN (SELECT group_id FROM scim_members WHERE member_id = $%d)`, len(args)))
-			continue
+		case provision.ByMail:
+			parts = append(parts, fmt.Sprintf(`r.id IN (SELECT id FROM scim_mails WHERE mail_key = $%d)`, len(args)))
+		default:
+			parts = append(parts, fmt.Sprintf("r.%s = $%d", m.Column, len(args)))
 		}
-		parts = append(parts, fmt.Sprintf("r.%s = $%d", m.Column, len(args)))
 	}
 	return strings.Join(parts, " AND "), args
 }

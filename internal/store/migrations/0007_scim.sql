@@ -9,7 +9,7 @@ CREATE TABLE scim_state (
 INSERT INTO scim_state (id, writes) VALUES (1, 0);
 
 -- kind: User or Group. external_id is the client's own string; object is the same in lower case where it is a GUID, and
--- empty elsewhere. name is the userName or displayName, name_key and mail_key are in lower case. roles: a JSON array.
+-- empty elsewhere. name is the userName or displayName, name_key is in lower case. roles: a JSON array.
 -- body: the resource as JSON without id, meta and members.
 CREATE TABLE scim_resources (
 	id          TEXT PRIMARY KEY,
@@ -20,7 +20,6 @@ CREATE TABLE scim_resources (
 	name_key    TEXT NOT NULL,
 	display     TEXT NOT NULL,
 	mail        TEXT NOT NULL,
-	mail_key    TEXT NOT NULL,
 	active      BOOLEAN NOT NULL,
 	roles       TEXT NOT NULL,
 	body        BYTEA NOT NULL,
@@ -32,7 +31,14 @@ CREATE INDEX scim_resources_kind ON scim_resources (kind, id);
 CREATE INDEX scim_resources_external ON scim_resources (external_id, kind, id);
 CREATE INDEX scim_resources_object ON scim_resources (object, kind, id);
 CREATE INDEX scim_resources_name ON scim_resources (name_key, kind, id);
-CREATE INDEX scim_resources_mail ON scim_resources (mail_key, kind, id);
+
+-- All addresses of users, in lower case.
+CREATE TABLE scim_mails (
+	id       TEXT NOT NULL,
+	mail_key TEXT NOT NULL,
+	PRIMARY KEY (id, mail_key)
+);
+CREATE INDEX scim_mails_key ON scim_mails (mail_key);
 
 CREATE TABLE scim_members (
 	group_id  TEXT NOT NULL,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/directory/scim"
@@ -39,7 +40,7 @@ func fill(r Row, doc scim.Resource) (Row, error) {
 	r.Name = r.Display
 	if r.Kind == UserKind {
 		r.Name = doc.Text("userName")
-		r.Mail = workMail(doc)
+		r.Mail, r.Mails = mailsOf(doc)
 		r.Roles = doc.AppRoles()
 		r.Active = activeOf(doc, r.Active)
 		doc["active"] = r.Active
@@ -47,12 +48,12 @@ func fill(r Row, doc scim.Resource) (Row, error) {
 	if strings.TrimSpace(r.Name) == "" {
 		return r, wrong("invalidValue", "%s is required and may not be empty.", nameOf(r.Kind))
 	}
-	for _, text := range append([]string{r.External, r.Name, r.Display, r.Mail}, r.Roles...) {
+	for _, text := range slices.Concat([]string{r.External, r.Name, r.Display}, r.Mails, r.Roles) {
 		if len(text) > maxText || strings.ContainsRune(text, 0) {
 			return r, wrong("invalidValue", "A value is too long, or holds a NUL character.")
 		}
 	}
-	r.NameKey, r.MailKey = scim.Fold(r.Name), scim.Fold(r.Mail)
+	r.NameKey = scim.Fold(r.Name)
 	var err error
 	if r.Body, err = json.Marshal(doc); err != nil {
 		return r, fmt.Errorf("encode a resource: %w", err)
@@ -84,10 +85,10 @@ func activeOf(doc scim.Resource, was bool) bool {
 	return active
 }
 
-// workMail is the address of type work, or the primary one, or the first.
-func workMail(doc scim.Resource) string {
+// mailsOf are a user's addresses: the one of type work, or the primary one, or the first; and all of them, folded.
+func mailsOf(doc scim.Resource) (best string, all []string) {
 	list, _ := doc["emails"].([]any)
-	best, rank := "", 0
+	rank := 0
 	for _, one := range list {
 		mail, _ := one.(map[string]any)
 		value, _ := mail["value"].(string)
@@ -100,9 +101,13 @@ func workMail(doc scim.Resource) string {
 		case primary:
 			r = 2
 		}
-		if value != "" && r > rank {
+		if value == "" {
+			continue
+		}
+		if all = append(all, scim.Fold(value)); r > rank {
 			best, rank = value, r
 		}
 	}
-	return best
+	slices.Sort(all)
+	return best, slices.Compact(all)
 }

@@ -19,7 +19,7 @@ var columns = map[string]struct {
 	column Column
 	folded bool
 }{
-	"id": {ByID, false}, "externalId": {ByExternal, false}, "userName": {ByName, true}, "members.value": {ByMember, false}, "members": {ByMember, false},
+	"id": {ByID, false}, "externalId": {ByExternal, false}, "userName": {ByName, true}, "emails.value": {ByMail, true}, "members.value": {ByMember, false}, "members": {ByMember, false},
 }
 
 // matches is what the store can look for of what a filter says. nothing says that no row can match.

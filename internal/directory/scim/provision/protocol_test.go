@@ -237,6 +237,10 @@ func TestDiscovery(t *testing.T) {
 	w.want(404, "GET", "/scim/v2/Schemas/urn:none", nil)
 	w.want(501, "GET", "/scim/v2/Me", nil)
 	w.want(404, "GET", "/scim/v2/Nothing", nil)
+	if a := w.want(405, "PUT", "/scim/v2/Users", nil); a.header.Get("Allow") != "GET, POST" {
+		t.Error(a.header)
+	}
+	w.want(405, "POST", "/scim/v2/Users/x", nil)
 	w.want(404, "GET", "/scim/v2/Users/"+strings.Repeat("x", 100), nil)
 }
 

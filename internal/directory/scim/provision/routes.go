@@ -87,6 +87,8 @@ func (s *Service) endpoints() []route {
 	}
 	for path, kind := range map[string]Kind{"/Users": UserKind, "/Groups": GroupKind} {
 		all = append(all,
+			route{"", path, notAllowed("GET, POST")},
+			route{"", path + "/{id}", notAllowed("GET, PUT, PATCH, DELETE")},
 			route{http.MethodGet, path, s.list(kind)},
 			route{http.MethodPost, path, s.create(kind)},
 			route{http.MethodPost, path + "/.search", s.search(kind)},
@@ -102,5 +104,12 @@ func (s *Service) endpoints() []route {
 func notImplemented(detail string) handler {
 	return func(caller, http.ResponseWriter, *http.Request) error {
 		return &scimError{status: http.StatusNotImplemented, detail: detail}
+	}
+}
+
+func notAllowed(allow string) handler {
+	return func(_ caller, w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Allow", allow)
+		return &scimError{status: http.StatusMethodNotAllowed, detail: "This address answers to " + allow + "."}
 	}
 }

@@ -28,7 +28,7 @@ type Row struct {
 	NameKey  string // in lower case
 	Display  string // displayName
 	Mail     string
-	MailKey  string
+	Mails    []string // all addresses in lower case; written, and not read again
 	Active   bool
 	Roles    []string // values of a user's app roles
 	Body     []byte   // the resource as JSON, without id, meta and members
@@ -45,7 +45,7 @@ const (
 	ByID       Column = "id"
 	ByExternal Column = "external_id"
 	ByName     Column = "name_key"
-	ByMail     Column = "mail_key"
+	ByMail     Column = "mail" // one of a user's addresses, in lower case
 	ByObject   Column = "object"
 	ByMember   Column = "member" // groups that contain the resource with this ID
 )

@@ -35,13 +35,14 @@ func (s *Service) write(ctx context.Context, f func(context.Context, Tx) (Writte
 	return nil
 }
 
-// newID makes an ID in the order of time, so that lists are in the order of making (RFC 9562 §5.7).
+// newID makes an ID in the order of time, so that lists are in the order of making: UUIDs of version 7, with the part of the
+// millisecond in their next twelve bits (RFC 9562 §5.7, §6.2 method 3).
 func newID(now time.Time) string {
 	var b [16]byte
-	rand.Read(b[6:])
-	binary.BigEndian.PutUint32(b[:], uint32(now.UnixMilli()>>16))
-	binary.BigEndian.PutUint16(b[4:], uint16(now.UnixMilli()))
-	b[6], b[8] = b[6]&0x0f|0x70, b[8]&0x3f|0x80
+	rand.Read(b[8:])
+	milli, part := uint64(now.UnixMilli()), uint64(now.Nanosecond()%1e6)*4096/1e6
+	binary.BigEndian.PutUint64(b[:], milli<<16|0x7000|part)
+	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 

@@ -73,7 +73,8 @@ func inPart(role string, do func(*part) error) error {
 }
 
 func (b *bench) directoryOn(ctx context.Context, tenant *part, about directoryTenant, suffix string, on store.Config) error {
-	order := readOrder{Tenant: about, SQLite: on.SQLite, PostgreSQL: on.PostgreSQL, Users: b.organisation().Users}
+	order := readOrder{Tenant: about, SQLite: on.SQLite, PostgreSQL: on.PostgreSQL, Users: b.organisation().Users,
+		Groups: b.organisation().Groups, Memberships: b.organisation().Memberships}
 	var bare time.Duration
 	if err := inPart("reader", func(p *part) (err error) {
 		bare, err = ask[time.Duration](ctx, p, "download", about)

@@ -28,7 +28,17 @@ import (
 type readOrder struct {
 	Tenant             directoryTenant
 	SQLite, PostgreSQL string
-	Users              int
+	// What there is at least when all was read.
+	Users, Groups, Memberships int
+}
+
+// missing says what of an organisation is not there.
+func (o readOrder) missing(s *directory.Snapshot) error {
+	users, groups := s.Counts()
+	if n := s.Memberships(); users < o.Users || groups < o.Groups || n < o.Memberships {
+		return fmt.Errorf("there are %d of %d users, %d of %d groups and %d of %d memberships", users, o.Users, groups, o.Groups, n, o.Memberships)
+	}
+	return nil
 }
 
 type readAnswer struct {
@@ -66,15 +76,14 @@ func (r *readerRole) read(ctx context.Context, o readOrder) (a readAnswer, err e
 	if err := r.follow(o); err != nil {
 		return a, err
 	}
-	for ; ; time.Sleep(5 * time.Millisecond) {
-		if users, _ := r.directory.Snapshot().Counts(); users >= o.Users {
-			break
-		}
+	for o.missing(r.directory.Snapshot()) != nil {
 		if time.Since(began) > 15*time.Minute {
-			return a, errors.New("the organisation was not read")
+			return a, o.missing(r.directory.Snapshot())
 		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	a.Took, a.Peak = time.Since(began), peakMemory()
+	time.Sleep(2 * time.Second) // whoever has read lets go of the pages
 	a.Resting = restingMemory()
 	return a, nil
 }
@@ -87,8 +96,8 @@ func (r *readerRole) restart(ctx context.Context, o readOrder) (a readAnswer, er
 	}
 	a.Took = time.Since(began)
 	a.Resting = restingMemory()
-	if users, _ := r.directory.Snapshot().Counts(); users < o.Users {
-		return a, fmt.Errorf("%d of %d users were loaded", users, o.Users)
+	if err := o.missing(r.directory.Snapshot()); err != nil {
+		return a, fmt.Errorf("after a restart %w", err)
 	}
 	return a, r.follow(o)
 }
@@ -117,7 +126,7 @@ func (r *readerRole) follow(o readOrder) error {
 		Tenant: entrasim.ContosoTenantID, ClientID: entrasim.LanyardAppID, Secret: o.Tenant.Secret, TokenURL: o.Tenant.TokenURL, Graph: o.Tenant.Graph,
 		HTTP: r.client, NotificationURL: fmt.Sprintf("http://lanyard.localhost:%d/hooks/graph", l.Addr().(*net.TCPAddr).Port),
 		// One change after the other is measured, so that none waits for the quota that others have used up.
-		Pace: entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, Directory: r.directory, Log: warnings(),
+		Pace: entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, Directory: r.directory, Pages: r.rows, Log: warnings(),
 		Learned: func(at time.Time) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

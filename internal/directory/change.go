@@ -71,7 +71,13 @@ func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
 func (s *Snapshot) withoutReset(c Change) Change {
 	parts := c.Reset
 	c.Reset = 0
-	if s.users.size+s.groups.size+s.members.size+s.blocked.size == 0 {
+	there := 0
+	for part, size := range map[Part]int{UserPart: s.users.size, GroupPart: s.groups.size + s.members.size, BlockPart: s.blocked.size} {
+		if parts&part != 0 {
+			there += size
+		}
+	}
+	if there == 0 {
 		return c
 	}
 	whole, _, _ := Empty().apply(c)

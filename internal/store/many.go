@@ -9,7 +9,7 @@ import (
 
 // parametersAtMost bounds one statement: SQLite looks for a numbered parameter among all those of its statement, so that
 // many rows in one cost more than they save.
-const parametersAtMost = 320
+const parametersAtMost = 160
 
 // insertMany inserts rows with statements of many rows each. Statements take a power of two of rows, so that
 // few different texts are prepared. head ends before VALUES, tail follows the rows; every row has the same width.

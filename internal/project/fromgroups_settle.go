@@ -130,12 +130,18 @@ func (s *Set) goneFrom(project string, role Role, pinned identity.GroupID, c cla
 		return fmt.Sprintf("the name of its group %s is now that of several assigned groups: %s", pinned, listed(all))
 	case !ok:
 		return fmt.Sprintf("its group %s is not in the directory any more", pinned)
+	case !s.from.names(g.Name, project, role): // first: whatever else is said of it while the change is stored
+		return fmt.Sprintf("its group %s is now called %q", pinned, g.Name)
 	case !g.Assigned:
 		return fmt.Sprintf("its group %s (%q) is no longer assigned to Lanyard's enterprise application", pinned, g.Name)
-	case !g.Security:
-		return fmt.Sprintf("its group %s (%q) is no security group any more", pinned, g.Name)
 	}
-	return fmt.Sprintf("its group %s is now called %q", pinned, g.Name)
+	return fmt.Sprintf("its group %s (%q) is no security group any more", pinned, g.Name)
+}
+
+// names reports whether a group's name is that of a role of a project.
+func (f *FromGroups) names(name, project string, role Role) bool {
+	p, r, _, wrong := f.Pattern.read(name)
+	return wrong == "" && p == project && r == role
 }
 
 // GroupProjects are the projects made of groups, as they are stored.

@@ -41,7 +41,9 @@ type rogue struct {
 	issuer       string
 	idToken      func(nonce string) string
 	nonce        string
+	refuse       any // what a refresh token is answered with status 400; nil: it is taken
 	sessions     *session.Manager
+	signin       *signin.Service
 	url          string
 	data         string // folder of the database
 }
@@ -93,6 +95,7 @@ func newRogue(t *testing.T) *rogue {
 		URL:    r.url, HTTP: tenant.Client(), Sessions: r.sessions, Identify: session.Identifier{Sessions: r.sessions},
 		Access: engine, Facts: engine.Facts, Once: rows, Sealer: sealer, Audit: log, Log: slog.New(slog.DiscardHandler),
 	})
+	r.signin = service
 	site := web.Site{Name: "pages", Routes: service.Routes()}
 	if front.Config.Handler, err = site.Handler(web.Config{Access: engine, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
@@ -114,6 +117,10 @@ func (r *rogue) serve(w http.ResponseWriter, q *http.Request) {
 		answer = map[string]any{"access_token": "a", "token_type": "Bearer", "expires_in": 3600, "id_token": r.idToken(r.nonce), "refresh_token": roguesRefresh}
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if q.FormValue("grant_type") == "refresh_token" && r.refuse != nil {
+		answer = r.refuse
+		w.WriteHeader(http.StatusBadRequest)
+	}
 	json.NewEncoder(w).Encode(answer)
 }
 

@@ -30,32 +30,25 @@ func (p *provider) verify(ctx context.Context, raw string) (*oidc.IDToken, error
 	}
 	// The library looks at the plain token's claims; the signature is that of the token as it came.
 	parts[1] = base64.RawURLEncoding.EncodeToString(plain)
-	keys := signedAs{keys: p.keys, raw: raw, plain: plain}
+	keys := keySet(func(context.Context) ([]byte, error) { // its context carries the plain token, which nobody signed
+		signed, err := p.keys.VerifySignature(ctx, raw)
+		if err != nil {
+			return nil, err
+		}
+		verified, err := withoutSources(signed)
+		if err == nil && !bytes.Equal(verified, plain) {
+			err = errors.New("the token's claims are not those that were signed")
+		}
+		return verified, err
+	})
 	return oidc.NewVerifier(p.issuer, keys, p.checks).Verify(ctx, strings.Join(parts, "."))
 }
 
-// signedAs verifies the token of which another is the plain form.
-type signedAs struct {
-	keys  oidc.KeySet
-	raw   string
-	plain []byte
-}
+// keySet is an oidc.KeySet for one token.
+type keySet func(context.Context) ([]byte, error)
 
 // VerifySignature implements oidc.KeySet.
-func (s signedAs) VerifySignature(ctx context.Context, _ string) ([]byte, error) {
-	payload, err := s.keys.VerifySignature(ctx, s.raw)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := withoutSources(payload)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(plain, s.plain) {
-		return nil, errors.New("the token's claims are not those that were signed")
-	}
-	return plain, nil
-}
+func (k keySet) VerifySignature(ctx context.Context, _ string) ([]byte, error) { return k(ctx) }
 
 // withoutSources are claims without where others could be asked for; that there are more groups stays.
 func withoutSources(payload []byte) ([]byte, error) {

@@ -14,7 +14,7 @@ const maxWork = 500_000
 type Patched struct {
 	Resource Resource       // the one given is not altered
 	Changed  bool           // Resource differs from what it was
-	Members  []MemberChange // of a group, in the order they are to be made
+	Members  []MemberChange // of a group, in the order they are to be made, each member once between RemoveMatching
 	Piled    bool           // roles were added to others, which stayed
 }
 
@@ -63,7 +63,7 @@ func (ops Operations) Apply(res Resource) (Patched, error) {
 		}
 		return Patched{}, err
 	}
-	return Patched{p.res, !reflect.DeepEqual(map[string]any(res), map[string]any(p.res)), p.changes, p.piled}, nil
+	return Patched{p.res, !reflect.DeepEqual(map[string]any(res), map[string]any(p.res)), settled(p.changes), p.piled}, nil
 }
 
 func inOperation(i, n int, err error) error {
@@ -149,6 +149,8 @@ type patching struct {
 	piled    bool
 	removed  bool // a required attribute was, and may have been set again
 	work     int
+
+	memberTerms int
 }
 
 func (p *patching) operate(op operation) error {

@@ -10,7 +10,7 @@ import (
 // many changes an attribute with several values, all of which are complex, those that a filter picks, or a part of them.
 func (p *patching) many(op operation, path Path) error {
 	list, _ := p.res.at(path.extension, path.attr.Name).([]any)
-	p.work += len(list) + 1
+	p.work += len(list)*(path.terms+1) + 1
 	if p.work > maxWork {
 		return tooLarge("The operations look at more than %d values. Send fewer at once.", maxWork)
 	}

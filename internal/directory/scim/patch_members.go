@@ -1,5 +1,10 @@
 package scim
 
+import "slices"
+
+// maxMemberTerms bounds the comparisons that one PATCH asks of each member of a group, which may be large.
+const maxMemberTerms = 50
+
 // members notes what is to be changed in who is in a group; it does not know who is.
 func (p *patching) members(op operation, path Path) error {
 	if path.sub != nil && (path.of != nil || path.sub.Name != "value") {
@@ -34,6 +39,9 @@ func (p *patching) pickedMembers(op operation, path Path) error {
 	ids, named := memberIDs(path.of)
 	switch {
 	case op.op == "remove" && !named:
+		if p.memberTerms += path.terms; p.memberTerms > maxMemberTerms {
+			return tooLarge("The operations compare each member more than %d times. Name members by their id.", maxMemberTerms)
+		}
 		p.changes = append(p.changes, MemberChange{Op: RemoveMatching, Where: Filter{path.of}})
 		return nil
 	case !named:
@@ -74,4 +82,37 @@ func memberIDs(n node) (ids []string, named bool) {
 		return ids, true
 	}
 	return nil, false
+}
+
+// settled are changes that end in the same with as few of them as can be: of several words about a member the last counts,
+// what comes before RemoveAll does not count, and between two RemoveMatching those who go stand before those who come.
+func settled(changes []MemberChange) []MemberChange {
+	var backward, added, removed []MemberChange // from the last to the first
+	flush := func() {
+		backward = append(append(backward, added...), removed...)
+		added, removed = nil, nil
+	}
+	seen := map[string]bool{}
+	for _, c := range slices.Backward(changes) {
+		if c.Op == RemoveAll || c.Op == RemoveMatching {
+			flush()
+			backward = append(backward, c)
+			if c.Op == RemoveAll {
+				break
+			}
+			continue
+		}
+		if seen[c.Member.Value] {
+			continue
+		}
+		seen[c.Member.Value] = true
+		if c.Op == AddMember {
+			added = append(added, c)
+		} else {
+			removed = append(removed, c)
+		}
+	}
+	flush()
+	slices.Reverse(backward)
+	return backward
 }

@@ -3,6 +3,7 @@ package scim_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/directory/scim"
@@ -167,8 +168,10 @@ func TestPatchMembers(t *testing.T) {
 		`{"op":"replace","path":"members","value":[]}`:                                                                                           {all},
 		`{"op":"replace","value":{"members":[{"value":"1"}]}}`:                                                                                   {all, add("1")},
 		`{"op":"replace","path":"members[value eq \"1\"]","value":{"value":"2"}}`:                                                                {remove("1"), add("2")},
-		`{"op":"Add","path":"members","value":["1"]},{"op":"Remove","path":"members","value":["1"]},{"op":"Add","path":"members","value":["1"]}`: {add("1"), remove("1"), add("1")},
+		`{"op":"Add","path":"members","value":["1"]},{"op":"Remove","path":"members","value":["1"]},{"op":"Add","path":"members","value":["1"]}`: {add("1")}, // the last word counts
 		`{"op":"replace","path":"displayName","value":"h"}`:                                                                                      nil,
+		`{"op":"add","path":"members","value":["1","2","3"]},{"op":"remove","path":"members","value":["2","4"]},{"op":"add","path":"members","value":["4"]}`: {remove("2"), add("1"), add("3"), add("4")},
+		`{"op":"add","path":"members","value":["1"]},{"op":"replace","path":"members","value":["2"]},{"op":"replace","path":"members","value":["3"]}`:        {all, add("3")},
 	} {
 		got, err := patch(scim.Group, scim.Resource{"displayName": "g"}, ops)
 		if err != nil {
@@ -217,7 +220,9 @@ func TestPatchWorkIsBounded(t *testing.T) {
 		}
 		ops += `{"op":"remove","path":"roles","value":["x"]}`
 	}
-	_, err := patch(scim.User, parsed(t, before), `{"op":"add","path":"roles","value":`+string(value)+`},`+ops)
+	_, err := patch(scim.Group, scim.Resource{"displayName": "g"}, strings.Repeat(`{"op":"remove","path":"members[type eq \"User\"]"},`, 60)+`{"op":"remove","path":"members"}`)
+	refused(t, "much to compare", err, 413, "")
+	_, err = patch(scim.User, parsed(t, before), `{"op":"add","path":"roles","value":`+string(value)+`},`+ops)
 	refused(t, "much work", err, 413, "")
 }
 

@@ -7,7 +7,8 @@ import "strings"
 type Path struct {
 	schema string // the whole schema of this URN
 	ref
-	of node // picks values of attr; nil: all
+	of    node // picks values of attr; nil: all
+	terms int  // comparisons in of
 }
 
 // ParsePath parses the path of a PATCH operation. Attributes that no schema has are taken, and then Known is false.
@@ -47,7 +48,7 @@ func (p *parser) pathElement(path *Path) error {
 	if err != nil {
 		return err
 	}
-	path.of = e.of
+	path.of, path.terms = e.of, p.terms
 	after, err := p.peek()
 	if err != nil || after.kind != 'w' || after.text[0] != '.' {
 		return err

@@ -101,7 +101,7 @@ func (t *Tenant) faultsPage() any {
 		"Now": now, "Kinds": faultWords, "Lost": percent(n.Lost), "Doubled": percent(n.Doubled), "Late": percent(n.Late), "Delay": n.DelaySeconds,
 		"Once": []struct{ Action, Words string }{
 			{"expire", "Forget all delta tokens"}, {"drop", "Lose all subscriptions"}, {"reauthorize", "Ask subscriptions to be authorized anew"},
-			{"revocations", "Keep revoked sessions out of deltas"}, {"limits", "Bound requests as Graph does"},
+			{"lag", "Let deltas lag three seconds behind"}, {"revocations", "Keep revoked sessions out of deltas"}, {"limits", "Bound requests as Graph does"},
 		},
 	}
 }
@@ -137,6 +137,7 @@ func (t *Tenant) faultForms() map[string]func(*http.Request) error {
 		},
 		"endall":      func(*http.Request) error { return t.SetFaults(Faults{}) },
 		"revocations": func(*http.Request) error { return change(func(f *Faults) { f.SilentRevocations = true }) },
+		"lag":         func(*http.Request) error { return change(func(f *Faults) { f.DeltaLagSeconds = 3 }) },
 		"limits": func(*http.Request) error {
 			limits := GraphLimits(len(t.Users()))
 			return change(func(f *Faults) { f.Limits = &limits })

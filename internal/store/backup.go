@@ -21,8 +21,8 @@ import (
 const backupFormat = "lanyard-backup/1"
 
 // temporary are the tables that mean nothing elsewhere or later: the release's own bookkeeping, who is at work now,
-// what was to be used once, and entries of the feed, which nobody follows from a copy.
-var temporary = []string{"goose_db_version", "feed", "replicas", "terms", "once"}
+// what was to be used once, readings that are under way, and entries of the feed, which nobody follows from a copy.
+var temporary = []string{"goose_db_version", "feed", "replicas", "terms", "once", "directory_pages"}
 
 // Summary says what a backup holds.
 type Summary struct {

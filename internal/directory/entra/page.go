@@ -9,6 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// itemsAtMost are the users or groups of one page. Graph sends a few hundred; more is a way to fill our memory.
+const itemsAtMost = 50_000
+
 // deltaPage is one page of users/delta or groups/delta. Exactly one of the two links is set.
 type deltaPage struct {
 	Items     []deltaItem
@@ -76,8 +79,13 @@ func (p *deltaPage) read(r io.Reader) error {
 		switch string(name) {
 		case `"value"`:
 			return d.array(func() error {
-				p.Items = append(p.Items, deltaItem{})
-				return d.item(&p.Items[len(p.Items)-1])
+				if len(p.Items) >= itemsAtMost {
+					return fmt.Errorf("more than %d items", itemsAtMost)
+				}
+				var it deltaItem
+				err := d.item(&it)
+				p.Items = append(p.Items, it)
+				return err
 			})
 		case `"@odata.nextLink"`:
 			p.NextLink, err = d.text()

@@ -142,7 +142,7 @@ func (d *Directory) save(p *pending) error {
 	defer cancel()
 	// Only the holder of io changes d.stored, so it may be read here without the lock.
 	next, touched, effect := p.next, p.touched, p.effect
-	if d.stored != p.base { // another process's changes were loaded meanwhile
+	if !d.stored.holds(p.base) { // another process's changes were loaded meanwhile
 		next, touched, effect = d.stored.apply(p.effect)
 	}
 	effect.Cursors = p.cursors
@@ -163,6 +163,11 @@ func (d *Directory) save(p *pending) error {
 	d.show(d.allowed(), false)
 	close(p.done)
 	return nil
+}
+
+// holds reports that two snapshots are the same version, whatever their age.
+func (s *Snapshot) holds(o *Snapshot) bool {
+	return s == o || s.users == o.users && s.groups == o.groups && s.members == o.members && s.parents == o.parents && s.blocked == o.blocked
 }
 
 // keysOf names the users and groups that followers have to read again; nothing means all.

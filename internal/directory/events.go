@@ -17,7 +17,8 @@ const (
 )
 
 // events tells a change as one event per person whose record changed and per group whose record or membership
-// changed. The first read of a directory is one event with numbers: nobody's access changed by it.
+// changed. The first read of a directory, or of its groups after its users, is one event with numbers: nobody's access
+// changed by it.
 func events(old, new *Snapshot, c Change, reason string) []audit.Event {
 	if c.empty() {
 		return nil
@@ -27,6 +28,10 @@ func events(old, new *Snapshot, c Change, reason string) []audit.Event {
 		users, groups = new.Counts()
 		t.add(nil, "directory", map[string]any{"change": "first read", "users": users, "groups": groups, "memberships": len(c.Members)})
 		return t.told
+	}
+	if _, groups := old.Counts(); groups == 0 && len(c.Groups) > namesAtMost {
+		t.add(nil, "directory", map[string]any{"change": "first read", "groups": len(c.Groups), "memberships": len(c.Members)})
+		c.Groups, c.Members = nil, nil
 	}
 	for _, u := range c.Users {
 		t.person(u.ID, changeOfUser(old, u))

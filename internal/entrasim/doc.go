@@ -8,7 +8,9 @@
 //   - /v1.0: the part of Microsoft Graph that a directory client needs, with delta queries and
 //     change notifications
 //   - /oidc/userinfo
-//   - /portal: a page on which people, groups, membership and accountEnabled are changed by hand
+//   - /portal: pages on which people, groups, memberships, app-role assignments and what goes wrong are changed by hand
+//
+// It can be of any size ([Organisation.Grown]), changes by itself ([Churn]), and does wrong on purpose what [Faults] say.
 //
 // What a real tenant does not do, this one does not do either: discovery does not advertise PKCE,
 // a refresh token stays valid after it was used, sign-out does not revoke refresh tokens, and a

@@ -81,20 +81,8 @@ type Equality struct {
 	CaseExact bool // as the schema says; otherwise compare what Fold makes of both
 }
 
-// Equalities are what every match has, so that a store may look only there. Match still has to be asked, unless Only is true.
+// Equalities are what every match has, so that a store may look only there. Match still has to be asked.
 func (f Filter) Equalities() []Equality { return equalities(f.root, nil) }
-
-// Only reports that the filter asks for its Equalities and nothing else, each of an attribute with one value.
-func (f Filter) Only() bool {
-	switch n := f.root.(type) {
-	case compare:
-		_, ok := n.equality()
-		return ok && !n.attr.MultiValued
-	case allOf:
-		return !slices.ContainsFunc(n, func(n node) bool { return !Filter{n}.Only() })
-	}
-	return false
-}
 
 func equalities(n node, found []Equality) []Equality {
 	switch n := n.(type) {

@@ -46,12 +46,6 @@ func (r Resource) Text(path ...string) string {
 	return s
 }
 
-// Active says whether the user may be active: only an explicit false disables (RFC 7643 §4.1.1).
-func (r Resource) Active() bool {
-	active, said := r["active"].(bool)
-	return active || !said
-}
-
 // AppRoles are the values of the user's roles.
 func (r Resource) AppRoles() []string {
 	list, _ := r["roles"].([]any)

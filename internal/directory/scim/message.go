@@ -2,7 +2,6 @@ package scim
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -18,8 +17,6 @@ const (
 	InvalidPath   = "invalidPath"
 	NoTarget      = "noTarget"
 	InvalidValue  = "invalidValue"
-	InvalidVers   = "invalidVers"
-	Sensitive     = "sensitive"
 )
 
 // Error is what a client is told, and how it stands on the wire (RFC 7644 §3.12).
@@ -39,15 +36,6 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		ScimType string   `json:"scimType,omitempty"`
 		Detail   string   `json:"detail,omitempty"`
 	}{[]string{errorURN}, strconv.Itoa(e.Status), e.ScimType, e.Detail})
-}
-
-// AsError is the Error in err, or one of status 500 that tells nothing of it.
-func AsError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &Error{Status: http.StatusInternalServerError, Detail: "Something went wrong here. The server's log says what."}
 }
 
 func bad(scimType, format string, args ...any) *Error {

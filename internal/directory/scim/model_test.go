@@ -82,7 +82,7 @@ func (n *naive) step(r *rand.Rand) o {
 
 // seen is a resource as the model has it.
 func seen(r scim.Resource) naive {
-	n := naive{texts: map[string]string{}, mails: map[string]string{}, roles: map[string]bool{}, active: r.Active()}
+	n := naive{texts: map[string]string{}, mails: map[string]string{}, roles: map[string]bool{}, active: r["active"] != false}
 	for name, v := range map[string]string{"displayName": r.Text("displayName"), "externalId": r.Text("externalId"), "givenName": r.Text("name", "givenName"),
 		"department": r.Text(scim.EnterpriseURN, "department"), "manager": r.Text(scim.EnterpriseURN, "manager", "value")} {
 		if v != "" {

@@ -99,9 +99,3 @@ func number(name, s string, otherwise int) (int, error) {
 	}
 	return n, nil
 }
-
-// Page is the part of all that the query asks for.
-func (q Query) Page(all []Resource) []Resource {
-	from := min(max(q.Start, 1)-1, len(all))
-	return all[from : from+min(q.Count, len(all)-from)]
-}

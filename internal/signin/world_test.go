@@ -19,6 +19,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/feed"
@@ -72,7 +73,9 @@ func anyName(ctx context.Context, network, addr string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:"+port)
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld makes a tenant and the pages that people sign in to. with may change what the tenant knows of Lanyard's app,
+// and returns how that proves itself; without it, by its secret.
+func newWorld(t *testing.T, with ...func(*entrasim.App) *credential.App) *world {
 	t.Helper()
 	w := &world{t: t, audit: &events{}}
 	var pages http.Handler
@@ -88,12 +91,14 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.url = "http://lanyard.localhost:" + port
-	w.tenant, err = entrasim.New(entrasim.Config{
-		URL: "http://tenant.localhost:" + port, Dial: anyName,
-		Organisation: entrasim.Contoso(entrasim.Sample{
-			RedirectURIs: []string{w.url + signin.RedirectPath, w.url + signin.LogoutPath}, LogoutURL: w.url + signin.FrontChannelPath,
-		}),
+	organisation := entrasim.Contoso(entrasim.Sample{
+		RedirectURIs: []string{w.url + signin.RedirectPath, w.url + signin.LogoutPath}, LogoutURL: w.url + signin.FrontChannelPath,
 	})
+	var proof *credential.App
+	for _, change := range with {
+		proof = change(&organisation.Apps[0])
+	}
+	w.tenant, err = entrasim.New(entrasim.Config{URL: "http://tenant.localhost:" + port, Dial: anyName, Organisation: organisation})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +143,7 @@ func newWorld(t *testing.T) *world {
 	client := &http.Client{Transport: &http.Transport{DialContext: anyName}}
 	t.Cleanup(client.CloseIdleConnections)
 	w.signin = signin.New(signin.Config{
-		Tenant: signin.Tenant{ID: entrasim.ContosoTenantID, Issuer: w.tenant.Issuer(), ClientID: app.ClientID, ClientSecret: app.Secret},
+		Tenant: signin.Tenant{ID: entrasim.ContosoTenantID, Issuer: w.tenant.Issuer(), ClientID: app.ClientID, ClientSecret: app.Secret, Credential: proof},
 		URL:    w.url, HTTP: client, Sessions: w.sessions, Identify: identify, Access: w.engine, Facts: w.engine.Facts,
 		Once: rows, Sealer: sealer, Audit: w.audit, Log: slog.New(slog.DiscardHandler), Grants: grants, StepUpLasts: 15 * time.Minute,
 		Page: func(rw http.ResponseWriter, status int, page signin.StepUpPage) {

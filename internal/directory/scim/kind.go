@@ -59,27 +59,3 @@ func (r Resource) AppRoles() []string {
 	}
 	return values
 }
-
-// Member is one entry of a group's members.
-type Member struct {
-	Value string // the member's id
-	Type  Kind   // User or Group, where it was said; "" otherwise
-}
-
-// MemberOp is what a MemberChange does.
-type MemberOp int
-
-// The changes of a membership. They are to be made in the order they come in.
-const (
-	AddMember      MemberOp = iota + 1 // is there already: nothing happens
-	RemoveMember                       // is not there: nothing happens
-	RemoveAll                          // empties the group
-	RemoveMatching                     // those for which Where.MatchMember is true
-)
-
-// MemberChange is one change of who is in a group.
-type MemberChange struct {
-	Op     MemberOp
-	Member Member // of AddMember and RemoveMember
-	Where  Filter // of RemoveMatching
-}

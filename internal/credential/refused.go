@@ -16,10 +16,10 @@ type Refused struct {
 	Status   int
 	OAuth    string // the `error`, such as invalid_client: what a program goes by; empty in an answer that is no JSON
 	Suberror string
-	Number   int    // the AADSTS code, which may change: for people; 0 when there is none
-	Says     string // the first line of the description
-	Advice   string // what to do, where it is known
-	After    time.Duration
+	Number   int           // the AADSTS code, which may change: for people; 0 when there is none
+	Says     string        // the first line of the description
+	Advice   string        // what to do, where it is known
+	After    time.Duration // how long the tenant asked to wait; 0 when it did not
 }
 
 func (e *Refused) Error() string {
@@ -40,9 +40,6 @@ func (e *Refused) Error() string {
 	}
 	return s
 }
-
-// RetryAfter is how long the tenant asked to wait; 0 when it did not.
-func (e *Refused) RetryAfter() time.Duration { return e.After }
 
 // code is where the number of an error stands in a description.
 var code = regexp.MustCompile(`^AADSTS([0-9]{4,9})\b:?\s*`)

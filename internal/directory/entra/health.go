@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/lanyardhq/lanyard/internal/credential"
 )
 
 // health says in the log when something stops working and when it works again, once each.
@@ -48,6 +50,10 @@ func (b *backoff) after(err error, otherwise time.Duration) time.Duration {
 	var failed *graphError
 	if errors.As(err, &failed) {
 		wait = max(wait, failed.RetryAfter)
+	}
+	var refused *credential.Refused
+	if errors.As(err, &refused) {
+		wait = max(wait, min(refused.After, longestQuiet))
 	}
 	return wait
 }

@@ -2,6 +2,7 @@ package entra
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lanyardhq/lanyard/internal/credential"
 )
 
 // quiet is a source that nobody runs, with one live subscription on groups.
@@ -252,6 +255,9 @@ func TestBackoff(t *testing.T) {
 	}
 	if wait := b.after(&graphError{Status: 429, RetryAfter: 5 * time.Minute}, 0); wait < 5*time.Minute {
 		t.Errorf("waits %v although Graph asked for 5 minutes", wait)
+	}
+	if wait := b.after(fmt.Errorf("fetch: %w", &credential.Refused{Status: 429, After: time.Minute}), 0); wait < time.Minute {
+		t.Errorf("waits %v although the token endpoint asked for a minute", wait)
 	}
 	if wait := b.after(nil, time.Hour); wait != time.Hour {
 		t.Errorf("waits %v after a success", wait)

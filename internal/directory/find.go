@@ -50,3 +50,8 @@ func (s *Snapshot) Memberships() (n int) {
 	}
 	return n
 }
+
+// SameGroups reports that no group's record differs, and that both were read, or neither.
+func (s *Snapshot) SameGroups(other *Snapshot) bool {
+	return s.groups.root == other.groups.root && s.asOf.IsZero() == other.asOf.IsZero()
+}

@@ -107,7 +107,11 @@ func (s *Server) publishDirectory(snapshot *directory.Snapshot, t directory.Touc
 	s.binding.Lock()
 	defer s.binding.Unlock()
 	// A group that was renamed or is gone may void the role that a project gives it by name, for everybody.
-	projects, rebound := s.engine.Facts().Projects.Rebind(groups{snapshot})
+	old := s.engine.Facts()
+	projects, rebound := old.Projects, false
+	if !snapshot.SameGroups(old.Directory) { // else every name means what it meant
+		projects, rebound = projects.Rebind(groups{snapshot})
+	}
 	s.engine.Publish(func(f access.Facts) access.Facts {
 		f.Directory = snapshot
 		if rebound {

@@ -100,7 +100,7 @@ func (a *App) Token(ctx context.Context, web *http.Client, endpoint string, requ
 		failed = append(failed, no.error)
 	}
 	if len(failed) == 0 {
-		return Answer{}, errors.New("Lanyard's app registration has no credential")
+		return Answer{}, errors.New("the app registration has no credential")
 	}
 	return Answer{}, errors.Join(failed...)
 }

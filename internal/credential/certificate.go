@@ -152,7 +152,7 @@ func parseKey(text []byte) (*rsa.PrivateKey, error) {
 	}
 	key, ok := found.(*rsa.PrivateKey)
 	if !ok || key.N.BitLen() < leastRSA {
-		return nil, fmt.Errorf("Entra takes RSA keys of at least %d bits, and no others", leastRSA)
+		return nil, fmt.Errorf("only RSA keys of at least %d bits are taken by Entra", leastRSA)
 	}
 	return key, nil
 }

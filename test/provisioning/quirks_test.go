@@ -37,7 +37,7 @@ func (w *world) provisioned(settings provisioning.Settings, steps ...func() erro
 	return s
 }
 
-// holders waits until the users who hold an app role are these, or with those only who have to be among them.
+// holders waits until these users, and no others, hold an app role.
 func (w *world) holders(role string, users ...string) {
 	w.Helper()
 	var are []string

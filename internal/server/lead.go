@@ -72,8 +72,7 @@ func (s *Server) newSource() (*entra.Source, error) {
 	return entra.New(s.atAnyReplica(entra.Config{
 		Tenant: o.Tenant.ID, ClientID: o.Tenant.ClientID, Credential: o.Tenant.Credential, TokenURL: o.TokenURL, Graph: o.Graph,
 		HTTP: o.HTTP, NotificationURL: o.Notifications, Pace: o.Pace, Sweep: o.Sweep, Directory: s.directory, UsersOnly: o.Members == config.FromSCIM, Watched: s.watched,
-		Pages:   s.store,
-		Learned: o.Learned, Log: s.log,
+		Pages: s.store.Fenced(s.replica.lead.Held), Learned: o.Learned, Log: s.log,
 	}))
 }
 

@@ -33,10 +33,11 @@ func (s *Source) cursor(name string) string { return "entra/" + string(s.tenant)
 type errand struct {
 	what  kinds
 	sweep bool      // also what nothing rings for
+	asks  int       // requests that a sweep may take for those who have a sign-in
 	rung  time.Time // when the notification arrived that tells of the change; zero when none does
 }
 
-func sweeping() errand { return errand{what: all, sweep: true} }
+func sweeping() errand { return errand{what: all, sweep: true, asks: asksAtMost} }
 
 // hold takes what guards the reading of deltas; release gives it back.
 func (s *Source) hold(ctx context.Context) error {
@@ -81,7 +82,7 @@ func (s *Source) read(ctx context.Context, e errand) (found bool, err error) {
 		failed = append(failed, s.sweepAssignments(ctx))
 	}
 	if e.sweep && !s.need.has(users) {
-		failed = append(failed, s.sweepSignIns(ctx))
+		failed = append(failed, s.sweepSignIns(ctx, e.asks))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return found, err

@@ -16,6 +16,7 @@ import (
 const (
 	askedAtOnce  = 15  // users in one $filter: Graph takes no more alternatives
 	asksAtMost   = 200 // requests for it in one sweep; who did not come up does so in the next
+	asksInSync   = 10  // likewise, when somebody waits for the reading
 	asksTogether = 4   // of these, under way at one time
 )
 
@@ -28,9 +29,9 @@ type userPage struct {
 }
 
 // sweepSignIns asks, for those who have a sign-in, from when their sign-ins count: a delta need not say that it changed.
-// The moment only moves on, so that an answer that lags behind changes nothing. reading is held.
-func (s *Source) sweepSignIns(ctx context.Context) error {
-	asked := s.nextWatched()
+// The moment only moves on, so that an answer that lags behind changes nothing. most bounds the requests. reading is held.
+func (s *Source) sweepSignIns(ctx context.Context, most int) error {
+	asked := s.nextWatched(most)
 	if len(asked) == 0 {
 		return nil
 	}
@@ -86,9 +87,9 @@ type signInsAnswer struct {
 	err  error
 }
 
-// nextWatched is whom to ask for in this sweep, in the portions of a request. With more than can be asked for, each
+// nextWatched is whom to ask for now with so many requests, in the portions of a request. With more than can be asked for, each
 // sweep goes on where the one before stopped.
-func (s *Source) nextWatched() [][]string {
+func (s *Source) nextWatched(requests int) [][]string {
 	if s.watched == nil {
 		return nil
 	}
@@ -101,7 +102,7 @@ func (s *Source) nextWatched() [][]string {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	s.figures.say(func(st *State) { st.Watched = len(ids) })
-	if most := asksAtMost * askedAtOnce; len(ids) > most {
+	if most := requests * askedAtOnce; len(ids) > most {
 		at, _ := slices.BinarySearch(ids, s.watchedTo)
 		ids = append(ids[at:len(ids):len(ids)], ids[:at]...)
 		s.watchedTo = ids[most]

@@ -287,7 +287,7 @@ func (s *Source) Ring(lifecycle bool) {
 
 // Sync reads now what changed, and whole what must be, and applies it.
 func (s *Source) Sync(ctx context.Context) error {
-	if _, err := s.read(ctx, sweeping()); err != nil {
+	if _, err := s.read(ctx, errand{what: all, sweep: true, asks: asksInSync}); err != nil {
 		return err
 	}
 	return s.reread(ctx)

@@ -57,7 +57,7 @@ func TestEveryRouteHasAnAction(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	known := regexp.MustCompile(`^[a-z]+:[a-z]+$`)
+	known := regexp.MustCompile(`^[a-z]+:[a-z-]+$`)
 	routes := 0
 	for _, site := range s.Sites() {
 		for _, r := range site.Routes {

@@ -9,9 +9,8 @@ import (
 )
 
 const (
-	signInsKept     = 5000
-	signInsPage     = 1000
-	signInsRequests = 5 // in ten seconds, by each app
+	signInsKept = 5000
+	signInsPage = 1000
 )
 
 // signInLog is what /auditLogs/signIns lists, the oldest first.

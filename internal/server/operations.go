@@ -111,7 +111,10 @@ func (s *Server) state() telemetry.State {
 	st.Refused = s.listener.refused.Load()
 	if graph := s.graph.Load(); graph != nil {
 		g := graph.State()
-		st.Graph = &telemetry.Graph{Requests: g.Requests, Throttled: g.Throttled, Failed: g.Failed, Resyncs: g.Resyncs, Failing: !g.Failing.IsZero()}
+		st.Graph = &telemetry.Graph{Requests: g.Requests, Throttled: g.Throttled, Failed: g.Failed, Resyncs: g.Resyncs, Failing: !g.Failing.IsZero(), Pages: map[string]int{}}
+		for _, reading := range g.Reading {
+			st.Graph.Pages[reading.Of] = reading.Pages
+		}
 	}
 	f := s.provision.Figures()
 	st.Provisioning = &telemetry.Provisioning{Requests: f.Requests, Refused: f.Refused, Failed: f.Failed, Last: f.Last}

@@ -38,7 +38,7 @@ type descriptions struct {
 	directoryAge, directorySweep, directoryStale, directoryUsers, directoryGroups                                *prometheus.Desc
 	feedSeq, feedBehind, auditSize, auditLag, exportLag, exportFailing, auditDropped, auditFailing, auditLeading *prometheus.Desc
 	tunnels, workspaces, store, recordsDropped, connectionsRefused                                               *prometheus.Desc
-	graphRequests, graphThrottled, graphFailed, graphResyncs, graphFailing                                       *prometheus.Desc
+	graphRequests, graphThrottled, graphFailed, graphResyncs, graphFailing, graphPages                           *prometheus.Desc
 	scimRequests, scimLast, scimFailed                                                                           *prometheus.Desc
 }
 
@@ -75,6 +75,7 @@ func described() descriptions {
 		graphThrottled:     describe("graph_throttled_total", "Requests that Microsoft Graph answered with 429."),
 		graphFailed:        describe("graph_failed_total", "Requests that Microsoft Graph did not answer, or with an error that may pass."),
 		graphResyncs:       describe("directory_resyncs_total", "Times that users or groups were read whole."),
+		graphPages:         describe("directory_reading_pages", "Pages that a reading of everything that is under way has so far.", "of"),
 		graphFailing:       describe("directory_failing", "1 while the directory cannot be read from Microsoft Graph."),
 		scimRequests:       describe("provisioning_requests_total", "Requests of provisioning services, by whether their credential was accepted or refused.", "credential"),
 		scimLast:           describe("provisioning_last_request_timestamp_seconds", "When the provisioning service was last heard of here."),
@@ -146,6 +147,9 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 		count(d.graphFailed, g.Failed)
 		count(d.graphResyncs, g.Resyncs)
 		gauge(d.graphFailing, truth(g.Failing))
+		for of, n := range g.Pages {
+			gauge(d.graphPages, float64(n), of)
+		}
 	}
 	if p := s.Provisioning; p != nil {
 		count(d.scimRequests, p.Requests, "accepted")

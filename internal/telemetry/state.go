@@ -36,6 +36,8 @@ type Directory struct {
 type Graph struct {
 	Requests, Throttled, Failed, Resyncs int64
 	Failing                              bool
+	// Pages are those that a reading of everything has so far, by users and groups; empty when none is under way.
+	Pages map[string]int
 }
 
 // Feed is how this process follows the others.

@@ -8,7 +8,7 @@ import (
 )
 
 // settleEvery is how often it is looked whether a closed project's time is up, while the groups stay the same.
-const settleEvery = 10 * time.Second
+const settleEvery = 5 * time.Second
 
 // settlement is when projects were last made of groups, of which set and which directory.
 type settlement struct {

@@ -10,6 +10,7 @@ import (
 // A group that appears makes a project; one that goes away closes it, and what was open with it; its workspace is kept.
 // Another group of its name is no way in. The same group coming back brings the project back.
 func TestProjectsFollowGroups(t *testing.T) {
+	t.Parallel()
 	w := harness.StartOn(t, func(data string) {
 		write(t, data, "projects", "shop.yaml", "project: spare\n")
 		write(t, data, "from-groups.yaml", "projects: {store: {repositories: [{url: '"+web+"', credential: {entra: '"+entrasim.ContosoGitAppID+"/.default'}}]}}\n")
@@ -67,6 +68,7 @@ func TestProjectsFollowGroups(t *testing.T) {
 
 // Who is assigned an app role holds what a project's file gives to it, and why says so.
 func TestAppRoles(t *testing.T) {
+	t.Parallel()
 	w := harness.StartOn(t, func(data string) {
 		write(t, data, "projects", "shop.yaml", "project: shop\nroles: {maintainer: ['app-role:Payments.Lead']}\nrepositories: [{url: '"+web+"'}]\n")
 	})

@@ -3,16 +3,22 @@ package projects
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/lanyardhq/lanyard/test/harness"
 )
 
 // Ending somebody's sign-ins at the tenant closes what they have open, says why, and their next sign-in works at once.
 func TestSignInsEndedAtTheTenant(t *testing.T) {
+	t.Parallel()
 	w := harness.Start(t)
 	tenant := w.Tenant()
 	ws := w.Workspace("ada", payments)
 	term := w.Terminal("ada", ws)
+	w.Eventually("the sign-in is older than the second in which it was made: the tenant tells no less", func() bool {
+		list, err := w.Operator.SignIns(w.Context(), "ada")
+		return err == nil && len(list) > 0 && time.Since(list[0].At) > 2*time.Second
+	})
 	tenant.EndSignIns(tenant.User("ada"))
 	closes(t, term, "ended at the tenant")
 	w.Eventually("the sign-in ended with a reason", func() bool {
@@ -35,6 +41,7 @@ func TestSignInsEndedAtTheTenant(t *testing.T) {
 
 // Where Lanyard may not read the tenant, tokens say who is in which group, and say it again at every sweep.
 func TestMembershipsFromSignIns(t *testing.T) {
+	t.Parallel()
 	w := harness.StartOn(t, func(string) {}, "--members", "sign-in")
 	tenant := w.Tenant()
 	linus, ada := tenant.User("linus"), tenant.User("ada")

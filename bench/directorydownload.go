@@ -50,7 +50,7 @@ func (r *readerRole) download(ctx context.Context, t directoryTenant) (time.Dura
 	}
 	began := time.Now()
 	for _, link := range []string{
-		"/groups/delta?$select=id,displayName,securityEnabled,members",
+		"/groups/delta?$select=id,displayName,securityEnabled,groupTypes,members",
 		"/users/delta?$select=id,displayName,userPrincipalName,mail,accountEnabled,signInSessionsValidFromDateTime",
 	} {
 		for link = t.Graph + link; link != ""; {

@@ -65,7 +65,9 @@ func document(t *testing.T, err error) (d problem.Document) {
 
 func TestStepUp(t *testing.T) {
 	w := newWorld(t)
-	w.engine.stepUp = func(r Request, c string) string { return "https://lanyard.example.test/step-up?code=" + c + string(r.Action) }
+	w.engine.stepUp = func(r Request, c string) string {
+		return "https://lanyard.example.test/step-up?code=" + c + string(r.Action)
+	}
 	_, open := w.open(write(ada), nil)
 	w.decree(needsC1)
 	if r := waitCut(t, open); r.Code != StepUpNeeded || !strings.Contains(r.Text, "authentication context c1") {

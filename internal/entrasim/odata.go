@@ -45,9 +45,13 @@ func userDefaults() []string {
 }
 
 func groupEntity(g *groupRow) entity {
+	kinds := []string{}
+	if g.Unified {
+		kinds = []string{"Unified"}
+	}
 	return entity{
-		"id": g.ID, "displayName": g.DisplayName, "description": orNull(g.Description), "mailEnabled": false,
-		"mailNickname": strings.ReplaceAll(g.DisplayName, " ", "-"), "securityEnabled": true, "groupTypes": []string{}, "mail": nil,
+		"id": g.ID, "displayName": g.DisplayName, "description": orNull(g.Description), "mailEnabled": g.Unified,
+		"mailNickname": strings.ReplaceAll(g.DisplayName, " ", "-"), "securityEnabled": true, "groupTypes": kinds, "mail": nil,
 		"createdDateTime": g.CreatedDateTime.UTC().Format(time.RFC3339), "isAssignableToRole": nil, "visibility": nil,
 		"onPremisesSyncEnabled": nil, "securityIdentifier": nil,
 	}

@@ -62,6 +62,7 @@ type Group struct {
 	ID              string    `json:"id"`
 	DisplayName     string    `json:"displayName"`
 	Description     string    `json:"description,omitempty"`
+	Unified         bool      `json:"unified,omitempty"` // a Microsoft 365 group, which is a security group too
 	CreatedDateTime time.Time `json:"createdDateTime"`
 	Members         []string  `json:"members,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -55,7 +56,24 @@ func openSQLite(c Config) (write, read *sql.DB, err error) {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1)
+	if err := whileBusy(write.Ping); err != nil {
+		write.Close()
+		read.Close()
+		return nil, nil, err
+	}
 	return write, read, nil
+}
+
+// whileBusy tries again for ten seconds: a file that several processes open at once is turned to the write-ahead log by
+// one of them, and SQLite does not wait for that by itself (https://sqlite.org/wal.html).
+func whileBusy(open func() error) error {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := open()
+		var e *sqlite.Error
+		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 func sqliteName(path string, options url.Values) string {

@@ -129,6 +129,17 @@ func (g *gathering) returned(id string, gone map[string]bool) {
 	}
 }
 
+// security reports whether a group gives rights by its name. A Microsoft 365 group never does, though it may be a security
+// group too: its members can rename it. Where Graph leaves out what kind of group it is, one that is known gains nothing.
+func security(was directory.Group, known bool, it *deltaItem) bool {
+	now := was.Security
+	it.SecurityEnabled.into(&now)
+	if it.Unified.set {
+		return now && !it.Unified.value
+	}
+	return now && (!known || was.Security)
+}
+
 func (g *gathering) group(it *deltaItem) {
 	if it.Removed != present {
 		delete(g.groups, it.ID)
@@ -140,12 +151,12 @@ func (g *gathering) group(it *deltaItem) {
 	}
 	group, known := g.groups[it.ID]
 	if old, there := g.base.Group(g.groupID(it.ID)); !known && there && !g.goneGroups[it.ID] {
-		group = *old
+		group, known = *old, true
 	}
 	g.returned(it.ID, g.goneGroups)
 	group.ID = g.groupID(it.ID)
 	it.DisplayName.into(&group.Name)
-	it.SecurityEnabled.into(&group.Security)
+	group.Security = security(group, known, it)
 	g.groups[it.ID] = group
 	if len(it.Members) == 0 {
 		return

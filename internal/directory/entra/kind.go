@@ -35,7 +35,7 @@ const signInsFrom = "signInSessionsValidFromDateTime"
 func (k kind) selected(signIns bool) string {
 	switch {
 	case k == groups:
-		return "id,displayName,securityEnabled,members"
+		return "id,displayName,securityEnabled,groupTypes,members"
 	case signIns:
 		return "id,displayName,userPrincipalName,mail,accountEnabled," + signInsFrom
 	}

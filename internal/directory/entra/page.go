@@ -27,6 +27,7 @@ type deltaItem struct {
 	Mail              field[string]
 	AccountEnabled    field[bool]
 	SecurityEnabled   field[bool]
+	Unified           field[bool]      // groupTypes names a Microsoft 365 group
 	SignInsFrom       field[time.Time] // signInSessionsValidFromDateTime
 	Members           []memberItem     // members@delta
 	Removed           removal
@@ -170,6 +171,13 @@ func (d pageDecoder) item(it *deltaItem) error {
 			err = d.truthField(&it.AccountEnabled)
 		case `"securityEnabled"`:
 			err = d.truthField(&it.SecurityEnabled)
+		case `"groupTypes"`:
+			it.Unified.set = true
+			err = d.array(func() error {
+				kind, err := d.text()
+				it.Unified.value = it.Unified.value || strings.EqualFold(kind, "Unified")
+				return err
+			})
 		case `"signInSessionsValidFromDateTime"`:
 			var at string
 			if at, err = d.text(); err == nil {

@@ -9,7 +9,7 @@ import (
 
 // A page is kept in a form of its own, a fraction of Graph's: what is read of it, GUIDs in 16 bytes.
 
-const recordForm = 1 // the first byte of a record
+const recordForm = 2 // the first byte of a record
 
 // flags of an item
 const (
@@ -23,6 +23,8 @@ const (
 	hasSignIns
 	wasBinned
 	wasDeleted
+	hasTypes
+	isUnified
 )
 
 var errBadRecord = errors.New("a page that was kept cannot be read")
@@ -42,6 +44,7 @@ func record(b []byte, items []deltaItem) []byte {
 			{it.DisplayName.set, hasName}, {it.UserPrincipalName.set, hasUserName}, {it.Mail.set, hasMail},
 			{it.AccountEnabled.set, hasEnabled}, {it.AccountEnabled.value, isEnabled}, {it.SecurityEnabled.set, hasSecurity},
 			{it.SecurityEnabled.value, isSecurity}, {it.SignInsFrom.set, hasSignIns}, {it.Removed == binned, wasBinned}, {it.Removed == deleted, wasDeleted},
+			{it.Unified.set, hasTypes}, {it.Unified.value, isUnified},
 		} {
 			if f.on {
 				flags |= f.bit
@@ -171,6 +174,7 @@ func recorded(b []byte) ([]deltaItem, error) {
 		}
 		it.AccountEnabled = field[bool]{flags&hasEnabled != 0, flags&isEnabled != 0}
 		it.SecurityEnabled = field[bool]{flags&hasSecurity != 0, flags&isSecurity != 0}
+		it.Unified = field[bool]{flags&hasTypes != 0, flags&isUnified != 0}
 		if flags&hasSignIns != 0 {
 			it.SignInsFrom = field[time.Time]{true, time.UnixMicro(r.signed()).UTC()}
 		}

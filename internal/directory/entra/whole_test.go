@@ -310,3 +310,23 @@ func TestManyNestedGroups(t *testing.T) {
 		t.Errorf("in %d groups, Graph says %d", len(got), len(want))
 	}
 }
+
+// TestMicrosoft365Group: who may rename a group must not gain by it, so such a group is never found by its name, though it
+// is a security group as well.
+func TestMicrosoft365Group(t *testing.T) {
+	sim, config := contoso(t)
+	config.NotificationURL = ""
+	g, err := sim.CreateGroup(entrasim.Group{DisplayName: "ours", Unified: true, Members: []string{entrasim.JoyID}})
+	must(t, err)
+	must(t, sim.Assign(entrasim.LanyardAppID, g.ID, ""))
+	h := open(t, newRows(), config)
+	h.ready(t)
+	must(t, sim.RenameGroup(g.ID, "ws-payments-maintainer"))
+	must(t, h.source.Sync(t.Context()))
+	if found := h.Snapshot().AssignedGroups("ws-payments-maintainer"); len(found) != 0 {
+		t.Errorf("found by its name: %v", found)
+	}
+	if got, ok := h.Snapshot().Group(group(g.ID)); !ok || !got.Assigned || !h.in(entrasim.JoyID, g.ID) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -81,7 +81,7 @@ func (s *Service) changeOf(ctx context.Context, t touched) (directory.Change, er
 		have[m] = true
 	}
 	lacks := func(m directory.Member) {
-		for _, g := range now.Direct(m) {
+		for _, g := range now.DirectlyIn(m) {
 			if !have[directory.Membership{Group: g, Member: m}] {
 				c.Members = append(c.Members, directory.Membership{Group: g, Member: m, Removed: true})
 			}

@@ -17,11 +17,14 @@ import (
 type FromGroups struct {
 	Pattern Pattern
 	At      source.Located // where the pattern is written
-	// Template is the file that says what such projects hold; empty: nothing but their roles. It is among a revision's
-	// files under this name.
+	// Template is the file that says what such projects hold; empty: nothing but their roles. Among a revision's files its
+	// text stands under TemplateKey, since each replica may have it in another place.
 	Template string
 	Keep     time.Duration // how long the workspaces of a closed project are kept
 }
+
+// TemplateKey names the template's text among a revision's project files. It is no file's name.
+const TemplateKey = "from_groups"
 
 // Pattern is a group's name with {project} and {role} in it.
 type Pattern struct {

@@ -269,7 +269,7 @@ func TestTemplatesWriteAddressesInFull(t *testing.T) {
 	} {
 		from := pattern(t, "ws-{project}-{role}")
 		from.Template = templateFile
-		_, err := Parse(Input{Tenant: tenant, FromGroups: from, Revision: Revision{Projects: map[string]string{templateFile: text}}})
+		_, err := Parse(Input{Tenant: tenant, FromGroups: from, Revision: Revision{Projects: map[string]string{TemplateKey: text}}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}

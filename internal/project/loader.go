@@ -154,7 +154,9 @@ func (l *Loader) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading what projects made of groups hold: %w", err)
 	}
-	maps.Copy(projects, template)
+	for _, text := range template {
+		projects[TemplateKey] = text
+	}
 	if current != nil && l.vanishing(projects, policies) {
 		return nil
 	}

@@ -43,8 +43,10 @@ func Parse(in Input) (Result, error) {
 		p.names[n.Name] = n.ID
 	}
 	for _, file := range slices.Sorted(maps.Keys(in.Revision.Projects)) {
-		if in.FromGroups != nil && in.FromGroups.Template == file {
-			p.templateFile(file, in.Revision.Projects[file])
+		if file == TemplateKey {
+			if in.FromGroups != nil { // a replica that makes no projects of groups has no use for it
+				p.templateFile(in.FromGroups.Template, in.Revision.Projects[file])
+			}
 			continue
 		}
 		p.file(file, in.Revision.Projects[file])

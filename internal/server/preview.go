@@ -24,9 +24,9 @@ func (c *configuration) preview(ctx context.Context, projects, policies map[stri
 	}
 	from := c.s.options.FromGroups
 	if projects != nil {
-		if from != nil { // what projects made of groups hold stays as it is
+		if held, ok := r.Projects[project.TemplateKey]; ok { // what projects made of groups hold stays as it is
 			projects = maps.Clone(projects)
-			projects[from.Template] = r.Projects[from.Template]
+			projects[project.TemplateKey] = held
 		}
 		r.Projects = projects
 	}

@@ -1,24 +1,14 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/identity"
-)
-
-// The kinds of directory_members.member_kind.
-const (
-	memberUser  = 1
-	memberGroup = 2
 )
 
 // SaveDirectory stores a change of the directory, its cursors and its age. With Reset the tables hold afterwards what
@@ -37,7 +27,7 @@ func (s *Store) SaveDirectory(ctx context.Context, c directory.Change, e feed.En
 				return err
 			}
 		}
-		if err := s.writeDirectory(ctx, tx, c); err != nil {
+		if err := writeDirectory(ctx, tx, c); err != nil {
 			return err
 		}
 		if e.Topic != "" { // age and cursors alone: nothing for others to follow
@@ -67,7 +57,7 @@ func clearDirectory(ctx context.Context, tx *sql.Tx, parts directory.Part) error
 		part  directory.Part
 		table string
 	}{
-		{directory.GroupPart, "directory_members"}, {directory.GroupPart, "directory_groups"},
+		{directory.GroupPart, "directory_sets"}, {directory.GroupPart, "directory_groups"},
 		{directory.UserPart, "directory_users"}, {directory.BlockPart, "directory_blocks"},
 	} {
 		if parts&of.part == 0 {
@@ -82,14 +72,14 @@ func clearDirectory(ctx context.Context, tx *sql.Tx, parts directory.Part) error
 
 // writeDirectory applies the change in the order that the snapshot does: records, memberships, then what is gone. A group
 // takes its members along; of what else was a member of what, the change names the end.
-func (s *Store) writeDirectory(ctx context.Context, tx *sql.Tx, c directory.Change) error {
+func writeDirectory(ctx context.Context, tx *sql.Tx, c directory.Change) error {
 	if err := upsertMany(ctx, tx, directoryUsers, userRows(c.Users)); err != nil {
 		return err
 	}
 	if err := upsertMany(ctx, tx, directoryGroups, groupRows(c.Groups)); err != nil {
 		return err
 	}
-	if err := s.writeMembers(ctx, tx, c.Members); err != nil {
+	if err := writeMembers(ctx, tx, c.Members); err != nil {
 		return err
 	}
 	if err := writeBlocks(ctx, tx, c.Blocks); err != nil {
@@ -119,7 +109,7 @@ func removeGone(ctx context.Context, tx *sql.Tx, c directory.Change) error {
 		rows  [][]any
 	}{
 		{`DELETE FROM directory_users WHERE tenant = $1 AND object = $2`, users},
-		{`DELETE FROM directory_members WHERE group_tenant = $1 AND group_object = $2`, groups},
+		{`DELETE FROM directory_sets WHERE tenant = $1 AND object = $2`, groups},
 		{`DELETE FROM directory_groups WHERE tenant = $1 AND object = $2`, groups},
 	} {
 		if err := executeMany(ctx, tx, step.query, step.rows); err != nil {
@@ -148,66 +138,6 @@ func writeBlocks(ctx context.Context, tx *sql.Tx, blocks []directory.Block) erro
 		return err
 	}
 	return insertMany(ctx, tx, `INSERT INTO directory_blocks (tenant, object)`, `ON CONFLICT DO NOTHING`, given)
-}
-
-// writeMembers applies memberships, in the order of their keys, since trees of keys are quickest to fill from one side;
-// of several about the same pair the last one holds.
-func (s *Store) writeMembers(ctx context.Context, tx *sql.Tx, members []directory.Membership) error {
-	last := make(map[directory.Membership]bool, len(members))
-	for _, m := range members {
-		removed := m.Removed
-		m.Removed = false
-		last[m] = removed
-	}
-	var given, taken [][]any
-	for _, m := range slices.SortedFunc(maps.Keys(last), compareMemberships) {
-		if row := memberRow(m.Group, m.Member); last[m] {
-			taken = append(taken, row)
-		} else {
-			given = append(given, row)
-		}
-	}
-	if err := executeMany(ctx, tx, `DELETE FROM directory_members WHERE group_tenant = $1 AND group_object = $2
-		AND member_kind = $3 AND member_tenant = $4 AND member_object = $5`, taken); err != nil {
-		return err
-	}
-	const head = `INSERT INTO directory_members (group_tenant, group_object, member_kind, member_tenant, member_object)`
-	if s.url != "" {
-		return insertArrays(ctx, tx, head, given)
-	}
-	return insertMany(ctx, tx, head, `ON CONFLICT DO NOTHING`, given)
-}
-
-// insertArrays writes new memberships as PostgreSQL takes many rows quickest beside COPY: a column is one argument.
-func insertArrays(ctx context.Context, tx *sql.Tx, head string, rows [][]any) error {
-	for chunk := range slices.Chunk(rows, 10_000) {
-		var texts [4][]string
-		kinds := make([]int64, 0, len(chunk))
-		for _, row := range chunk {
-			for i, column := range []int{0, 1, 3, 4} {
-				texts[i] = append(texts[i], row[column].(string))
-			}
-			kinds = append(kinds, int64(row[2].(int)))
-		}
-		if _, err := tx.ExecContext(ctx, head+` SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING`,
-			texts[0], texts[1], kinds, texts[2], texts[3]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func compareMemberships(a, b directory.Membership) int {
-	return cmp.Or(strings.Compare(a.Group.Object, b.Group.Object), strings.Compare(a.Member.User.Object, b.Member.User.Object),
-		strings.Compare(a.Member.Group.Object, b.Member.Group.Object))
-}
-
-func memberRow(g identity.GroupID, m directory.Member) []any {
-	kind, tenant, object := memberUser, m.User.Tenant, m.User.Object
-	if !m.Group.IsZero() {
-		kind, tenant, object = memberGroup, m.Group.Tenant, m.Group.Object
-	}
-	return []any{string(g.Tenant), g.Object, kind, string(tenant), object}
 }
 
 func userRows(users []directory.User) [][]any {

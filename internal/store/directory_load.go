@@ -35,8 +35,11 @@ func (s *Store) LoadDirectory(ctx context.Context) (c directory.Change, cursors 
 		if c.Blocks, err = queryAll(ctx, tx, scanBlock, `SELECT tenant, object FROM directory_blocks`); err != nil {
 			return err
 		}
-		c.Members, err = queryAll(ctx, tx, sharing(scanMembership),
-			`SELECT group_tenant, group_object, member_kind, member_tenant, member_object FROM directory_members`)
+		sets, err := queryAll(ctx, tx, scanSet, `SELECT tenant, object, part, members FROM directory_sets`)
+		if err != nil {
+			return err
+		}
+		c.Members, err = memberships(sets)
 		return err
 	})
 	if err != nil {
@@ -75,27 +78,8 @@ func scanGroup(scan func(...any) error) (g directory.Group, err error) {
 	return g, err
 }
 
-// sharing makes memberships share the strings that are equal: ten memberships name a user, thousands a group.
-func sharing(scan func(func(...any) error) (directory.Membership, error)) func(func(...any) error) (directory.Membership, error) {
-	known := map[string]string{}
-	same := func(s string) string {
-		if old, ok := known[s]; ok {
-			return old
-		}
-		known[s] = s
-		return s
-	}
-	return func(row func(...any) error) (directory.Membership, error) {
-		m, err := scan(row)
-		for _, id := range []*string{&m.Group.Object, &m.Member.User.Object, &m.Member.Group.Object} {
-			*id = same(*id)
-		}
-		for _, tenant := range []*identity.TenantID{&m.Group.Tenant, &m.Member.User.Tenant, &m.Member.Group.Tenant} {
-			*tenant = identity.TenantID(same(string(*tenant)))
-		}
-		return m, err
-	}
-}
+// memberGroup is the member_kind of a group in directory_members.
+const memberGroup = 2
 
 func scanMembership(scan func(...any) error) (m directory.Membership, err error) {
 	var kind int

@@ -31,8 +31,13 @@ func (s *Store) ReadDirectory(ctx context.Context, users []identity.UserID, grou
 			`SELECT tenant, object, name, security, assigned FROM directory_groups WHERE (tenant, object)`); err != nil {
 			return err
 		}
-		return readParts(ctx, tx, &c.Members, scanMembership, groupKeys,
-			`SELECT group_tenant, group_object, member_kind, member_tenant, member_object FROM directory_members WHERE (group_tenant, group_object)`)
+		var sets []setRow
+		if err := readParts(ctx, tx, &sets, scanSet, groupKeys,
+			`SELECT tenant, object, part, members FROM directory_sets WHERE (tenant, object)`); err != nil {
+			return err
+		}
+		c.Members, err = memberships(sets)
+		return err
 	})
 	if err != nil {
 		return directory.Change{}, err

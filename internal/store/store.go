@@ -62,6 +62,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		if err == nil {
 			err = s.adoptEvents(ctx)
 		}
+		if err == nil {
+			err = s.adoptMembers(ctx)
+		}
 		if err == nil && c.SQLite != "" {
 			err = s.prepareInserts(ctx)
 		}

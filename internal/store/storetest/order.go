@@ -220,7 +220,7 @@ func directoryDoesNotHoldUpOthers(t *testing.T, db Database) {
 		t.Fatal(err)
 	}
 	defer raw.Rollback()
-	if _, err := raw.Exec(`LOCK TABLE directory_members IN EXCLUSIVE MODE`); err != nil { // the directory writer stands still here
+	if _, err := raw.Exec(`LOCK TABLE directory_sets IN EXCLUSIVE MODE`); err != nil { // the directory writer stands still here
 		t.Fatal(err)
 	}
 	change := directory.Change{Reset: directory.Everything, Members: []directory.Membership{{Group: groupID(1), Member: directory.Member{User: userID(1)}}}}

@@ -78,6 +78,8 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"DirectoryLarge", directoryLarge},
 		{"DirectorySwap", directorySwap},
 		{"DirectoryParts", directoryParts},
+		{"DirectoryGrows", directoryGrows},
+		{"MembersAdopted", membersAdopted},
 		{"DirectoryRandom", directoryRandom},
 		{"Sessions", sessionsRoundTrip},
 		{"Connections", connectionsRoundTrip},

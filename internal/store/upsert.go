@@ -48,7 +48,7 @@ func upsertMany(ctx context.Context, tx *sql.Tx, t table, rows [][]any) error {
 	last := make(map[string]int, len(rows))
 	distinct := make([][]any, 0, len(rows))
 	for _, row := range rows {
-		key := fmt.Sprintf("%q", row[:len(t.key)]) // quoted, so that no two keys print alike
+		key := fmt.Sprintf("%#v", row[:len(t.key)]) // quoted, so that no two keys print alike
 		if i, ok := last[key]; ok {
 			distinct[i] = row // PostgreSQL refuses to touch a row twice in one statement
 			continue

@@ -17,6 +17,11 @@ type SignIn struct {
 	Contexts []string  // authentication contexts satisfied (acrs)
 	// TenantSession is the tenant's own session ID (`sid`), by which it signs out here too.
 	TenantSession string
+	TokenID       string // the ID token's own ID at the tenant (`uti`), by which its log of sign-ins is joined; may be empty
+	Hint          string // what the tenant asks for to sign this person out without a question (`login_hint`); may be empty
+	Guest         bool   // the account is another tenant's (`acct` 1, or an `idp` of its own)
+	IP            string // where the browser was, without port
+	Agent         string // what the browser called itself (User-Agent), at most 256 bytes, for show
 	// Refresh is the tenant's refresh token, sealed; empty when there is none. Never printed.
 	Refresh  []byte
 	Ended    time.Time // zero while it lives

@@ -22,6 +22,10 @@ type claims struct {
 	AuthTime int64    `json:"auth_time"`
 	Strength string   `json:"acr"`
 	Contexts []string `json:"acrs"`
+	TokenID  string   `json:"uti"`
+	Hint     string   `json:"login_hint"`
+	Account  *int     `json:"acct"` // 1: a guest
+	Home     string   `json:"idp"`  // only where the account is another tenant's
 }
 
 // personalAccounts is the tenant of Microsoft's consumer accounts.
@@ -62,4 +66,13 @@ func (c claims) at(token *oidc.IDToken, now time.Time) time.Time {
 		at = now
 	}
 	return at
+}
+
+// guest reports whether the account is another tenant's. `acct` is an optional claim; `idp` comes unasked, and only
+// where the home tenant differs.
+func (c claims) guest() bool {
+	if c.Account != nil {
+		return *c.Account == 1
+	}
+	return c.Home != ""
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -171,6 +172,7 @@ func (s *Service) resume(r *http.Request, state string) (underway, error) {
 func (s *Service) begin(w http.ResponseWriter, r *http.Request, user identity.UserID, c claims, token *oidc.IDToken, refresh string) error {
 	signIn := session.SignIn{
 		User: user, Name: c.Name, At: c.at(token, s.c.Now()), Strength: c.Strength, Contexts: c.Contexts, TenantSession: c.Session,
+		TokenID: c.TokenID, Hint: c.Hint, Guest: c.guest(), IP: web.ClientIP(r), Agent: browserName(r),
 	}
 	signIn.At = s.sinceEnding(user, signIn.At, c.AuthTime > 0)
 	if refresh != "" {
@@ -193,6 +195,15 @@ func (s *Service) begin(w http.ResponseWriter, r *http.Request, user identity.Us
 	web.SetCookie(w, browserCookie, "", -1)
 	web.SetCookie(w, session.CookieName, cookie, 0)
 	return nil
+}
+
+// browserName is what a browser calls itself, as much as is kept.
+func browserName(r *http.Request) string {
+	name := strings.ToValidUTF8(r.UserAgent(), "")
+	if len(name) > 256 {
+		name = strings.ToValidUTF8(name[:256], "")
+	}
+	return name
 }
 
 // endOld ends the browser session that the new one replaces: a session's ID never outlives a change of rights.

@@ -16,9 +16,9 @@ const module = "github.com/lanyardhq/lanyard/"
 // layer, and within a layer only a subfolder its parent.
 var layers = [][]string{
 	{"internal/source"}, // findings with their place; knows nothing of Lanyard
-	{"internal/identity", "internal/problem", "internal/observe"},
+	{"internal/identity", "internal/problem", "internal/observe", "internal/aadsts"},
 	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/credential", "internal/tunnel", "internal/tunnel/agentapi"},
-	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/directory/signedin", "internal/session", "internal/project", "internal/grant", "internal/policy/cases"},
+	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/directory/signedin", "internal/session", "internal/tlscert", "internal/session/review", "internal/project", "internal/grant", "internal/policy/cases"},
 	{"internal/access"},
 	{"internal/web"},
 	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway", "internal/directory/scim/provision"},
@@ -43,6 +43,7 @@ var also = map[string][]string{
 	"internal/cli/remote":            {"internal/cli/browser"},
 	"internal/cli/tour":              {"internal/cli/remote", "internal/cli/browser"},
 	"internal/gateway/upstream":      {"internal/gateway"},
+	"internal/session/review":        {"internal/session"},
 	"internal/tunnel/agentapi":       {"internal/tunnel"},
 	"internal/workspace/sandbox":     {"internal/workspace"},
 	"internal/directory/entra":       {"internal/directory"},

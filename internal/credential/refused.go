@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lanyardhq/lanyard/internal/aadsts"
 )
 
 // Refused is the tenant's refusal of a token request (RFC 6749, section 5.2). It holds nothing secret.
@@ -20,6 +22,10 @@ type Refused struct {
 	Says     string        // the first line of the description
 	Advice   string        // what to do, where it is known
 	After    time.Duration // how long the tenant asked to wait; 0 when it did not
+	Told     aadsts.Told   // by what the tenant's administrators find it
+	// Claims is what a new sign-in has to ask for so that a token is given then, a JSON object for the parameter of that
+	// name (OpenID Connect Core, section 5.5); empty when nothing was said.
+	Claims string
 }
 
 func (e *Refused) Error() string {
@@ -44,7 +50,11 @@ func (e *Refused) Error() string {
 // code is where the number of an error stands in a description.
 var code = regexp.MustCompile(`^AADSTS([0-9]{4,9})\b:?\s*`)
 
-const saysAtMost = 300 // bytes
+// In bytes.
+const (
+	saysAtMost   = 300
+	claimsAtMost = 2048
+)
 
 func refusal(res *http.Response, content []byte, form url.Values) *Refused {
 	var body struct {
@@ -52,9 +62,17 @@ func refusal(res *http.Response, content []byte, form url.Values) *Refused {
 		Description string  `json:"error_description"`
 		Codes       []int64 `json:"error_codes"`
 		Suberror    string  `json:"suberror"`
+		Correlation string  `json:"correlation_id"`
+		Trace       string  `json:"trace_id"`
+		Time        string  `json:"timestamp"`
+		Claims      string  `json:"claims"`
 	}
 	_ = json.Unmarshal(content, &body) // a gateway's page is no JSON; the status says enough then
 	e := &Refused{Status: res.StatusCode, OAuth: word(body.Error), Suberror: word(body.Suberror)}
+	e.Told = aadsts.Read("Correlation ID: " + body.Correlation + "\nTrace ID: " + body.Trace + "\nTimestamp: " + body.Time + "\n" + body.Description)
+	if len(body.Claims) <= claimsAtMost && json.Unmarshal([]byte(body.Claims), &map[string]json.RawMessage{}) == nil {
+		e.Claims = body.Claims
+	}
 	says, _, _ := strings.Cut(strings.ReplaceAll(body.Description, "\r", "\n"), "\n")
 	if m := code.FindStringSubmatch(says); m != nil {
 		e.Number, _ = strconv.Atoi(m[1])
@@ -63,6 +81,7 @@ func refusal(res *http.Response, content []byte, form url.Values) *Refused {
 	if e.Number == 0 && len(body.Codes) > 0 {
 		e.Number = int(body.Codes[0])
 	}
+	e.Told.Number = e.Number
 	for _, key := range []string{"client_secret", "client_assertion", "refresh_token", "code", "code_verifier", "assertion"} {
 		if sent := form.Get(key); sent != "" && strings.Contains(says, sent) {
 			says = "" // it quotes what was sent

@@ -75,6 +75,7 @@ type Error struct {
 	Message string // complete sentence or clause: who, what, and what to do next; never a secret
 	Cause   error  // for the log alone
 	Next    *Next  // what would help; nil where nothing is known to
+	Help    *Help  // who can mend it, where another system refused; else nil
 }
 
 func (e *Error) Error() string {
@@ -126,12 +127,13 @@ type Document struct {
 	// Reasons are the facts and rules behind a denial.
 	Reasons []string `json:"reasons,omitempty"`
 	*Next
+	Help *Help `json:"help,omitempty"`
 }
 
 // DocumentOf makes the problem document of err.
 func DocumentOf(err error) Document {
 	k := KindOf(err)
-	return Document{Type: "urn:lanyard:problem:" + k.String(), Title: kinds[k].title, Status: k.Status(), Detail: Message(err), Next: next(err)}
+	return Document{Type: "urn:lanyard:problem:" + k.String(), Title: kinds[k].title, Status: k.Status(), Detail: Message(err), Next: next(err), Help: help(err)}
 }
 
 // Write answers with err as a problem document.

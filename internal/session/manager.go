@@ -39,6 +39,9 @@ type Config struct {
 	Publish  func(*Set, []identity.UserID, feed.Seq)
 	Idle     time.Duration // a browser session unused for so long ends
 	Lifetime time.Duration // of a sign-in, from its authentication
+	// GuestLifetime is that of a guest's sign-in, where it is shorter; 0: the same. What becomes of the account at home the
+	// tenant does not tell, so guests sign in again sooner.
+	GuestLifetime time.Duration
 	// Shared says that other processes make sessions on the same rows: one that is not known here is looked up.
 	Shared bool
 	// Reach returns when what other processes had committed before is known here, or with ctx's error. Wanted when Shared.
@@ -115,12 +118,32 @@ func (m *Manager) Load(ctx context.Context) error {
 // sessions of the same user that hang below an ended sign-in are adopted; a step-up adopts all of them, since it is for
 // what they do that people step up.
 func (m *Manager) Begin(ctx context.Context, signIn SignIn, site string, event audit.Event) (Session, string, error) {
+	return m.begin(ctx, signIn, site, len(signIn.Contexts) > 0, event)
+}
+
+// BeginAgain is Begin for what the tenant asked a person to sign in again for, so that what they have open can go on: all
+// of their workspaces' sessions are adopted.
+func (m *Manager) BeginAgain(ctx context.Context, signIn SignIn, site string, event audit.Event) (Session, string, error) {
+	return m.begin(ctx, signIn, site, true, event)
+}
+
+// Expiry is when a sign-in ends by itself.
+func (m *Manager) Expiry(signIn SignIn) time.Time { return signIn.At.Add(m.lifetime(signIn.Guest)) }
+
+func (m *Manager) lifetime(guest bool) time.Duration {
+	if guest && m.c.GuestLifetime > 0 {
+		return min(m.c.Lifetime, m.c.GuestLifetime)
+	}
+	return m.c.Lifetime
+}
+
+func (m *Manager) begin(ctx context.Context, signIn SignIn, site string, adoptAll bool, event audit.Event) (Session, string, error) {
 	now := m.c.Now()
 	signIn.ID = identity.NewSignInID()
-	signIn.Expires = signIn.At.Add(m.c.Lifetime)
+	signIn.Expires = m.Expiry(signIn)
 	if !now.Before(signIn.Expires) {
 		return Session{}, "", problem.New(problem.Denied,
-			"Your sign-in at the tenant is older than %s, the longest that is accepted here. Sign out there and in again.", m.c.Lifetime)
+			"Your sign-in at the tenant is older than %s, the longest that is accepted here. Sign out there and in again.", m.lifetime(signIn.Guest))
 	}
 	cookie, secret := newSecret()
 	row := Session{
@@ -133,7 +156,7 @@ func (m *Manager) Begin(ctx context.Context, signIn SignIn, site string, event a
 	defer m.writing.Unlock()
 	sessions := []Session{row}
 	for _, old := range m.Set().SignInsOf(signIn.User) {
-		if old.Ended.IsZero() && now.Before(old.Expires) && len(signIn.Contexts) == 0 {
+		if old.Ended.IsZero() && now.Before(old.Expires) && !adoptAll {
 			continue
 		}
 		for _, s := range m.Set().Below(old.ID) {

@@ -112,7 +112,17 @@ func LocalPath(s string) (string, error) {
 // SetCookie sets a cookie of Lanyard's own kind: for this host alone, not for scripts. Life in seconds; 0 is for as
 // long as the browser runs, negative removes it.
 func SetCookie(w http.ResponseWriter, name, value string, seconds int) {
+	setCookie(w, name, value, seconds, http.SameSiteLaxMode)
+}
+
+// SetCookieForAnswers sets one that the browser also sends with a form that another site's page posts here. Nothing may
+// be allowed for it alone.
+func SetCookieForAnswers(w http.ResponseWriter, name, value string, seconds int) {
+	setCookie(w, name, value, seconds, http.SameSiteNoneMode)
+}
+
+func setCookie(w http.ResponseWriter, name, value string, seconds int, sameSite http.SameSite) {
 	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: seconds, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: name, Value: value, Path: "/", MaxAge: seconds, Secure: true, HttpOnly: true, SameSite: sameSite,
 	})
 }

@@ -103,6 +103,7 @@ func (c *Config) CheckFiles() source.Findings {
 		}
 	}
 	private = append(private, c.Audit.check(report)...)
+	private = append(private, c.checkTLS(report, time.Now())...)
 	for _, path := range private {
 		if info, err := os.Stat(path); path != "" && err == nil && info.Mode().Perm()&0o007 != 0 {
 			report(fmt.Errorf("%s can be read by everybody on this machine (mode %04o); chmod o= %s", path, info.Mode().Perm(), path))

@@ -2,15 +2,14 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
 	"path/filepath"
 
 	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/signin"
+	"github.com/lanyardhq/lanyard/internal/tlscert"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 	"github.com/lanyardhq/lanyard/internal/workspace/sandbox"
 )
@@ -25,7 +24,8 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 	if err != nil {
 		return Options{}, err
 	}
-	app := credential.New(c.Entra.ClientID, c.Entra.Credentials)
+	tenant := tenantOf(c)
+	app := tenant.Credential
 	if err := app.Check(); err != nil {
 		return Options{}, err
 	}
@@ -41,46 +41,31 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			return Options{}, err
 		}
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", c.Listen)
+	var authority *tlscert.ACME
+	if c.TLS.ACME != nil {
+		if authority, err = c.TLS.ACME.ReadACME(); err != nil {
+			return Options{}, err
+		}
+	}
+	at, err := listen(ctx, c)
 	if err != nil {
-		return Options{}, fmt.Errorf("listen on %s: %w", c.Listen, err)
-	}
-	var operations net.Listener
-	if c.Operations.Listen != "" {
-		if operations, err = lc.Listen(ctx, "tcp", c.Operations.Listen); err != nil {
-			listener.Close()
-			return Options{}, fmt.Errorf("listen on %s for operators: %w", c.Operations.Listen, err)
-		}
-	}
-	var replicas net.Listener
-	if c.ListenReplicas != "" {
-		if replicas, err = lc.Listen(ctx, "tcp", c.ListenReplicas); err != nil {
-			listener.Close()
-			if operations != nil {
-				operations.Close()
-			}
-			return Options{}, fmt.Errorf("listen on %s for other replicas: %w", c.ListenReplicas, err)
-		}
+		return Options{}, err
 	}
 	return Options{
-		Replicas: replicas, ReplicaAddress: c.ListenReplicas,
+		Replicas: at.replicas, ReplicaAddress: c.ListenReplicas,
 		Operations: Operations{
-			Listener: operations, Hosts: c.Operations.Hosts, Requests: c.Operations.Requests,
+			Listener: at.operations, Hosts: c.Operations.Hosts, Requests: c.Operations.Requests,
 			Traces: c.Operations.Traces, Sample: c.Operations.Sample,
 		},
 		Alarms: alarms, GitHub: c.GitHub,
 		Connections: c.Limits.Connections, SignIns: c.Limits.SignIns,
-		URL: c.URL, Listener: listener, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
+		URL: c.URL, Listener: at.sites, Plain: at.plain, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
 		EncryptionKeys: keys.Keys, ReadKeys: func() ([][]byte, error) {
 			keys, err := config.ReadEncryptionKeys(c.EncryptionKeyFile)
 			return keys.Keys, err
 		},
-		WorkspaceDomain: c.Workspaces, AppDomain: c.Apps, TrustedProxies: c.TrustedProxies, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
-		Tenant: signin.Tenant{
-			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, Credential: app,
-		},
-		TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: notificationsTo(c),
+		WorkspaceDomain: c.Workspaces, AppDomain: c.Apps, TrustedProxies: c.TrustedProxies, Certificates: c.TLS.Certificates, ACME: authority,
+		Tenant: tenant, TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: notificationsTo(c), SignInLog: c.OIDC == nil && c.Entra.SignInLog != config.NoSignInLog,
 		Projects: c.Projects, FromGroups: c.FromGroups, Policies: c.Policies, Global: c.Roles,
 		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime,
 		Sweep: c.Directory.Sweep, Members: c.Directory.Members, Users: c.Directory.Users, SCIM: c.Entra.SCIM, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter, StepUp: c.StepUp,
@@ -91,8 +76,27 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 	}, nil
 }
 
+// tenantOf is where people sign in, and Lanyard's client there.
+func tenantOf(c *config.Config) signin.Tenant {
+	o := c.OIDC
+	if o == nil {
+		return signin.Tenant{
+			ID: c.Entra.Tenant, Issuer: c.Entra.Issuer(), ClientID: c.Entra.ClientID, Credential: credential.New(c.Entra.ClientID, c.Entra.Credentials),
+		}
+	}
+	return signin.Tenant{
+		ID: c.Tenant(), Issuer: o.Issuer, ClientID: o.ClientID, Credential: credential.New(o.ClientID, o.Credentials),
+		OIDC: &signin.OIDC{
+			Name: o.Name, Scopes: o.Scopes, Groups: o.GroupsClaim, Roles: o.RolesClaim, Prompt: o.Prompt, TokenAuth: o.TokenAuth, MaxAge: c.Sessions.Lifetime,
+		},
+	}
+}
+
 // notificationsTo is where Graph reaches a server; empty: nowhere.
 func notificationsTo(c *config.Config) string {
+	if c.OIDC != nil {
+		return ""
+	}
 	switch c.Entra.Notifications {
 	case "":
 		return c.URL + NotificationPath

@@ -79,6 +79,13 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// serves reports whether a host, in lower case, is one of Lanyard's for browsers.
+func (h *hosts) serves(host string) bool {
+	_, app := h.apps.app(host)
+	_, terminal := h.terminals.workspace(host)
+	return host == h.pagesHost || app || terminal
+}
+
 // terminalHosts knows the host names of terminals: t-<label>.<domain>.
 type terminalHosts struct{ suffix string } // ".localhost:8080": the domain with the port, as it stands in Host
 

@@ -35,9 +35,11 @@ import (
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/session/review"
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/source"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/tlscert"
 	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/internal/tunnel"
 	"github.com/lanyardhq/lanyard/internal/web"
@@ -57,14 +59,17 @@ type Options struct {
 	WorkspaceDomain string                   // below which terminals have their hosts
 	AppDomain       string                   // below which apps have their sites; empty: they have none
 	TrustedProxies  []netip.Prefix           // whose X-Forwarded-For is believed
-	CertFile        string                   // of TLS, with KeyFile; empty: a proxy in front speaks it
-	KeyFile         string
+	Certificates    []tlscert.Files          // of TLS; empty, and no ACME: a proxy in front speaks it
+	ACME            *tlscert.ACME            // whom further certificates are obtained from; nil: nobody
+	Plain           net.Listener             // where plain HTTP is led to https; nil: nowhere
 
 	Tenant        signin.Tenant
-	TokenURL      string     // the tenant's v2.0 token endpoint
-	Graph         string     // Microsoft Graph, with /v1.0
-	Notifications string     // where Graph reaches this server; empty: the sweep finds changes
-	Pace          entra.Pace // of reads that notifications cause; zero: what spares Graph's quota
+	TokenURL      string      // the tenant's v2.0 token endpoint
+	Graph         string      // Microsoft Graph, with /v1.0
+	Notifications string      // where Graph reaches this server; empty: the sweep finds changes
+	SignInLog     bool        // the tenant's log of sign-ins is read, as far as it lets Lanyard
+	Review        review.Pace // of comparing it with what happened here; zero: review.DefaultPace
+	Pace          entra.Pace  // of reads that notifications cause; zero: what spares Graph's quota
 	HTTP          *http.Client
 
 	Projects, Policies string              // folders; empty: none
@@ -138,16 +143,16 @@ type Server struct {
 	apps       appHosts
 	left       *departures
 
-	sites       []web.Site
-	front       *hosts
-	watch       watch
-	listener    *perAddress
-	certificate *certificate // nil: TLS is spoken in front
-	follower    atomic.Pointer[feed.Follower]
-	stopping    atomic.Bool
-	lock        *os.File // of the data folder
-	socket      net.Listener
-	operator    http.Handler
+	sites        []web.Site
+	front        *hosts
+	watch        watch
+	listener     *perAddress
+	certificates *tlscert.Set // nil: TLS is spoken in front
+	follower     atomic.Pointer[feed.Follower]
+	stopping     atomic.Bool
+	lock         *os.File // of the data folder
+	socket       net.Listener
+	operator     http.Handler
 }
 
 // New opens the store, loads what is in it, and makes all parts. Nothing is served before Run.
@@ -167,11 +172,6 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.terminals, err = newTerminalHosts(o.URL, o.WorkspaceDomain); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
-	if o.CertFile != "" {
-		if s.certificate, err = newCertificate(o.CertFile, o.KeyFile, s.log); err != nil {
-			return nil, err
-		}
-	}
 	if s.apps, err = newAppHosts(o.URL, o.AppDomain); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
@@ -182,6 +182,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if err := s.openStore(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.makeCertificates(); err != nil {
 		return nil, err
 	}
 	if err := s.makeFacts(ctx); err != nil {
@@ -264,7 +267,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 
 	pages := newHTTPServer(s.front, s.log)
 	operator := newHTTPServer(s.operator, s.log)
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	serve := func(h *http.Server, l net.Listener) {
 		parts.Go(func() {
 			if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -272,12 +275,15 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 			}
 		})
 	}
-	var listener net.Listener = s.listener
-	if s.certificate != nil {
-		listener = tls.NewListener(s.listener, s.certificate.config())
-		run(base, s.certificate.run)
+	if s.certificates != nil {
+		run(base, s.certificates.Run)
 	}
-	serve(pages, listener)
+	serve(pages, s.secured())
+	plain := &http.Server{} // serves nothing
+	if s.options.Plain != nil {
+		plain = newHTTPServer(s.plain(), s.log)
+		serve(plain, newPerAddress(s.options.Plain, s.options.Connections, s.options.TrustedProxies))
+	}
 	serve(operator, s.socket)
 	if s.watch.records != nil {
 		run(base, s.watch.records.Run)
@@ -301,12 +307,14 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 			if ready != nil {
 				ready()
 			}
+			s.tell("READY=1")
 		case err = <-failed:
 			err = fmt.Errorf("serve: %w", err)
 		case <-ctx.Done():
 		}
 	}
 	s.stopping.Store(true)
+	s.tell("STOPPING=1")
 	down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if !s.options.KeepWorkspaces {
@@ -319,6 +327,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		pages.Close()
 	}
 	operator.Close()
+	plain.Close()
 	between.Close()
 	stop()
 	if err := s.hub.Shutdown(down); err != nil {

@@ -1,79 +1,55 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
-	"fmt"
-	"log/slog"
-	"os"
-	"sync/atomic"
-	"time"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/tlscert"
 )
 
-// certificate is a certificate in files that is read again when they change: who renews it need not restart anything.
-type certificate struct {
-	certFile, keyFile string
-	log               *slog.Logger
-	current           atomic.Pointer[tls.Certificate]
-	seen              [2]time.Time
+// makeCertificates reads what is shown when this server speaks TLS itself.
+func (s *Server) makeCertificates() (err error) {
+	o := s.options
+	if len(o.Certificates) == 0 && o.ACME == nil {
+		return nil
+	}
+	s.certificates, err = tlscert.New(tlscert.Config{Files: o.Certificates, ACME: o.ACME, Rows: s.store, Sealer: s.sealer, Log: s.log})
+	return err
 }
 
-// certificateEvery is how often its files are looked at.
-const certificateEvery = 10 * time.Second
-
-func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
-	if _, err := c.look(); err != nil {
-		return nil, err
+// secured is the listener of the sites, with TLS where this server speaks it.
+func (s *Server) secured() net.Listener {
+	if s.certificates == nil {
+		return s.listener
 	}
-	return c, nil
+	return tls.NewListener(s.listener, s.certificates.TLS())
 }
 
-// look reads the files if they have changed. What cannot be read leaves the certificate as it is.
-func (c *certificate) look() (changed bool, err error) {
-	var seen [2]time.Time
-	for i, file := range []string{c.certFile, c.keyFile} {
-		info, err := os.Stat(file)
-		if err != nil {
-			return false, fmt.Errorf("the certificate: %w", err)
-		}
-		seen[i] = info.ModTime()
-	}
-	if seen == c.seen {
-		return false, nil
-	}
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		return false, fmt.Errorf("the certificate in %s and %s: %w", c.certFile, c.keyFile, err)
-	}
-	c.seen = seen
-	c.current.Store(&pair)
-	return true, nil
-}
-
-// run follows the files until ctx ends.
-func (c *certificate) run(ctx context.Context) {
-	tick := time.NewTicker(certificateEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+// plain leads from plain HTTP to https, to the same page of a host that is Lanyard's and otherwise to the first page.
+func (s *Server) plain() http.Handler {
+	_, port, _ := strings.Cut(s.front.pagesHost, ":")
+	lead := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "Lanyard is at "+s.options.URL+": use https.", http.StatusBadRequest)
 			return
-		case <-tick.C:
-			switch changed, err := c.look(); {
-			case err != nil:
-				c.log.Error("the certificate stays as it was", "error", err)
-			case changed:
-				c.log.Info("the certificate was read again")
-			}
 		}
+		host := strings.ToLower(r.Host)
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if port != "" {
+			host += ":" + port
+		}
+		to := s.options.URL + "/"
+		if s.front.serves(host) && strings.HasPrefix(r.URL.Path, "/") {
+			to = "https://" + host + r.URL.RequestURI()
+		}
+		http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+	})
+	if s.certificates == nil {
+		return lead
 	}
-}
-
-// config offers HTTP/2 and HTTP/1.1.
-func (c *certificate) config() *tls.Config {
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
-	}
+	return s.certificates.Plain(lead)
 }

@@ -22,6 +22,7 @@ type SignIn struct {
 	Guest         bool   // the account is another tenant's (`acct` 1, or an `idp` of its own)
 	IP            string // where the browser was, without port
 	Agent         string // what the browser called itself (User-Agent), at most 256 bytes, for show
+	Correlation   string // the ID that the attempt was given, which the tenant writes into its log of sign-ins; may be empty
 	// Refresh is the tenant's refresh token, sealed; empty when there is none. Never printed.
 	Refresh  []byte
 	Ended    time.Time // zero while it lives

@@ -19,7 +19,7 @@ import (
 const endedKept = 24 * time.Hour
 
 const (
-	signInColumns  = `id, tenant, object, name, at, expires, strength, contexts, tenant_session, refresh, ended, ended_why, token_id, hint, guest, ip, agent`
+	signInColumns  = `id, tenant, object, name, at, expires, strength, contexts, tenant_session, refresh, ended, ended_why, token_id, hint, guest, ip, agent, correlation`
 	sessionColumns = `id, sign_in, parent, tenant, object, kind, secret, site, workspace, project, created, expires, used, ended, ended_why`
 )
 
@@ -27,7 +27,7 @@ const (
 // sign-in above it never revives.
 var (
 	signIns = table{name: "sign_ins", key: []string{"id"},
-		columns: []string{"id", "tenant", "object", "name", "at", "expires", "strength", "contexts", "tenant_session", "refresh", "ended", "ended_why", "token_id", "hint", "guest", "ip", "agent"},
+		columns: []string{"id", "tenant", "object", "name", "at", "expires", "strength", "contexts", "tenant_session", "refresh", "ended", "ended_why", "token_id", "hint", "guest", "ip", "agent", "correlation"},
 		merge: map[string]string{
 			"refresh":   "CASE WHEN sign_ins.ended <> 0 THEN sign_ins.refresh ELSE excluded.refresh END", // the ending took it away
 			"ended":     "CASE WHEN sign_ins.ended <> 0 THEN sign_ins.ended ELSE excluded.ended END",
@@ -147,7 +147,7 @@ func signInRow(i session.SignIn) ([]any, error) {
 		return nil, err
 	}
 	return []any{string(i.ID), string(i.User.Tenant), i.User.Object, displayable(i.Name), micro(i.At), micro(i.Expires), i.Strength,
-		string(contexts), i.TenantSession, nonNil(i.Refresh), micro(i.Ended), displayable(i.EndedWhy), i.TokenID, i.Hint, i.Guest, i.IP, displayable(i.Agent)}, nil
+		string(contexts), i.TenantSession, nonNil(i.Refresh), micro(i.Ended), displayable(i.EndedWhy), i.TokenID, i.Hint, i.Guest, i.IP, displayable(i.Agent), i.Correlation}, nil
 }
 
 func sessionRow(v session.Session) []any {
@@ -159,7 +159,7 @@ func scanSignIn(scan func(...any) error) (i session.SignIn, err error) {
 	var at, expires, ended int64
 	var contexts string
 	if err := scan(&i.ID, &i.User.Tenant, &i.User.Object, &i.Name, &at, &expires, &i.Strength, &contexts, &i.TenantSession,
-		&i.Refresh, &ended, &i.EndedWhy, &i.TokenID, &i.Hint, &i.Guest, &i.IP, &i.Agent); err != nil {
+		&i.Refresh, &ended, &i.EndedWhy, &i.TokenID, &i.Hint, &i.Guest, &i.IP, &i.Agent, &i.Correlation); err != nil {
 		return i, err
 	}
 	i.At, i.Expires, i.Ended = fromMicro(at), fromMicro(expires), fromMicro(ended)

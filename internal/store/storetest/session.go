@@ -16,7 +16,7 @@ import (
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 func signIn(at time.Time) session.SignIn {
-	return session.SignIn{ID: identity.NewSignInID(), User: userID(1), Name: "Ada", At: at, Expires: at.Add(8 * time.Hour), Strength: "c1", TokenID: "uti-1", Hint: "O.hint", Guest: true, IP: "192.0.2.7", Agent: "Browser/1",
+	return session.SignIn{ID: identity.NewSignInID(), User: userID(1), Name: "Ada", At: at, Expires: at.Add(8 * time.Hour), Strength: "c1", TokenID: "uti-1", Hint: "O.hint", Guest: true, IP: "192.0.2.7", Agent: "Browser/1", Correlation: "2c1b7e8e-0c34-4b6e-9d0b-5f3c3a1b9a01",
 		Contexts: []string{"c1", "c2"}, TenantSession: "sid", Refresh: []byte{0, 1, 255}}
 }
 

@@ -8,24 +8,43 @@ import (
 
 // DirectoryHealth says how Lanyard stands with the tenant: what it may, how it is told of changes, and what to mend.
 type DirectoryHealth struct {
+	At       time.Time          `json:"at" doc:"When all this was looked at"`
 	Sound    bool               `json:"sound" doc:"There is no finding that is a problem"`
 	Findings []DirectoryFinding `json:"findings" doc:"Problems first"`
+	URL      string             `json:"url" doc:"Lanyard's own"`
+	Reads    bool               `json:"reads" doc:"Lanyard reads the tenant's directory at Microsoft Graph"`
 	// Leads says that this replica reads the tenant: what stands under reading and notifications is about this process.
 	Leads         bool               `json:"leads"`
 	Directory     Directory          `json:"directory"`
+	Discovery     DiscoveryHealth    `json:"discovery"`
 	Credentials   []CredentialHealth `json:"credentials" doc:"In the order in which they are tried"`
+	Token         string             `json:"token,omitempty" doc:"Why no token can be had"`
+	Registration  RegistrationHealth `json:"registration"`
+	Redirects     []RedirectHealth   `json:"redirects"`
+	Outside       []OutsideHealth    `json:"outside" doc:"Lanyard's own addresses, as they are reached by their names from its own machine"`
+	Roles         RolesHealth        `json:"roles"`
 	Permissions   []PermissionHealth `json:"permissions"`
 	Reading       ReadingHealth      `json:"reading"`
 	Notifications NotificationHealth `json:"notifications"`
 	Latency       string             `json:"latency" doc:"How soon a change at the tenant has its effect here, in words"`
 	SweepSeconds  float64            `json:"sweep_seconds"`
 	SkewSeconds   float64            `json:"skew_seconds" doc:"How far the tenant's clock is ahead of this machine's"`
+	Provisioning  ProvisioningHealth `json:"provisioning"`
+	SignIn        *SignInTest        `json:"sign_in,omitempty" doc:"A test sign-in, where one was made for this"`
+}
+
+// RolesHealth says who holds the roles of the whole installation.
+type RolesHealth struct {
+	Admins   int `json:"admins"`
+	Auditors int `json:"auditors"`
+	Void     int `json:"void" doc:"Names of groups or app roles in the configuration that give nothing"`
 }
 
 // DirectoryFinding is something to mend, or worth knowing.
 type DirectoryFinding struct {
 	Problem bool   `json:"problem" doc:"Otherwise it is only worth knowing"`
-	About   string `json:"about" doc:"credential, permission, directory, reading, notifications, clock or provisioning"`
+	Code    string `json:"code" doc:"The kind of fault, in letters and hyphens"`
+	About   string `json:"about" doc:"discovery, credential, permission, registration, claims, redirect, outside, directory, roles, reading, notifications, clock, provisioning or sign-in"`
 	Says    string `json:"says"`
 	Do      string `json:"do,omitempty" doc:"What to do next"`
 }
@@ -58,6 +77,7 @@ type ReadingHealth struct {
 	QuietUntil   time.Time     `json:"quiet_until,omitzero" doc:"Graph asked not to be asked before"`
 	Resyncs      int64         `json:"resyncs" doc:"Whole readings that were taken over"`
 	Whole        []ReadingPart `json:"whole" doc:"Whole readings that are under way"`
+	Refused      []string      `json:"refused" doc:"What of it Graph refuses, in words; it stays as it was"`
 }
 
 // ReadingPart is how far a whole reading is.

@@ -71,11 +71,8 @@ func (t *Tenant) usableSession(r *http.Request, req authRequest) (signIn, *stsEr
 	if req.MaxAge >= 0 && t.now().Sub(session.AuthTime) > req.MaxAge {
 		return signIn{}, &stsError{OAuth: "login_required", Code: 70043, Message: "The sign-in is older than the request allows."}
 	}
-	for _, context := range req.contexts() {
-		if slices.Contains(t.org.StepUp, context) && !slices.Contains(session.Contexts, context) {
-			return signIn{}, &stsError{OAuth: "interaction_required", Code: 50076, Message: "Due to a configuration change made by your administrator, " +
-				"or because you moved to a new location, you must use multi-factor authentication to access the resource."}
-		}
+	if refused := t.meets(session.signIn, req.contexts()); refused != nil {
+		return signIn{}, refused
 	}
 	return session.signIn, nil
 }
@@ -83,8 +80,22 @@ func (t *Tenant) usableSession(r *http.Request, req authRequest) (signIn, *stsEr
 // servePassword checks user name and password. A wrong one is shown on the page, so that the
 // person may try again; a right one starts a new session under a new cookie.
 func (t *Tenant) servePassword(w http.ResponseWriter, r *http.Request, req authRequest) {
-	name, password := strings.TrimSpace(r.PostForm.Get("username")), r.PostForm.Get("password")
 	t.mu.Lock()
+	user, wrong := t.checkPassword(r, req.Client)
+	if wrong != nil {
+		t.mu.Unlock()
+		t.log.Info("the tenant refused a sign-in", "user", r.PostForm.Get("username"), "aadsts", wrong.Code)
+		t.signInPage(w, r, req, wrong)
+		return
+	}
+	made := t.startSession(w, r, user, req.contexts())
+	t.mu.Unlock()
+	t.answerCode(w, r, req, made)
+}
+
+// checkPassword finds who a sign-in form names, and checks the password; the attempt is logged. t.mu is held.
+func (t *Tenant) checkPassword(r *http.Request, app App) (*userRow, *stsError) {
+	name, password := strings.TrimSpace(r.PostForm.Get("username")), r.PostForm.Get("password")
 	user := t.dir.findUser(name)
 	var wrong *stsError
 	switch {
@@ -96,31 +107,34 @@ func (t *Tenant) servePassword(w http.ResponseWriter, r *http.Request, req authR
 	case !user.AccountEnabled:
 		wrong = errDisabled()
 	}
-	t.logSignIn(r, req.Client, user, name, wrong)
-	if wrong != nil {
-		t.mu.Unlock()
-		t.log.Info("the tenant refused a sign-in", "user", name, "aadsts", wrong.Code)
-		t.signInPage(w, r, req, wrong)
-		return
+	t.logSignIn(r, app, user, name, wrong)
+	return user, wrong
+}
+
+// meets refuses a sign-in that lacks an authentication context which a policy guards. t.mu is held.
+func (t *Tenant) meets(s signIn, contexts []string) *stsError {
+	for _, context := range contexts {
+		if slices.Contains(t.org.StepUp, context) && !slices.Contains(s.Contexts, context) {
+			return &stsError{OAuth: "interaction_required", Sub: "basic_action", Code: 50076, Message: "Due to a configuration change made by your administrator, " +
+				"or because you moved to a new location, you must use multi-factor authentication to access the resource."}
+		}
 	}
-	made := t.startSession(w, r, user, req.contexts())
-	t.mu.Unlock()
-	t.answerCode(w, r, req, made)
+	return nil
 }
 
 // answerCode gives the client a code, unless the app wants an assignment that the user has not.
 func (t *Tenant) answerCode(w http.ResponseWriter, r *http.Request, req authRequest, s signIn) {
 	t.mu.Lock()
-	if req.Client.AssignmentRequired && !t.assigned(req.Client, s.UserID) {
+	if refused := t.checkAssigned(req.Client, s.UserID); refused != nil {
 		t.mu.Unlock()
-		t.errorPage(w, r, &stsError{OAuth: "access_denied", Code: 50105, Message: "The signed in user is not assigned to a role for the application '" +
-			req.Client.ClientID + "' (" + req.Client.Name + ")."})
+		t.errorPage(w, r, refused)
 		return
 	}
 	code := "1." + randomID(48)
 	t.grants.Codes[hashed(code)] = &authCode{
 		signIn: s, ClientID: req.Client.ClientID, RedirectURI: req.RedirectURI, Challenge: req.Challenge, Nonce: req.Nonce,
-		Scope: req.Scope, AskedInID: req.AskedInID, AskedInAccess: req.AskedInAccess, Expires: t.now().Add(codeLife),
+		Scope: req.Scope, AskedInID: req.AskedInID, AskedInAccess: req.AskedInAccess,
+		Continuous: req.Continuous, Expires: t.now().Add(codeLife),
 	}
 	for _, session := range t.grants.Sessions {
 		if session.SID == s.SID {
@@ -129,7 +143,11 @@ func (t *Tenant) answerCode(w http.ResponseWriter, r *http.Request, req authRequ
 	}
 	t.saveGrants()
 	t.mu.Unlock()
-	t.answer(w, r, req, url.Values{"code": {code}, "session_state": {s.SID}})
+	params := url.Values{"code": {code}, "session_state": {s.SID}}
+	if req.ClientInfo {
+		params.Set("client_info", t.clientInfo(s.UserID))
+	}
+	t.answer(w, r, req, params)
 }
 
 // refuse sends the refusal to the client (RFC 6749, section 4.1.2.1).
@@ -148,6 +166,15 @@ func (t *Tenant) answer(w http.ResponseWriter, r *http.Request, req authRequest,
 		return
 	}
 	http.Redirect(w, r, redirectTo(req.RedirectURI, params, req.ResponseMode == "fragment"), http.StatusFound)
+}
+
+// checkAssigned refuses who is not assigned to an app that wants an assignment. t.mu is held.
+func (t *Tenant) checkAssigned(app App, user string) *stsError {
+	if !app.AssignmentRequired || t.assigned(app, user) {
+		return nil
+	}
+	return &stsError{OAuth: "access_denied", Code: 50105, Message: "The signed in user is not assigned to a role for the application '" +
+		app.ClientID + "' (" + app.Name + ")."}
 }
 
 // assigned reports whether a user is assigned to the app, by himself or as a direct member of an

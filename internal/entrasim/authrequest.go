@@ -24,23 +24,25 @@ type authRequest struct {
 	MaxAge       time.Duration // negative: not asked
 	// AskedInID and AskedInAccess are the authentication contexts that the claims parameter wants.
 	AskedInID, AskedInAccess []string
+	Continuous               bool // the client understands claims challenges (xms_cc: cp1)
+	ClientInfo               bool // it wants to be told who signed in beside the code
 }
 
 // parseAuthRequest checks the parameters. An error of kind page must not be sent to the redirect
 // URI, since that is not known to be the client's; any other is.
 func (t *Tenant) parseAuthRequest(r *http.Request) (req authRequest, page, refused *stsError) {
-	if tenant := r.PathValue("tenant"); !t.isTenant(tenant) {
-		if _, unknown := t.issuerFor(tenant); unknown != nil {
-			return req, unknown, nil
-		}
-		return req, &stsError{OAuth: "invalid_request", Code: 50194, Message: "Application is not configured as a multi-tenant application. " +
-			"Usage of the /" + tenant + " endpoint is not supported for such apps."}, nil
+	if _, unknown := t.issuerFor(r.PathValue("tenant")); unknown != nil {
+		return req, unknown, nil
 	}
 	if page := t.parseClient(r, &req); page != nil {
 		return req, page, nil
 	}
+	if page := t.checkAuthority(r.PathValue("tenant"), req.Client); page != nil {
+		return req, page, nil
+	}
 	req.State, req.Nonce, req.Scope = r.FormValue("state"), r.FormValue("nonce"), r.FormValue("scope")
 	req.Prompt, req.LoginHint = r.FormValue("prompt"), r.FormValue("login_hint")
+	req.ClientInfo = r.FormValue("client_info") == "1"
 	return req, nil, t.parseRest(r, &req)
 }
 
@@ -59,7 +61,7 @@ func (t *Tenant) parseClient(r *http.Request, req *authRequest) *stsError {
 	if req.RedirectURI == "" && len(client.RedirectURIs) > 0 {
 		req.RedirectURI = client.RedirectURIs[0]
 	}
-	if !slices.Contains(client.RedirectURIs, req.RedirectURI) {
+	if !client.returnsTo(req.RedirectURI) {
 		return &stsError{OAuth: "invalid_request", Code: 50011, Message: "The redirect URI '" + req.RedirectURI + "' specified in the request does not match " +
 			"the redirect URIs configured for the application '" + client.ClientID + "'. Make sure the redirect URI sent in the request matches one added to your application."}
 	}
@@ -119,7 +121,7 @@ func (t *Tenant) parseRest(r *http.Request, req *authRequest) *stsError {
 	return req.parseClaims(r.FormValue("claims"))
 }
 
-// parseClaims reads the acrs that the claims parameter (OpenID Connect Core 5.5) asks for.
+// parseClaims reads the acrs and the capabilities of the claims parameter (OpenID Connect Core 5.5).
 func (req *authRequest) parseClaims(param string) *stsError {
 	if param == "" {
 		return nil
@@ -129,6 +131,9 @@ func (req *authRequest) parseClaims(param string) *stsError {
 			Value  string   `json:"value"`
 			Values []string `json:"values"`
 		} `json:"acrs"`
+		Capabilities *struct {
+			Values []string `json:"values"`
+		} `json:"xms_cc"`
 	}
 	var claims struct {
 		IDToken     asked `json:"id_token"`
@@ -147,6 +152,7 @@ func (req *authRequest) parseClaims(param string) *stsError {
 		return a.Acrs.Values
 	}
 	req.AskedInID, req.AskedInAccess = list(claims.IDToken), list(claims.AccessToken)
+	req.Continuous = claims.AccessToken.Capabilities != nil && understandsChallenges(claims.AccessToken.Capabilities.Values)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package entrasim
 
 import (
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
@@ -47,14 +48,18 @@ func (t *Tenant) authenticateClient(r *http.Request) (client App, acr string, re
 		}
 		return client, "2", t.checkAssertion(r, client, assertion)
 	case secret == "":
-		return App{}, "", &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 7000218,
-			Message: "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."}
+		return App{}, "", errNoCredential()
 	case subtle.ConstantTimeCompare([]byte(secret), []byte(client.Secret)) != 1:
 		return App{}, "", &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 7000215,
 			Message: "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, " +
 				"not the client secret ID, for a secret added to app '" + client.ClientID + "'."}
 	}
 	return client, "1", nil
+}
+
+func errNoCredential() *stsError {
+	return &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 7000218,
+		Message: "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."}
 }
 
 func formDecoded(s string) string {
@@ -86,8 +91,7 @@ func unverifiedSubject(assertion string) string {
 	return c.Subject
 }
 
-// checkAssertion checks a client assertion (RFC 7523) against the app's certificates. Entra takes
-// x5t#S256 in base64url and, as Microsoft's own library sends it, in padded standard base64.
+// checkAssertion checks a client assertion (RFC 7523) against the app's certificates. See [thumbprint].
 func (t *Tenant) checkAssertion(r *http.Request, client App, assertion string) *stsError {
 	failed := func(why string) *stsError {
 		return &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 700027,
@@ -100,13 +104,10 @@ func (t *Tenant) checkAssertion(r *http.Request, client App, assertion string) *
 	if err != nil || len(parsed.Signatures) != 1 {
 		return failed("it is not a JWT signed with PS256 or RS256")
 	}
-	thumbprint, _ := parsed.Signatures[0].Protected.ExtraHeaders["x5t#S256"].(string)
-	thumbprint = strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(thumbprint)
+	names := thumbprint(parsed.Signatures[0].Protected.ExtraHeaders)
 	var payload []byte
 	for _, der := range client.Certificates {
-		cert, err := x509.ParseCertificate(der)
-		sum := sha256.Sum256(der)
-		if err == nil && thumbprint == base64.RawURLEncoding.EncodeToString(sum[:]) {
+		if cert, err := x509.ParseCertificate(der); err == nil && names(der) {
 			if payload, err = parsed.Verify(cert.PublicKey); err != nil {
 				return failed("its signature does not verify")
 			}
@@ -120,7 +121,7 @@ func (t *Tenant) checkAssertion(r *http.Request, client App, assertion string) *
 	expires, errExp := c.Expires.Int64()
 	notBefore, errNbf := c.NotBefore.Int64()
 	switch {
-	case c.Audience != t.tokenEndpoint() && c.Audience != t.Issuer():
+	case !t.isTokenEndpoint(c.Audience) && c.Audience != t.Issuer():
 		return failed("its audience is not the token endpoint")
 	case c.Issuer != client.ClientID || c.Subject != client.ClientID || c.ID == "":
 		return failed("iss and sub must be the client ID, and jti must be there")
@@ -128,4 +129,22 @@ func (t *Tenant) checkAssertion(r *http.Request, client App, assertion string) *
 		return failed("it is not valid now")
 	}
 	return nil
+}
+
+// thumbprint tells whether an assertion's header names a certificate: by its SHA-256 (x5t#S256) or, as older libraries do,
+// by its SHA-1 (x5t); in base64url or, as Microsoft's own library writes it, in padded standard base64.
+func thumbprint(header map[jose.HeaderKey]any) func(der []byte) bool {
+	read := func(name jose.HeaderKey) string {
+		s, _ := header[name].(string)
+		return strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(s)
+	}
+	two, one := read("x5t#S256"), read("x5t")
+	return func(der []byte) bool {
+		if two != "" {
+			sum := sha256.Sum256(der)
+			return two == base64.RawURLEncoding.EncodeToString(sum[:])
+		}
+		sum := sha1.Sum(der)
+		return one == base64.RawURLEncoding.EncodeToString(sum[:])
+	}
 }

@@ -14,6 +14,8 @@ func (t *Tenant) oidcRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/authorize", t.serveAuthorize)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", t.serveToken)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/devicecode", t.serveDeviceCode)
+	mux.HandleFunc("GET "+devicePath, t.serveDevicePage)
+	mux.Handle("POST "+devicePath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(t.serveDeviceForm)))
 	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/logout", t.serveLogout)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/logout", t.serveLogout)
 	mux.HandleFunc("GET /oidc/userinfo", t.serveUserinfo)
@@ -78,7 +80,7 @@ func (t *Tenant) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		region, segment = nil, tenant
 	}
 	at := t.url + "/" + segment
-	metadataHeaders(w)
+	t.metadataHeaders(w)
 	writeJSON(w, http.StatusOK, discovery{
 		TokenEndpoint:                    at + "/oauth2/v2.0/token",
 		TokenEndpointAuthMethods:         []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
@@ -119,7 +121,7 @@ func (t *Tenant) serveInstance(w http.ResponseWriter, r *http.Request) {
 		t.writeSTS(w, r, failed)
 		return
 	}
-	metadataHeaders(w)
+	t.metadataHeaders(w)
 	writeJSON(w, http.StatusOK, map[string]any{
 		"tenant_discovery_endpoint": t.url + "/" + tenant + "/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
@@ -129,16 +131,10 @@ func (t *Tenant) serveInstance(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveDeviceCode refuses: every app here is a web app, and Entra gives those no device code.
-func (t *Tenant) serveDeviceCode(w http.ResponseWriter, r *http.Request) {
-	t.writeSTS(w, r, &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 70002,
-		Message: "The provided client is not supported for this feature. The client application must be marked as 'mobile.'"})
-}
-
-func metadataHeaders(w http.ResponseWriter) {
+func (t *Tenant) metadataHeaders(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Cache-Control", "max-age=86400, private")
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Allow-Methods", "GET, OPTIONS")
-	h.Set("X-Ms-Request-Id", newGUID())
+	t.serviceHeaders(w)
 }

@@ -17,6 +17,7 @@ type grants struct {
 	Sessions map[string]*ssoSession
 	Codes    map[string]*authCode
 	Refresh  map[string]*refreshToken
+	Devices  map[string]*deviceRequest // by device code
 }
 
 // signIn says who authenticated, when and how. It is copied into everything that rests on it.
@@ -44,6 +45,7 @@ type authCode struct {
 	Scope         string
 	AskedInID     []string // acrs asked for in the ID token
 	AskedInAccess []string // acrs asked for in the access token
+	Continuous    bool     // the client understands claims challenges
 	Expires       time.Time
 	Used          bool
 }
@@ -56,7 +58,8 @@ type refreshToken struct {
 }
 
 func newGrants() *grants {
-	return &grants{Sessions: map[string]*ssoSession{}, Codes: map[string]*authCode{}, Refresh: map[string]*refreshToken{}}
+	return &grants{Sessions: map[string]*ssoSession{}, Codes: map[string]*authCode{}, Refresh: map[string]*refreshToken{},
+		Devices: map[string]*deviceRequest{}}
 }
 
 // prune forgets what has been over for long enough that a client gets the same answer either way.
@@ -64,6 +67,7 @@ func (g *grants) prune(now time.Time) {
 	over := func(end time.Time) bool { return end.Add(time.Hour).Before(now) }
 	maps.DeleteFunc(g.Sessions, func(_ string, s *ssoSession) bool { return over(s.Expires) })
 	maps.DeleteFunc(g.Codes, func(_ string, c *authCode) bool { return over(c.Expires) })
+	maps.DeleteFunc(g.Devices, func(_ string, d *deviceRequest) bool { return over(d.Expires) })
 	maps.DeleteFunc(g.Refresh, func(_ string, r *refreshToken) bool { return over(r.Expires.Add(refreshLife)) })
 }
 

@@ -182,6 +182,6 @@ func (t *Tenant) serveKeys(w http.ResponseWriter, r *http.Request) {
 			X5c: []string{base64.StdEncoding.EncodeToString(k.Cert)}, Issuer: issuer,
 		})
 	}
-	metadataHeaders(w)
+	t.metadataHeaders(w)
 	writeJSON(w, http.StatusOK, map[string]any{"keys": list})
 }

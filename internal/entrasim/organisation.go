@@ -76,11 +76,13 @@ type App struct {
 	// the tenant first starts.
 	Secret string
 	Public bool
+	// MultiTenant lets people and the app itself use the authorities common and organizations.
+	MultiTenant bool
 	// Certificates are DER certificates whose keys may sign a client assertion (private_key_jwt).
 	Certificates [][]byte
 	// Federated are whose tokens stand for the app besides.
 	Federated []FederatedCredential
-	// RedirectURIs are compared exactly; a post_logout_redirect_uri must be one of them too.
+	// RedirectURIs are compared exactly, apart from the port of those on http://localhost and http://127.0.0.1; a post_logout_redirect_uri must be one of them too.
 	RedirectURIs []string
 	// LogoutURL is called in a frame, with iss and sid, when a session that used the app ends.
 	LogoutURL string
@@ -96,7 +98,7 @@ type App struct {
 	// ImplicitTokens makes its tokens as short as those that are handed over in a URL: with more than five groups they say
 	// hasgroups and nothing more.
 	ImplicitTokens bool
-	// OptionalClaims are among sid, auth_time, email, login_hint, given_name, family_name, upn, acrs.
+	// OptionalClaims are among sid, auth_time, email, login_hint, given_name, family_name, upn, acrs, xms_cc.
 	OptionalClaims []string
 	// Consented are the client IDs of the resources for which an administrator has consented.
 	Consented []string

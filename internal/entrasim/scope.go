@@ -96,8 +96,11 @@ func (t *Tenant) unknownResource(name string) *stsError {
 
 // appScope reads the scope of a client_credentials request: one resource's .default. t.mu is held.
 func (t *Tenant) appScope(param string) (App, *stsError) {
-	name, ok := strings.CutSuffix(param, "/.default")
-	if !ok || len(strings.Fields(param)) != 1 {
+	words := slices.DeleteFunc(strings.Fields(param), func(word string) bool {
+		return slices.Contains([]string{"openid", "profile", "offline_access"}, word) // Microsoft's libraries send them always
+	})
+	name, ok := strings.CutSuffix(strings.Join(words, " "), "/.default")
+	if !ok || len(words) != 1 {
 		return App{}, &stsError{OAuth: "invalid_scope", Code: 1002012, Message: "The provided value for scope " + param +
 			" is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."}
 	}

@@ -59,7 +59,7 @@ type stsErrorBody struct {
 func (t *Tenant) writeSTS(w http.ResponseWriter, r *http.Request, e *stsError) {
 	tr := t.newTrace(r)
 	t.log.Info("the tenant refused a request", "error", e.OAuth, "aadsts", e.Code, "path", r.URL.Path)
-	noStore(w)
+	t.stsHeaders(w)
 	w.Header().Set("X-Ms-Request-Id", tr.Trace)
 	status := e.Status
 	if status == 0 {

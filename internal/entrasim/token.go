@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -34,18 +33,13 @@ func (t *Tenant) serveToken(w http.ResponseWriter, r *http.Request) {
 		t.writeSTS(w, r, refused)
 		return
 	}
-	noStore(w)
-	w.Header().Set("X-Ms-Request-Id", newGUID())
+	t.stsHeaders(w)
 	writeJSON(w, http.StatusOK, answer)
 }
 
 func (t *Tenant) token(r *http.Request) (*tokenResponse, *stsError) {
-	if tenant := r.PathValue("tenant"); !t.isTenant(tenant) {
-		if _, unknown := t.issuerFor(tenant); unknown != nil {
-			return nil, unknown
-		}
-		return nil, &stsError{OAuth: "invalid_request", Code: 50194, Message: "Application is not configured as a multi-tenant application. " +
-			"Usage of the /" + tenant + " endpoint is not supported for such apps."}
+	if _, unknown := t.issuerFor(r.PathValue("tenant")); unknown != nil {
+		return nil, unknown
 	}
 	if r.PostForm.Has("resource") {
 		return nil, &stsError{OAuth: "invalid_request", Code: 901002, Message: "The 'resource' request parameter is not supported."}
@@ -58,6 +52,9 @@ func (t *Tenant) token(r *http.Request) (*tokenResponse, *stsError) {
 	if refused != nil {
 		return nil, refused
 	}
+	if refused := t.checkAuthority(r.PathValue("tenant"), client); refused != nil {
+		return nil, refused
+	}
 	switch grantType {
 	case "authorization_code":
 		return t.redeemCode(r, client, acr)
@@ -65,6 +62,10 @@ func (t *Tenant) token(r *http.Request) (*tokenResponse, *stsError) {
 		return t.redeemRefresh(r, client, acr)
 	case "client_credentials":
 		return t.appToken(r, client, acr)
+	case deviceGrantType, deviceGrantTypeOld:
+		return t.redeemDevice(r, client, acr)
+	case onBehalfGrantType:
+		return t.onBehalf(r, client, acr)
 	}
 	return nil, &stsError{OAuth: "unsupported_grant_type", Code: 70003, Message: "The app requested an unsupported grant type '" + grantType + "'."}
 }
@@ -80,6 +81,8 @@ type issue struct {
 	inID     []string // acrs of the ID token
 	inAccess []string // acrs of the access token
 	refresh  bool
+	// continuous: the client understands claims challenges.
+	continuous bool
 }
 
 // redeemCode takes an authorization code once, within its ten minutes, from the client it was made
@@ -123,7 +126,7 @@ func (t *Tenant) redeemCode(r *http.Request, client App, acr string) (*tokenResp
 		return nil, refused
 	}
 	out := issue{signIn: code.signIn, client: client, acr: acr, scopes: scopes, user: user.User, nonce: code.Nonce,
-		inID: code.AskedInID, inAccess: code.AskedInAccess, refresh: scopes.Offline}
+		inID: code.AskedInID, inAccess: code.AskedInAccess, refresh: scopes.Offline, continuous: code.Continuous}
 	t.mu.Unlock()
 	return t.issue(r, out)
 }
@@ -154,7 +157,7 @@ func (t *Tenant) redeemRefresh(r *http.Request, client App, acr string) (*tokenR
 		}
 		return nil, refused
 	}
-	out.acr, out.inID, out.inAccess = acr, asked.AskedInID, asked.AskedInAccess
+	out.acr, out.inID, out.inAccess, out.continuous = acr, asked.AskedInID, asked.AskedInAccess, asked.Continuous
 	return t.issue(r, out)
 }
 
@@ -181,11 +184,8 @@ func (t *Tenant) checkRefresh(value, scope string, client App, contexts []string
 	if refused != nil {
 		return issue{}, refused
 	}
-	for _, context := range contexts {
-		if slices.Contains(t.org.StepUp, context) && !slices.Contains(grant.Contexts, context) {
-			return issue{}, &stsError{OAuth: "interaction_required", Sub: "basic_action", Code: 50076,
-				Message: "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource."}
-		}
+	if refused := t.meets(grant.signIn, contexts); refused != nil {
+		return issue{}, refused
 	}
 	grant.Expires = t.now().Add(refreshLife)
 	return issue{signIn: grant.signIn, client: client, scopes: scopes, user: user.User, refresh: true}, nil
@@ -193,9 +193,11 @@ func (t *Tenant) checkRefresh(value, scope string, client App, contexts []string
 
 // issue signs the tokens. t.mu is not held.
 func (t *Tenant) issue(r *http.Request, i issue) (*tokenResponse, *stsError) {
-	answer := &tokenResponse{TokenType: "Bearer", Scope: i.scopes.Granted, ExpiresIn: 3599, ExtExpiresIn: 3599}
+	answer := &tokenResponse{TokenType: "Bearer", Scope: i.scopes.Granted}
 	t.mu.Lock()
 	access, id := t.accessClaims(i), map[string]any(nil)
+	answer.ExpiresIn = stretch(access, i.scopes.Resource, i.continuous)
+	answer.ExtExpiresIn = answer.ExpiresIn
 	if i.scopes.OpenID {
 		id = t.idClaims(i)
 	}
@@ -217,22 +219,32 @@ func (t *Tenant) issue(r *http.Request, i issue) (*tokenResponse, *stsError) {
 		}
 	}
 	if r.PostForm.Get("client_info") == "1" {
-		answer.ClientInfo = base64.RawURLEncoding.EncodeToString([]byte(`{"uid":"` + i.UserID + `","utid":"` + t.org.TenantID + `"}`))
+		answer.ClientInfo = t.clientInfo(i.UserID)
 	}
 	return answer, nil
+}
+
+// clientInfo names who signed in for Microsoft's libraries, which keep accounts by it.
+func (t *Tenant) clientInfo(user string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"uid":"` + user + `","utid":"` + t.org.TenantID + `"}`))
 }
 
 // appToken answers client_credentials: a token for the app itself, without refresh.
 func (t *Tenant) appToken(r *http.Request, client App, acr string) (*tokenResponse, *stsError) {
 	if client.Public {
-		return nil, &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 7000218,
-			Message: "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."}
+		return nil, errNoCredential()
+	}
+	var asked authRequest
+	if refused := asked.parseClaims(r.PostForm.Get("claims")); refused != nil {
+		return nil, refused
 	}
 	t.mu.Lock()
 	resource, refused := t.appScope(r.PostForm.Get("scope"))
 	var claims map[string]any
+	seconds := 0
 	if refused == nil {
 		claims = t.appClaims(client, resource, acr)
+		seconds = stretch(claims, resource, asked.Continuous)
 	}
 	t.mu.Unlock()
 	if refused != nil {
@@ -242,7 +254,7 @@ func (t *Tenant) appToken(r *http.Request, client App, acr string) (*tokenRespon
 	if err != nil {
 		return nil, t.internal(err)
 	}
-	return &tokenResponse{TokenType: "Bearer", ExpiresIn: 3599, ExtExpiresIn: 3599, AccessToken: token}, nil
+	return &tokenResponse{TokenType: "Bearer", ExpiresIn: seconds, ExtExpiresIn: seconds, AccessToken: token}, nil
 }
 
 func (t *Tenant) internal(err error) *stsError {

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
@@ -25,8 +26,22 @@ type Key struct {
 
 // Kinds of key. Each kind of token has a key of its own, so that no token is taken for another.
 const (
-	Assertion = "assertion" // says to an internal app who is calling
+	Assertion  = "assertion"  // says to an internal app who is calling
+	API        = "api"        // opens Lanyard's own API and gateway to a client outside a workspace
+	Workload   = "workload"   // says elsewhere in whose workspace, or by which AI agent, it was asked for
+	Federation = "federation" // the same to a cloud that federates: all of them take RS256, and not all take another
 )
+
+// algorithm is what keys of a kind sign with.
+func algorithm(kind string) jose.SignatureAlgorithm {
+	if kind == Federation {
+		return jose.RS256
+	}
+	return jose.ES256
+}
+
+// rsaBits is the size of RSA keys: what every receiver takes, and enough for tokens that live for minutes.
+const rsaBits = 2048
 
 // Rows is how keys are kept.
 type Rows interface {
@@ -42,7 +57,7 @@ type signing struct {
 	retired bool
 	created time.Time
 	public  jose.JSONWebKey
-	private *ecdsa.PrivateKey
+	private crypto.Signer // *ecdsa.PrivateKey on P-256, or *rsa.PrivateKey
 }
 
 // Associated is what a key is sealed as.
@@ -50,9 +65,9 @@ func (k Key) Associated() string { return associated(k.Kind, k.ID) }
 
 func associated(kind, id string) string { return "key/" + kind + "/" + id }
 
-// generate makes an ES256 key and seals it.
+// generate makes a key and seals it.
 func generate(s *Sealer, kind string, now time.Time) (Key, signing, error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, err := fresh(kind)
 	if err != nil {
 		return Key{}, signing{}, err
 	}
@@ -60,7 +75,7 @@ func generate(s *Sealer, kind string, now time.Time) (Key, signing, error) {
 	if err != nil {
 		return Key{}, signing{}, err
 	}
-	opened, err := ready(private)
+	opened, err := ready(kind, private)
 	if err != nil {
 		return Key{}, signing{}, err
 	}
@@ -78,11 +93,11 @@ func open(s *Sealer, row Key) (signing, error) {
 	if err != nil {
 		return signing{}, err
 	}
-	private, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok || private.Curve != elliptic.P256() {
-		return signing{}, fmt.Errorf("it is a %T, not a P-256 key", parsed)
+	private, err := suits(row.Kind, parsed)
+	if err != nil {
+		return signing{}, err
 	}
-	opened, err := ready(private)
+	opened, err := ready(row.Kind, private)
 	if err != nil {
 		return signing{}, err
 	}
@@ -93,8 +108,30 @@ func open(s *Sealer, row Key) (signing, error) {
 	return opened, nil
 }
 
-func ready(private *ecdsa.PrivateKey) (signing, error) {
-	public := jose.JSONWebKey{Key: private.Public(), Algorithm: string(jose.ES256), Use: "sig"}
+func fresh(kind string) (crypto.Signer, error) {
+	if algorithm(kind) == jose.RS256 {
+		return rsa.GenerateKey(rand.Reader, rsaBits)
+	}
+	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+}
+
+// suits refuses a key of another sort than its kind signs with.
+func suits(kind string, parsed any) (crypto.Signer, error) {
+	switch private := parsed.(type) {
+	case *rsa.PrivateKey:
+		if algorithm(kind) == jose.RS256 && private.N.BitLen() >= rsaBits {
+			return private, nil
+		}
+	case *ecdsa.PrivateKey:
+		if algorithm(kind) == jose.ES256 && private.Curve == elliptic.P256() {
+			return private, nil
+		}
+	}
+	return nil, fmt.Errorf("it is a %T, which does not sign with %s", parsed, algorithm(kind))
+}
+
+func ready(kind string, private crypto.Signer) (signing, error) {
+	public := jose.JSONWebKey{Key: private.Public(), Algorithm: string(algorithm(kind)), Use: "sig"}
 	thumbprint, err := public.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return signing{}, err

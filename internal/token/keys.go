@@ -128,15 +128,20 @@ func newKeySet(kinds []string, byKind map[string][]signing) *keySet {
 func (s *keySet) public(now time.Time) jose.JSONWebKeySet {
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, kind := range s.kinds {
-		list := s.byKind[kind]
-		for i, key := range list {
-			if i+1 < len(list) && now.Sub(list[i+1].created) > publishedFor+verifiesFor {
-				continue
-			}
-			set.Keys = append(set.Keys, key.public)
-		}
+		set.Keys = append(set.Keys, s.publicOf(kind, now)...)
 	}
 	return set
+}
+
+func (s *keySet) publicOf(kind string, now time.Time) (keys []jose.JSONWebKey) {
+	list := s.byKind[kind]
+	for i, key := range list {
+		if i+1 < len(list) && now.Sub(list[i+1].created) > publishedFor+verifiesFor {
+			continue
+		}
+		keys = append(keys, key.public)
+	}
+	return keys
 }
 
 func (s *keySet) signer(kind string, now time.Time) (signing, bool) {

@@ -17,21 +17,22 @@ type Finder interface {
 	Find(ctx context.Context, id string) (jose.JSONWebKey, error)
 }
 
-// Expect is what a token must say to be believed. Every field but the last two is required: an empty one refuses all.
+// Expect is what a token must say to be believed. Every field but the last three is required: an empty one refuses all.
 type Expect struct {
-	Type     string // the header's `typ`
-	Issuer   string
-	Audience string
-	Keys     Finder
-	Leeway   time.Duration    // how far the clocks may be apart
-	Now      func() time.Time // nil: time.Now
+	Type      string // the header's `typ`
+	Issuer    string
+	Audience  string
+	Keys      Finder
+	Algorithm jose.SignatureAlgorithm // empty: ES256
+	Leeway    time.Duration           // how far the clocks may be apart
+	Now       func() time.Time        // nil: time.Now
 }
 
 // maxTokenSize bounds what is parsed before anything is known of a token.
 const maxTokenSize = 16 << 10
 
-// Verify checks a token and decodes its claims into claims. Only ES256 is taken: the algorithm is ours to choose,
-// never the token's.
+// Verify checks a token and decodes its claims into claims. One algorithm is taken: it is ours to choose, never the
+// token's.
 func (e Expect) Verify(ctx context.Context, raw string, claims any) error {
 	if e.Type == "" || e.Issuer == "" || e.Audience == "" || e.Keys == nil {
 		return errors.New("the verifier does not say what it expects")
@@ -39,7 +40,11 @@ func (e Expect) Verify(ctx context.Context, raw string, claims any) error {
 	if len(raw) > maxTokenSize {
 		return errors.New("the token is too large")
 	}
-	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256})
+	alg := e.Algorithm
+	if alg == "" {
+		alg = jose.ES256
+	}
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{alg})
 	if err != nil {
 		return fmt.Errorf("parse the token: %w", err)
 	}
@@ -54,8 +59,8 @@ func (e Expect) Verify(ctx context.Context, raw string, claims any) error {
 	if err != nil {
 		return err
 	}
-	if key.Algorithm != string(jose.ES256) || (key.Use != "" && key.Use != "sig") {
-		return fmt.Errorf("the key %s is not for ES256 signatures", header.KeyID)
+	if key.Algorithm != string(alg) || (key.Use != "" && key.Use != "sig") {
+		return fmt.Errorf("the key %s is not for %s signatures", header.KeyID, alg)
 	}
 	payload, err := signed.Verify(key.Key)
 	if err != nil {
@@ -92,9 +97,25 @@ func (e Expect) registered(payload []byte) error {
 	return nil
 }
 
-// Find makes Keys a Finder of its own public keys.
+// Find makes Keys a Finder of its own public keys, of whatever kind.
 func (k *Keys) Find(_ context.Context, id string) (jose.JSONWebKey, error) {
-	for _, key := range k.JWKS().Keys {
+	return find(k.JWKS().Keys, id)
+}
+
+// Of finds the keys of one kind only: what another kind of key signed is not taken for its tokens.
+func (k *Keys) Of(kind string) Finder { return ofKind{k, kind} }
+
+type ofKind struct {
+	keys *Keys
+	kind string
+}
+
+func (o ofKind) Find(_ context.Context, id string) (jose.JSONWebKey, error) {
+	return find(o.keys.set.Load().publicOf(o.kind, o.keys.now()), id)
+}
+
+func find(keys []jose.JSONWebKey, id string) (jose.JSONWebKey, error) {
+	for _, key := range keys {
 		if key.KeyID == id {
 			return key, nil
 		}

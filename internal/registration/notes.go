@@ -1,0 +1,96 @@
+package registration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// notes are what was made, and what may have been, while not all is done.
+type notes struct {
+	Tenant string          `json:"tenant"`
+	URL    string          `json:"url"` // of the Lanyard that it is for
+	Made   map[string]made `json:"made"`
+}
+
+// made is an object that this or an earlier run made. Without an ID it is not known whether it was.
+type made struct {
+	Begun time.Time `json:"begun"`
+	ID    string    `json:"id,omitempty"`
+}
+
+// open reads the notes of an earlier run, unless they are of another tenant or another Lanyard.
+func (s *Setup) open(tenant string) error {
+	s.notes = notes{Tenant: tenant, URL: s.wanted.URL, Made: map[string]made{}}
+	if s.file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(s.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read what an earlier run left: %w", err)
+	}
+	var n notes
+	if err := json.Unmarshal(text, &n); err != nil {
+		return fmt.Errorf("read what an earlier run left in %s; remove the file if it is of no use: %w", s.file, err)
+	}
+	if n.Tenant == tenant && n.URL == s.wanted.URL && n.Made != nil {
+		s.notes = n
+	}
+	return nil
+}
+
+// note remembers an object, and keeps it in the file.
+func (s *Setup) note(what string, m made) error {
+	s.notes.Made[what] = m
+	return s.save()
+}
+
+func (s *Setup) forget(what string) error {
+	delete(s.notes.Made, what)
+	return s.save()
+}
+
+func (s *Setup) save() error {
+	if s.file == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(s.notes, "", "  ")
+	if err == nil {
+		next := filepath.Join(filepath.Dir(s.file), "."+filepath.Base(s.file)+".new")
+		if err = os.WriteFile(next, append(text, '\n'), 0o600); err == nil {
+			err = os.Rename(next, s.file)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("note what was made: %w", err)
+	}
+	return nil
+}
+
+// Finish forgets the notes: all is done, and what follows from it is written elsewhere.
+func (s *Setup) Finish() error {
+	if s.file == "" {
+		return nil
+	}
+	if err := os.Remove(s.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the notes: %w", err)
+	}
+	return nil
+}
+
+// young says that something was made so short a time ago that the tenant may not know it everywhere.
+func (s *Setup) young() bool {
+	for _, m := range s.notes.Made {
+		if s.now().Sub(m.Begun) < s.patience {
+			return true
+		}
+	}
+	return false
+}

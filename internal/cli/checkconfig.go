@@ -59,7 +59,7 @@ func checkConfig(ctx context.Context, path string) (CheckReport, error) {
 	}
 	report.longLived(c.LongLived())
 	loader := project.NewLoader(project.LoaderConfig{
-		Projects: c.Projects, Policies: c.Policies, Tenant: c.Entra.Tenant, Global: c.Roles, Log: slog.New(slog.DiscardHandler),
+		Projects: c.Projects, Policies: c.Policies, Tenant: c.Tenant(), Global: c.Roles, Log: slog.New(slog.DiscardHandler),
 		Apply: func(_ context.Context, change project.Change) error {
 			report.files = change.Revision
 			report.longLived(change.Projects.LongLived())

@@ -30,7 +30,7 @@ func readPolicies(configFile string, paths []string) (policyFiles, error) {
 		if err != nil {
 			return files, err
 		}
-		files.tenant = c.Entra.Tenant
+		files.tenant = c.Tenant()
 		if c.Policies != "" {
 			paths = append([]string{c.Policies}, paths...)
 		}

@@ -30,6 +30,7 @@ type Config struct {
 	ListenReplicas    string // host:port at which the other replicas reach this one; may be empty
 
 	Entra      Entra
+	OIDC       *OIDC // nil: people sign in at Entra
 	Sessions   Sessions
 	StepUp     time.Duration // how long what somebody stepped up for is allowed
 	Directory  Directory
@@ -67,7 +68,11 @@ type Entra struct {
 	Authority   string // base URL, https://login.microsoftonline.com by default
 	// Notifications is where Graph posts change notifications to; empty: below the URL of the pages; NoNotifications: nowhere.
 	Notifications string
-	SCIM          SCIM
+	FormPost      bool // the tenant's page posts its answer to a sign-in
+	Guests        Guests
+	// SignInLog is NoSignInLog where the tenant's log of sign-ins is not to be read; empty otherwise.
+	SignInLog string
+	SCIM      SCIM
 }
 
 // Issuer is what the tenant's v2.0 tokens carry as `iss`.
@@ -115,7 +120,9 @@ const (
 )
 
 // Read reads and checks the configuration. What is wrong in it comes as a source.Findings.
-func Read(path string) (*Config, error) {
+func Read(path string) (*Config, error) { return read(path, false) }
+
+func read(path string, draft bool) (*Config, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
@@ -129,13 +136,15 @@ func Read(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	return Parse(path, filepath.Dir(absolute), text)
+	return parse(path, filepath.Dir(absolute), text, draft)
 }
 
 // Parse checks the text of a configuration. name is for messages; base is the folder that relative paths start from.
-func Parse(name, base, text string) (*Config, error) {
+func Parse(name, base, text string) (*Config, error) { return parse(name, base, text, false) }
+
+func parse(name, base, text string, draft bool) (*Config, error) {
 	r := &source.Reader{File: name}
-	p := parser{base: base, config: &Config{
+	p := parser{base: base, draft: draft, config: &Config{
 		File: name, Listen: defaultListen, Roles: map[project.Role][]source.Located{},
 		Entra:     Entra{Graph: defaultGraph, Authority: defaultAuthority},
 		Sessions:  Sessions{Idle: defaultIdle, Lifetime: defaultLifetime},

@@ -60,7 +60,11 @@ func (p *parser) clientCredential(v source.Value) {
 		m.Report("a certificate_file and its key_file belong together; they may be the same file")
 		return
 	}
-	p.config.Entra.Credentials = append(p.config.Entra.Credentials, f)
+	if p.config.OIDC != nil {
+		p.config.OIDC.Credentials = append(p.config.OIDC.Credentials, f)
+	} else {
+		p.config.Entra.Credentials = append(p.config.Entra.Credentials, f)
+	}
 	if f.Secret != "" {
 		e, _ := m.Find("secret_file")
 		p.config.longLived = append(p.config.longLived, e.Value.Finding(
@@ -97,7 +101,7 @@ const soon = 14 * 24 * time.Hour
 
 // checkCredentials reads the files of the app registration's credentials. It returns those that only Lanyard may read.
 func (c *Config) checkCredentials(report func(error), now time.Time) (private []string) {
-	for _, f := range c.Entra.Credentials {
+	for _, f := range c.Credentials() {
 		switch f.Kind() {
 		case credential.Secret:
 			_, err := ReadSecret(f.Secret)

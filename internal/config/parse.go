@@ -16,15 +16,16 @@ const inPlace = "would write a secret in place; put it into a file that only Lan
 type parser struct {
 	base   string
 	config *Config
+	draft  bool // what `lanyard entra setup` fills in may be missing
 }
 
 // root reads the whole file.
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
-		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "sessions", "step_up", "directory",
+		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "oidc", "sessions", "step_up", "directory",
 		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "tls", "github",
 	}, map[string]string{
-		"oidc": "", "tokens": "", "classes": "",
+		"tokens": "", "classes": "",
 		"encryption_key": inPlace + "encryption_key_file",
 	})
 	c := p.config
@@ -36,9 +37,7 @@ func (p *parser) root(m source.Mapping) {
 	p.database(m)
 	p.encryptionKey(m)
 	p.replicas(m)
-	if e, ok := m.Need("entra"); ok {
-		p.entra(e.Value)
-	}
+	p.provider(m)
 	if e, ok := m.Find("sessions"); ok {
 		p.sessions(e.Value)
 	}
@@ -183,7 +182,11 @@ func (p *parser) directory(v source.Value) {
 			}
 		}
 	}
-	if d.Members == FromSignIn && p.config.ListenReplicas != "" {
+	if p.config.OIDC != nil && d.Members != FromSignIn {
+		m.Report("with `oidc` memberships come from sign-ins: leave members out, or write %s", FromSignIn)
+		d.Members = FromSignIn
+	}
+	if d.Members == FromSignIn && p.config.OIDC == nil && p.config.ListenReplicas != "" {
 		m.Report("memberships that come from sign-ins are kept by one server; with listen_replicas let members be %s or %s", FromGraph, FromSCIM)
 	}
 	p.usersFrom(m)

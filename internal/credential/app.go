@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type App struct {
 	clientID string
 	now      func() time.Time
 	list     []*entry // the preferred first
+	inHeader atomic.Bool
 }
 
 // entry is a credential with what became of it.
@@ -61,6 +63,10 @@ func of(clientID string, list ...Credential) *App {
 	slices.SortStableFunc(a.list, func(x, y *entry) int { return cmp.Compare(x.Kind().rank(), y.Kind().rank()) })
 	return a
 }
+
+// InHeader says whether a client secret is shown in the Authorization header (client_secret_basic; RFC 6749, section
+// 2.3.1) and not in the form, where Entra takes it.
+func (a *App) InHeader(yes bool) { a.inHeader.Store(yes) }
 
 // States are those of all credentials, in the order of preference.
 func (a *App) States() []State {
@@ -156,7 +162,7 @@ func (a *App) by(ctx context.Context, e *entry, web *http.Client, endpoint strin
 			return Answer{}, &unproven{err}
 		}
 		before = proof.From
-		answer, err := ask(ctx, web, endpoint, a.filled(request, proof))
+		answer, err := ask(ctx, web, endpoint, a.filled(request, proof), a.inHeader.Load())
 		var refused *Refused
 		if err != nil && !errors.As(err, &refused) {
 			return Answer{}, err // the tenant did not say anything about it

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,16 +30,25 @@ type Answer struct {
 // Life is how long the access token holds.
 func (a Answer) Life() time.Duration { return time.Duration(a.ExpiresIn) * time.Second }
 
-// ask posts a token request. No redirect is followed: the form holds what proves who we are.
-func ask(ctx context.Context, web *http.Client, endpoint string, form url.Values) (Answer, error) {
+// ask posts a token request. No redirect is followed: the form, or the header, holds what proves who we are.
+func ask(ctx context.Context, web *http.Client, endpoint string, form url.Values, secretInHeader bool) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askAtMost)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	sent, secretInHeader := form, secretInHeader && form.Has("client_secret")
+	if secretInHeader {
+		sent = maps.Clone(form)
+		sent.Del("client_id")
+		sent.Del("client_secret")
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(sent.Encode()))
 	if err != nil {
 		return Answer{}, errors.New("the address of the token endpoint is no URL")
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
+	if secretInHeader {
+		r.SetBasicAuth(url.QueryEscape(form.Get("client_id")), url.QueryEscape(form.Get("client_secret")))
+	}
 	still := http.Client{}
 	if web != nil {
 		still = *web

@@ -21,8 +21,8 @@ type Config struct {
 	URL string // of the pages site, without a slash at the end
 	// Provider is what the sign-in button says after "Sign in with".
 	Provider string
-	// SignOut is the origin that signing out leads to: the tenant's. Empty where it ends here.
-	SignOut string
+	// SignOut are the origins that signing in and out lead to, the tenant's, with a space between; nil where it ends here.
+	SignOut func() string
 	// Workspace says what the page of a terminal names: the workspace of the host it is on.
 	Workspace func(*http.Request) Workspace
 }
@@ -54,6 +54,7 @@ func New(c Config) (*Dashboard, error) {
 func (d *Dashboard) Routes() []web.Route {
 	return []web.Route{
 		{Method: http.MethodGet, Path: "/{$}", Access: web.Public("the shell is the same for everybody; what it shows, the API decides"), Serve: d.shell},
+		{Method: http.MethodGet, Path: "/login/help", Access: web.Public("it says what the tenant's messages mean, the same to everybody"), Serve: d.trouble},
 		d.assetRoute(),
 	}
 }
@@ -91,13 +92,20 @@ func (d *Dashboard) shell(w http.ResponseWriter, _ *http.Request) error {
 		d.render(w, http.StatusOK, "unbuilt.html", nil, policy{})
 		return nil
 	}
-	d.render(w, http.StatusOK, "shell.html", struct{ Provider string }{d.c.Provider}, policy{connect: "'self'", form: d.c.SignOut})
+	d.render(w, http.StatusOK, "shell.html", struct{ Provider string }{d.c.Provider}, policy{connect: "'self'", form: d.signOut()})
 	return nil
+}
+
+func (d *Dashboard) signOut() string {
+	if d.c.SignOut == nil {
+		return ""
+	}
+	return d.c.SignOut()
 }
 
 // StepUp shows a page of signing in again for something that was refused. Its form leads to the tenant.
 func (d *Dashboard) StepUp(w http.ResponseWriter, status int, page any) {
-	d.render(w, status, "stepup.html", page, policy{form: d.c.SignOut})
+	d.render(w, status, "stepup.html", page, policy{form: d.signOut()})
 }
 
 // Fail shows an error: as a problem document to programs and to the API, as a page to people.
@@ -121,7 +129,12 @@ func (d *Dashboard) FailBelow(prefix string, w http.ResponseWriter, r *http.Requ
 		URL, Below string
 		SignIn     bool
 		StepUp     string // where the person signs in again, and comes back from to here
-	}{doc, d.c.URL, strings.TrimSuffix(prefix, "/"), doc.Status == http.StatusUnauthorized, d.stepUp(doc, r)}
+		Again      string // where a sign-in that failed is begun anew
+		Other      string // the same with another account
+	}{Document: doc, URL: d.c.URL, Below: strings.TrimSuffix(prefix, "/"), SignIn: doc.Status == http.StatusUnauthorized, StepUp: d.stepUp(doc, r)}
+	if doc.Help != nil {
+		page.Again, page.Other = doc.Help.Again, doc.Help.Other
+	}
 	d.render(w, doc.Status, "error.html", page, policy{})
 }
 
@@ -142,5 +155,15 @@ func (d *Dashboard) stepUp(doc problem.Document, r *http.Request) string {
 	if here := d.c.URL[:strings.Index(d.c.URL, "://")+3] + r.Host; here != d.c.URL {
 		back = here + back
 	}
-	return doc.Next.SignIn + "&" + url.Values{"return": {back}}.Encode()
+	to, err := url.Parse(doc.Next.SignIn)
+	if err != nil {
+		return doc.Next.SignIn
+	}
+	if _, err := web.LocalPath(back); err != nil && to.Path == "/login" { // it leads back to its own site alone
+		return doc.Next.SignIn
+	}
+	q := to.Query()
+	q.Set("return", back)
+	to.RawQuery = q.Encode()
+	return to.String()
 }

@@ -27,7 +27,7 @@ func bundle() fstest.MapFS {
 
 func newDashboard(t *testing.T, files fstest.MapFS) *Dashboard {
 	d, err := New(Config{
-		URL: "https://lanyard.example.test", Provider: "Contoso", SignOut: "https://tenant.example.test",
+		URL: "https://lanyard.example.test", Provider: "Contoso", SignOut: func() string { return "https://tenant.example.test" },
 		Workspace: func(*http.Request) Workspace {
 			return Workspace{Name: `<script>alert(1)</script>`, Repository: "https://git.example.test/payments/api"}
 		},

@@ -13,6 +13,9 @@ import (
 // TenantID names a directory: in Entra the lower-case GUID `tid`, elsewhere the issuer URL.
 type TenantID string
 
+// Issuer reports whether the tenant is an issuer, not one of Entra's tenants.
+func (t TenantID) Issuer() bool { return strings.Contains(string(t), "://") }
+
 // UserID is a person: the tenant and the immutable object ID in it (`tid` and `oid` in Entra,
 // issuer and `sub` elsewhere). E-mail addresses and names are never part of a key.
 type UserID struct {

@@ -107,6 +107,9 @@ func (r *resolver) report(b binding, format string, args ...any) {
 
 // resolve finds the group that b means. A binding that is void gives nobody anything and is reported.
 func (r *resolver) resolve(b binding) (identity.GroupID, bool) {
+	if b.object == "" && r.tenant.Issuer() { // what such a tenant calls a group is all there is of it
+		b.object = b.Text
+	}
 	ready := r.groups != nil && r.groups.Ready()
 	if b.object != "" {
 		id := identity.GroupID{Tenant: r.tenant, Object: b.object}
@@ -114,7 +117,9 @@ func (r *resolver) resolve(b binding) (identity.GroupID, bool) {
 			if _, ok := r.groups.Group(id); ok {
 				return id, true
 			}
-			if role, ok := id.AppRole(); ok {
+			if r.tenant.Issuer() {
+				r.report(b, "nobody who has signed in so far is in %q, as the provider calls it; compare it with the claim to the letter", b.Text)
+			} else if role, ok := id.AppRole(); ok {
 				r.report(b, "Lanyard's app registration has no enabled app role %s, so nobody has this role through it", role)
 			} else {
 				r.report(b, "no group of the directory has the object ID %s, so nobody has this role through it", b.object)

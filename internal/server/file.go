@@ -67,7 +67,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		WorkspaceDomain: c.Workspaces, AppDomain: c.Apps, TrustedProxies: c.TrustedProxies, Certificates: c.TLS.Certificates, ACME: authority,
 		Tenant: tenant, TokenURL: c.Entra.TokenURL(), Graph: c.Entra.Graph, Notifications: notificationsTo(c), SignInLog: c.OIDC == nil && c.Entra.SignInLog != config.NoSignInLog,
 		Projects: c.Projects, FromGroups: c.FromGroups, Policies: c.Policies, Global: c.Roles,
-		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime,
+		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime, Guests: c.Entra.Guests, FormPost: c.Entra.FormPost,
 		Sweep: c.Directory.Sweep, Members: c.Directory.Members, Users: c.Directory.Users, SCIM: c.Entra.SCIM, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter, StepUp: c.StepUp,
 		CheckpointCopies: c.Audit.Checkpoints, Audit: c.Audit, KeepWorkspaces: true, Version: version, Log: log,
 		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {

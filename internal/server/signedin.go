@@ -20,7 +20,7 @@ func (s *Server) makeSignedIn() error {
 		return err
 	}
 	s.signedIn = signedin.New(signedin.Config{
-		Tenant: o.Tenant.ID, Directory: s.directory, Sweep: o.Sweep, Trust: o.Stale, Log: s.log, SignIns: s.latestSignIns,
+		Tenant: o.Tenant.ID, Names: o.Tenant.OIDC != nil, Directory: s.directory, Sweep: o.Sweep, Trust: o.Stale, Log: s.log, SignIns: s.latestSignIns,
 		Again: func(ctx context.Context, id identity.SignInID) (signedin.Sighting, error) {
 			return s.signin.Again(ctx, id)
 		},

@@ -1,14 +1,12 @@
 package server
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/apiserver"
-	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/dashboard"
 	"github.com/lanyardhq/lanyard/internal/gateway"
 	"github.com/lanyardhq/lanyard/internal/gateway/gitproxy"
@@ -28,7 +26,7 @@ const NotificationPath = "/hooks/graph"
 func (s *Server) makeSites() error {
 	o := s.options
 	pages, err := dashboard.New(dashboard.Config{
-		URL: o.URL, Provider: "Microsoft Entra ID", SignOut: web.Origin(o.Tenant.Issuer), Workspace: s.shownWorkspace,
+		URL: o.URL, Provider: o.Tenant.Name(), SignOut: s.signin.Origins, Workspace: s.shownWorkspace,
 	})
 	if err != nil {
 		return err
@@ -45,7 +43,7 @@ func (s *Server) makeSites() error {
 	rest := apiserver.Routes(apiserver.Config{
 		RevokeElsewhere: s.revokeElsewhere(),
 		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
-		Provisioning: s.provision, Proofs: auditProofs{s}, Preview: s.projects.preview, Members: string(cmp.Or(o.Members, config.FromGraph)), Health: s.health,
+		Provisioning: s.provision, Proofs: auditProofs{s}, Reviews: s.store, Preview: s.projects.preview, Members: s.members(), Health: s.health, SignInTests: s.signin,
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
 			if !ok {
@@ -66,7 +64,12 @@ func (s *Server) makeSites() error {
 	}{
 		{web.Site{
 			Name: "pages", Routes: slices.Concat(pages.Routes(), s.signin.Routes(), connects, rest),
-			Guard:    func(r *http.Request) error { return web.GuardOrigin(r, pagesOrigin) },
+			Guard: func(r *http.Request) error {
+				if s.signin.FromTenant(r) {
+					return nil
+				}
+				return web.GuardOrigin(r, pagesOrigin)
+			},
 			Identify: func(r *http.Request) (identity.Principal, error) { return s.identifier.Cookie(r, pagesOrigin) },
 			Headers:  dashboard.Headers, Fail: pages.Fail,
 		}, &s.front.pages},

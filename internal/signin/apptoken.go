@@ -12,6 +12,9 @@ import (
 // AppToken is a token of Lanyard's own app registration, which stands for no person, for a scope such as
 // "api://APP-ID/.default" (client credentials, RFC 6749 section 4.4).
 func (s *Service) AppToken(ctx context.Context, scope string) (string, error) {
+	if err := s.onlyEntra(); err != nil {
+		return "", err
+	}
 	held := s.tokens.at(tokenKey{scope: scope}) // no sign-in
 	held.mu.Lock()
 	defer held.mu.Unlock()

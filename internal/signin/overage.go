@@ -24,7 +24,7 @@ func (p *provider) verify(ctx context.Context, raw string) (*oidc.IDToken, error
 	if err != nil || !bytes.Contains(payload, []byte(`_claim_`)) {
 		return p.verifier.Verify(ctx, raw)
 	}
-	plain, err := withoutSources(payload)
+	plain, err := withoutSources(payload, p.sources)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (p *provider) verify(ctx context.Context, raw string) (*oidc.IDToken, error
 		if err != nil {
 			return nil, err
 		}
-		verified, err := withoutSources(signed)
+		verified, err := withoutSources(signed, p.sources)
 		if err == nil && !bytes.Equal(verified, plain) {
 			err = errors.New("the token's claims are not those that were signed")
 		}
@@ -50,16 +50,17 @@ type keySet func(context.Context) ([]byte, error)
 // VerifySignature implements oidc.KeySet.
 func (k keySet) VerifySignature(ctx context.Context, _ string) ([]byte, error) { return k(ctx) }
 
-// withoutSources are claims without where others could be asked for; that there are more groups stays.
-func withoutSources(payload []byte) ([]byte, error) {
+// withoutSources are claims without where others could be asked for; that there are more groups stays. groups is the
+// claim of them.
+func withoutSources(payload []byte, groups string) ([]byte, error) {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &all); err != nil {
 		return nil, err
 	}
 	var names map[string]json.RawMessage
-	if json.Unmarshal(all["_claim_names"], &names) == nil && names["groups"] != nil {
+	if json.Unmarshal(all["_claim_names"], &names) == nil && names[groups] != nil {
 		all["hasgroups"] = json.RawMessage("true")
-		delete(all, "groups")
+		delete(all, groups)
 	}
 	delete(all, "_claim_names")
 	delete(all, "_claim_sources")

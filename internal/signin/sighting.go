@@ -2,12 +2,7 @@ package signin
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net/url"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/directory/signedin"
@@ -19,46 +14,31 @@ import (
 // Graph's, in every cloud.
 const graphScopes = "openid profile email offline_access User.Read"
 
-// memberships are the claims that a Sighting is made of.
-type memberships struct {
-	Mail   string          `json:"email"`
-	Groups []string        `json:"groups"`
-	Roles  []string        `json:"roles"`
-	More   json.RawMessage `json:"hasgroups"` // true, in some tokens as a string
-}
-
-func (s *Service) sighting(user identity.UserID, c claims, token *oidc.IDToken, graph func(context.Context) (string, error)) (signedin.Sighting, error) {
-	var m memberships
-	if err := token.Claims(&m); err != nil {
-		return signedin.Sighting{}, fmt.Errorf("read groups and roles of an ID token: %w", err)
-	}
-	more := string(m.More) == "true" || string(m.More) == `"true"`
+func sighting(user identity.UserID, c claims, graph func(context.Context) (string, error)) signedin.Sighting {
+	more := string(c.More) == "true" || string(c.More) == `"true"`
 	if more {
-		m.Groups = nil
+		c.Groups = nil
 	}
-	return signedin.Sighting{User: user, Name: c.Name, UserName: c.UserName, Mail: m.Mail, Groups: m.Groups, Roles: m.Roles, More: more, Token: graph}, nil
+	return signedin.Sighting{User: user, Name: c.Name, UserName: c.UserName, Mail: c.Mail, Groups: c.Groups, Roles: c.Roles, More: more, Token: graph}
 }
 
 // see tells whoever keeps a directory of sign-ins what the token of a new one says. It is told before there is a session:
 // nobody is let in with the groups of an earlier time.
-func (s *Service) see(ctx context.Context, user identity.UserID, c claims, token *oidc.IDToken, refresh string) error {
+func (s *Service) see(ctx context.Context, user identity.UserID, c claims, refresh string) error {
 	if s.c.Seen == nil {
 		return nil
 	}
 	if refresh == "" {
-		return problem.New(problem.Denied, "The tenant gave no refresh token, so your groups could not be read again later and you were not signed in. Ask your administrator to allow offline_access.")
+		return problem.New(problem.Denied, "The tenant gave no refresh token, so your groups could not be read again later and you were not signed in. Ask your administrator to allow offline_access; some providers give it only with `prompt: consent`.")
 	}
-	seen, err := s.sighting(user, c, token, func(ctx context.Context) (string, error) {
+	err := s.c.Seen(ctx, sighting(user, c, func(ctx context.Context) (string, error) {
 		tenant, err := s.tenant(ctx)
 		if err != nil {
 			return "", err
 		}
 		answer, err := s.askAgain(ctx, tenant, refresh)
 		return answer.AccessToken, err
-	})
-	if err == nil {
-		err = s.c.Seen(ctx, seen)
-	}
+	}))
 	if err != nil {
 		return problem.Wrap(err, problem.Unavailable, "Your groups could not be read, so you were not signed in. Try again in a moment.")
 	}
@@ -91,23 +71,16 @@ func (s *Service) Again(ctx context.Context, id identity.SignInID) (signedin.Sig
 	if answer.RefreshToken != "" && answer.RefreshToken != string(refresh) {
 		s.renew(ctx, signIn, answer.RefreshToken)
 	}
-	token, err := tenant.verify(oidc.ClientContext(ctx, s.c.HTTP), answer.IDToken)
-	if err != nil {
-		return signedin.Sighting{}, fmt.Errorf("read an ID token anew: %w", err)
-	}
-	user, c, err := s.person(token, token.Nonce) // asked for by us, not by a browser
+	c, err := s.identifiedAgain(ctx, tenant, answer, signIn.User)
 	if err != nil {
 		return signedin.Sighting{}, err
 	}
-	if user != signIn.User {
-		return signedin.Sighting{}, errors.New("the tenant answered for somebody else")
-	}
-	return s.sighting(user, c, token, func(context.Context) (string, error) { return answer.AccessToken, nil })
+	return sighting(signIn.User, c, func(context.Context) (string, error) { return answer.AccessToken, nil }), nil
 }
 
-// askAgain redeems a refresh token for an ID token and one for Graph.
+// askAgain redeems a refresh token for an ID token and one for Graph, or UserInfo.
 func (s *Service) askAgain(ctx context.Context, tenant *provider, refresh string) (credential.Answer, error) {
 	return s.c.Tenant.Credential.Token(ctx, s.c.HTTP, tenant.oauth.Endpoint.TokenURL, url.Values{
-		"grant_type": {"refresh_token"}, "refresh_token": {refresh}, "scope": {graphScopes},
+		"grant_type": {"refresh_token"}, "refresh_token": {refresh}, "scope": {s.dialect.again()},
 	})
 }

@@ -4,7 +4,6 @@ package signin
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -19,15 +18,15 @@ import (
 	"github.com/lanyardhq/lanyard/internal/directory/signedin"
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
-	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
 )
 
 // Tenant says where people sign in and as what application Lanyard is registered there.
 type Tenant struct {
-	ID       identity.TenantID // the tenant's GUID: the only `tid` accepted
+	ID       identity.TenantID // the tenant's GUID: the only `tid` accepted; elsewhere the issuer
 	Issuer   string            // https://login.microsoftonline.com/<tid>/v2.0
 	ClientID string
+	OIDC     *OIDC // nil: the tenant is Entra's
 	// Credential is how Lanyard proves itself at the token endpoint; nil: by ClientSecret, which is in no file then.
 	Credential   *credential.App
 	ClientSecret string
@@ -62,6 +61,8 @@ type Config struct {
 	Once     Once
 	Sealer   Sealer
 	Audit    Recorder
+	// Memory keeps how people signed in; nil: nothing does.
+	Memory Memory
 	// Unknown is told of a person who signed in and is not in the directory yet, so that it is read at once.
 	Unknown func(identity.UserID)
 	// Seen keeps what tokens say of people, before they are signed in, where the directory is made of that; nil: the
@@ -69,6 +70,10 @@ type Config struct {
 	Seen func(context.Context, signedin.Sighting) error
 	// SiteOf says whether a host is one of Lanyard's sites that sessions are handed over to, and what is asked there.
 	SiteOf func(host string) (access.Request, identity.WorkspaceID, bool)
+	// FormPost lets the tenant's page post its answer (response_mode form_post), so that no code stands in a URL.
+	FormPost bool
+	// NoGuests refuses who is another tenant's.
+	NoGuests bool
 	// Allow says whether a sign-in may be begun from a peer (as in http.Request.RemoteAddr) now; nil: always. Each is a
 	// row that anybody can make the database keep for a while.
 	Allow func(peer string, now time.Time) bool
@@ -76,6 +81,8 @@ type Config struct {
 	Grants      StepUps
 	StepUpLasts time.Duration
 	Page        func(http.ResponseWriter, int, StepUpPage)
+	// TrialPage shows a person what the tenant said of them in a test of signing in.
+	TrialPage func(http.ResponseWriter, Trial)
 	Log         *slog.Logger
 	Now         func() time.Time // nil: time.Now
 }
@@ -87,7 +94,8 @@ type StepUps interface {
 
 // Service is the relying party.
 type Service struct {
-	c Config
+	c       Config
+	dialect dialect
 
 	discovering sync.Mutex
 	provider    *provider // nil until discovery has worked once
@@ -103,7 +111,10 @@ type provider struct {
 	issuer   string
 	keys     oidc.KeySet
 	checks   *oidc.Config
+	sources  string // see dialect
+	userinfo string // empty: there is none
 	logout   string
+	names    bool // its answers name it (RFC 9207)
 }
 
 // New returns a service. It does not talk to the tenant before the first sign-in needs it.
@@ -114,11 +125,10 @@ func New(c Config) *Service {
 	if c.Tenant.Credential == nil {
 		c.Tenant.Credential = credential.Known(c.Tenant.ClientID, c.Tenant.ClientSecret)
 	}
-	return &Service{c: c, refusals: refusals{log: c.Audit}}
+	return &Service{c: c, dialect: dialectOf(c), refusals: refusals{log: c.Audit}}
 }
 
-// RedirectPath is where the tenant sends people back to. It is this issuer's own, so that an answer of another
-// issuer cannot be taken for its (mix-up).
+// RedirectPath is where an Entra tenant sends people back to; see Tenant.RedirectPath.
 const RedirectPath = "/login/callback/entra"
 
 // LogoutPath is where people land after signing out at the tenant.
@@ -126,41 +136,3 @@ const LogoutPath = "/logout/done"
 
 // FrontChannelPath is called by the tenant, in a frame, when somebody signs out there.
 const FrontChannelPath = "/logout/frontchannel"
-
-// scopes: offline_access for the refresh token that person credentials are redeemed from.
-var scopes = []string{oidc.ScopeOpenID, "profile", "email", oidc.ScopeOfflineAccess}
-
-func (s *Service) tenant(ctx context.Context) (*provider, error) {
-	s.discovering.Lock()
-	defer s.discovering.Unlock()
-	if s.provider != nil {
-		return s.provider, nil
-	}
-	// The provider keeps the context's client for its keys, so the context must not end with this request.
-	ctx = oidc.ClientContext(context.WithoutCancel(ctx), s.c.HTTP)
-	found, err := oidc.NewProvider(ctx, s.c.Tenant.Issuer)
-	if err != nil {
-		return nil, problem.Wrap(err, problem.Unavailable,
-			"The tenant %s cannot be reached, so nobody can sign in now. Who is signed in may go on.", s.c.Tenant.ID)
-	}
-	var more struct {
-		EndSession string `json:"end_session_endpoint"`
-		Keys       string `json:"jwks_uri"`
-	}
-	if err := found.Claims(&more); err != nil {
-		return nil, fmt.Errorf("read the tenant's discovery document: %w", err)
-	}
-	checks := &oidc.Config{ClientID: s.c.Tenant.ClientID, SupportedSigningAlgs: []string{oidc.RS256}, Now: s.c.Now}
-	s.provider = &provider{
-		oauth: oauth2.Config{
-			ClientID: s.c.Tenant.ClientID,
-			Endpoint: found.Endpoint(), RedirectURL: s.c.URL + RedirectPath, Scopes: scopes,
-		},
-		// Signature by the tenant's own keys, RS256 and nothing else, issuer, audience and expiry are checked here;
-		// nonce, tid and oid in claims.go.
-		verifier: found.Verifier(checks),
-		issuer:   s.c.Tenant.Issuer, keys: oidc.NewRemoteKeySet(ctx, more.Keys), checks: checks,
-		logout: more.EndSession,
-	}
-	return s.provider, nil
-}

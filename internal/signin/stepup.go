@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,15 +45,19 @@ type refused struct {
 	Asked     time.Time            `json:"asked"`
 }
 
-// asking is what a sign-in asks of the tenant. An authentication context is asked for as a claim of the ID token (OpenID
-// Connect Core 5.5; Entra: "Developer guide to Conditional Access authentication context"), so that the answer can be
-// checked.
-func asking(u underway) []oauth2.AuthCodeOption {
-	options := []oauth2.AuthCodeOption{oidc.Nonce(u.Nonce), oauth2.S256ChallengeOption(u.Verifier)}
+// asking is what a sign-in asks of the tenant.
+func (s *Service) asking(u underway) []oauth2.AuthCodeOption {
+	authenticationContext := ""
 	if u.StepUp != nil {
-		options = append(options, oauth2.SetAuthURLParam("claims", fmt.Sprintf(`{"id_token":{"acrs":{"essential":true,"value":%q}}}`, u.StepUp.Context)))
+		authenticationContext = u.StepUp.Context
 	}
-	return options
+	options := []oauth2.AuthCodeOption{oidc.Nonce(u.Nonce), oauth2.S256ChallengeOption(u.Verifier), oauth2.SetAuthURLParam(correlationParam, u.Correlation)}
+	return slices.Concat(options, s.wishes(u), s.dialect.options(authenticationContext, u.Prompt))
+}
+
+// claimsParameter asks for one claim of the ID token (OpenID Connect Core, section 5.5).
+func claimsParameter(name, value string) oauth2.AuthCodeOption {
+	return oauth2.SetAuthURLParam("claims", fmt.Sprintf(`{"id_token":{%q:{"essential":true,"value":%q}}}`, name, value))
 }
 
 // offers are the codes that were given and not used, as far as this process gave them: who tries again gets the same.

@@ -42,6 +42,9 @@ func (s *Service) AccessToken(ctx context.Context, p identity.Principal, scope s
 	if len(signIn.Refresh) == 0 {
 		return "", problem.New(problem.Denied, "The tenant gave no refresh token at your sign-in, so your own token cannot be had for this. Ask your administrator to allow offline_access.")
 	}
+	if err := s.onlyEntra(); err != nil {
+		return "", err
+	}
 	held := s.tokens.at(tokenKey{signIn.ID, scope})
 	held.mu.Lock()
 	defer held.mu.Unlock()

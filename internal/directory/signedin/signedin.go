@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -34,7 +35,10 @@ var ErrEnded = errors.New("the sign-in has ended")
 
 // Config is what a Source needs.
 type Config struct {
-	Tenant    identity.TenantID
+	Tenant identity.TenantID
+	// Names says that the tenant names groups as it likes, and that a name is all there is of one. Otherwise a group is
+	// its object ID.
+	Names     bool
 	Directory *directory.Directory
 	// SignIns are the sign-ins that live, one of each person.
 	SignIns func() map[identity.UserID]identity.SignInID
@@ -80,6 +84,12 @@ var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 // roleValue is what Entra lets the value of an app role be.
 var roleValue = regexp.MustCompile(`^[!-\[\]-~]{1,120}$`)
 
+// groupName says whether a group may be called so: never like an app role, which nobody is in by being in a group.
+func groupName(s string) bool {
+	_, role := identity.GroupID{Object: s}.AppRole()
+	return !role && s != "" && len(s) <= 256 && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
 // mostGroups bounds what is believed of one token: Graph itself refuses to list more than some 11,000.
 const mostGroups = 20_000
 
@@ -88,11 +98,17 @@ const mostGroups = 20_000
 func (s *Source) groups(ctx context.Context, seen Sighting) (map[identity.GroupID]directory.Group, error) {
 	all := map[identity.GroupID]directory.Group{}
 	add := func(object string) {
-		object = strings.ToLower(object)
-		if guid.MatchString(object) {
-			g := identity.GroupID{Tenant: s.c.Tenant, Object: object}
-			all[g] = directory.Group{ID: g, Security: true}
+		if lower := strings.ToLower(object); guid.MatchString(lower) {
+			object = lower
+		} else if !s.c.Names || !groupName(object) {
+			return
 		}
+		g := identity.GroupID{Tenant: s.c.Tenant, Object: object}
+		row := directory.Group{ID: g, Security: true}
+		if s.c.Names {
+			row.Name = object
+		}
+		all[g] = row
 	}
 	for _, object := range seen.Groups {
 		add(object)

@@ -57,6 +57,7 @@ type Config struct {
 	Grants     Grants
 	Audit      AuditLog
 	Proofs     AuditProofs
+	Reviews    Reviews
 	Preview    Preview
 	// Members is who says who is in which group: graph, scim or sign-in.
 	Members string
@@ -64,6 +65,8 @@ type Config struct {
 	Provisioning Provisioning
 	// Health says how Lanyard stands with the tenant, which it asks.
 	Health func(context.Context, api.Directory) api.DirectoryHealth
+	// SignInTests makes and keeps tests of signing in; nil: there are none.
+	SignInTests SignInTests
 	// Connections are people's to Git hosts.
 	Connections Connections
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it

@@ -20,7 +20,7 @@ import (
 func (s *server) directoryEndpoints() []endpoint {
 	get := http.MethodGet
 	read, whole := web.Needs(identity.DirectoryRead), installation
-	return []endpoint{
+	return append([]endpoint{
 		{method: get, path: "/directory", access: read, on: whole, serve: s.directory,
 			says: "How the directory is read, how old it is and how much is in it. Takes the role admin or auditor", out: api.Directory{}},
 		{method: get, path: "/directory/health", access: read, on: whole, serve: s.directoryHealth,
@@ -38,7 +38,7 @@ func (s *server) directoryEndpoints() []endpoint {
 			says: "A group or app role, where it is contained, and what it gives", out: api.DirectoryGroupDetail{}},
 		{method: get, path: "/groups/{id}/members", access: read, on: whole, serve: s.members,
 			says: "The direct members of a group or app role", query: paged(), out: api.Page[api.DirectoryMember]{}},
-	}
+	}, s.signInTestEndpoints()...)
 }
 
 func installation(*http.Request, identity.Principal) (identity.Resource, error) {

@@ -24,6 +24,7 @@ func TestRead(t *testing.T) {
 	entra := Entra{
 		Tenant: "11111111-1111-1111-1111-111111111111", ClientID: "22222222-2222-2222-2222-222222222222",
 		Credentials: []credential.Files{{Secret: in("secret")}}, Graph: "https://graph.microsoft.com/v1.0", Authority: "https://login.microsoftonline.com",
+		Guests: Guests{Lifetime: 4 * time.Hour},
 	}
 	least := &Config{
 		File: "testdata/least.yaml", URL: "http://lanyard.localhost:8080", Listen: "127.0.0.1:8080", Data: in("data"),
@@ -40,14 +41,15 @@ func TestRead(t *testing.T) {
 		Entra: Entra{
 			Tenant: "11111111-aaaa-1111-1111-111111111111", ClientID: "22222222-2222-2222-2222-222222222222",
 			Credentials: []credential.Files{{Secret: in("entra-secret")}}, Graph: "https://graph.microsoft.us/v1.0", Authority: "https://login.microsoftonline.us",
+			FormPost: true, Guests: Guests{Refused: true},
 			SCIM: SCIM{Audiences: []string{"api://33333333-3333-3333-3333-333333333333"}, Subjects: []string{"44444444-4444-4444-4444-444444444444"}},
 		},
 		Sessions:  Sessions{Idle: 30 * time.Minute, Lifetime: 8 * time.Hour},
 		StepUp:    5 * time.Minute,
 		Directory: Directory{Sweep: 30 * time.Second, StaleAfter: 2 * time.Minute, CloseAfter: 10 * time.Minute, Members: FromGraph, Users: FromGraph},
 		Roles: map[project.Role][]source.Located{
-			project.Admin:   {{Text: "5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7a11", File: "testdata/full.yaml", Line: 17, Column: 11}},
-			project.Auditor: {{Text: "auditors", File: "testdata/full.yaml", Line: 18, Column: 13}},
+			project.Admin:   {{Text: "5c0d1b3e-0a5c-4d0e-9d6f-2f0f6f1f7a11", File: "testdata/full.yaml", Line: 19, Column: 11}},
+			project.Auditor: {{Text: "auditors", File: "testdata/full.yaml", Line: 20, Column: 13}},
 		},
 		Audit: Audit{Checkpoints: []string{"/mnt/elsewhere/checkpoints"}}, Sandbox: true, Apps: "apps.contoso.example", Workspaces: "workspaces.invalid",
 		Operations: Operations{

@@ -16,7 +16,7 @@ func (p *parser) entra(v source.Value) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"tenant", "client_id", "credential", "graph", "authority", "notifications", "scim"}, map[string]string{
+	m.Keys([]string{"tenant", "client_id", "credential", "graph", "authority", "notifications", "sign_in_log", "scim", "guests", "response_mode"}, map[string]string{
 		"secret": inPlace + "credential: {secret_file: …}", "client_secret": inPlace + "credential: {secret_file: …}",
 	})
 	c := &p.config.Entra
@@ -41,16 +41,27 @@ func (p *parser) entra(v source.Value) {
 		}
 		*to = strings.TrimSuffix(s, "/")
 	}
+	p.signIn(m)
 	if e, ok := m.Find("notifications"); ok {
 		p.notifications(e.Value)
+	}
+	if e, ok := m.Find("sign_in_log"); ok {
+		if s, ok := e.Value.Text(); ok && s != NoSignInLog {
+			e.Value.Report("write none where Lanyard is not to read the tenant's log of sign-ins, or leave it out")
+		} else {
+			p.config.Entra.SignInLog = s
+		}
 	}
 	if e, ok := m.Find("scim"); ok {
 		p.scim(e.Value)
 	}
-	if e, ok := m.Need("credential"); ok {
+	if e, ok := p.need(m, "credential"); ok {
 		p.clientCredentials(e.Value)
 	}
 }
+
+// NoSignInLog is what entra.sign_in_log says where the tenant's log of sign-ins is not to be read.
+const NoSignInLog = "none"
 
 // NoNotifications is what entra.notifications says where Graph cannot reach Lanyard.
 const NoNotifications = "none"
@@ -72,7 +83,7 @@ func (p *parser) notifications(v source.Value) {
 }
 
 func (p *parser) guid(m source.Mapping, key, what string) string {
-	e, ok := m.Need(key)
+	e, ok := p.need(m, key)
 	if !ok {
 		return ""
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/apiserver"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/feed"
@@ -36,7 +37,7 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	})
 	s.left = &departures{wake: make(chan struct{}, 1), users: map[identity.UserID]struct{}{}, end: s.depart}
 	s.sessions = session.NewManager(session.Config{
-		Rows: s.store, Idle: o.Idle, Lifetime: o.Lifetime, Shared: s.shared(), Log: s.log,
+		Rows: s.store, Idle: o.Idle, Lifetime: o.Lifetime, GuestLifetime: o.Guests.Lifetime, Shared: s.shared(), Log: s.log,
 		Reach: func(ctx context.Context) error { return s.follower.Load().Reach(ctx) },
 		Publish: func(set *session.Set, users []identity.UserID, seq feed.Seq) {
 			s.engine.Publish(func(f access.Facts) access.Facts {
@@ -85,11 +86,15 @@ func (s *Server) makeFacts(ctx context.Context) error {
 	}
 	s.signin = signin.New(signin.Config{
 		Tenant: o.Tenant, URL: o.URL, HTTP: o.HTTP, Sessions: s.sessions, Identify: s.identifier, Access: s.engine,
-		Facts: s.engine.Facts, Once: s.store, Sealer: s.sealer, Audit: s.audit, SiteOf: s.siteOf, Log: s.log,
+		Facts: s.engine.Facts, Once: s.store, Sealer: s.sealer, Audit: s.audit, Memory: s.store, SiteOf: s.siteOf, Log: s.log,
+		FormPost: o.FormPost, NoGuests: o.Guests.Refused,
 		Allow:   (&perMinute{most: o.SignIns}).allow,
 		Unknown: func(identity.UserID) { go s.readDirectory() }, Seen: s.seen(),
 		Grants: s.grants, StepUpLasts: o.StepUp,
 		Page: func(w http.ResponseWriter, status int, page signin.StepUpPage) { s.pages.StepUp(w, status, page) },
+		TrialPage: func(w http.ResponseWriter, t signin.Trial) {
+			s.pages.SignInTest(w, apiserver.SignInTest(s.engine.Facts(), s.members(), t))
+		},
 	})
 	s.makeUpstream()
 	return nil

@@ -77,6 +77,8 @@ type Options struct {
 	Global             map[project.Role][]source.Located
 
 	Idle, Lifetime   time.Duration
+	Guests           config.Guests // zero: they sign in like everybody
+	FormPost         bool          // the tenant's page posts its answer to a sign-in
 	Sweep            time.Duration
 	Members          config.Members // who says who is in which group; empty: Graph
 	Users            config.Members // who says who there is; empty: Graph

@@ -44,6 +44,7 @@ type rogue struct {
 	refuse       any // what a refresh token is answered with status 400; nil: it is taken
 	sessions     *session.Manager
 	signin       *signin.Service
+	audit        *events
 	url          string
 	data         string // folder of the database
 }
@@ -53,7 +54,7 @@ const (
 	roguesRefresh = "refresh-token-of-ada-1.AXoA"
 )
 
-func newRogue(t *testing.T) *rogue {
+func newRogue(t *testing.T, configure ...func(*signin.Config)) *rogue {
 	t.Helper()
 	r := &rogue{}
 	for _, key := range []**rsa.PrivateKey{&r.key, &r.foreign} {
@@ -76,13 +77,20 @@ func newRogue(t *testing.T) *rogue {
 		t.Fatal(err)
 	}
 	log := &events{}
+	r.audit = log
+	people, _ := directory.Empty().With(directory.Change{Reset: directory.Everything, AsOf: time.Now(), Users: []directory.User{
+		{ID: user(entrasim.AdaID), Name: "Ada Lovelace", UserName: "ada@contoso.example", Enabled: true},
+	}})
 	engine := access.New(access.Config{
-		Facts: access.Facts{Directory: directory.Empty(), Projects: project.Empty(), Policies: policies, Sessions: session.NewSet(nil, nil)},
+		Facts: access.Facts{Directory: people, Projects: project.Empty(), Policies: policies, Sessions: session.NewSet(nil, nil),
+			Bounds: access.Bounds{Stale: time.Hour, Close: 2 * time.Hour}},
 		Audit: log, Log: slog.New(slog.DiscardHandler),
 	})
 	r.sessions = session.NewManager(session.Config{
-		Rows: rows, Idle: time.Hour, Lifetime: 12 * time.Hour, Log: slog.New(slog.DiscardHandler),
-		Publish: func(*session.Set, []identity.UserID, feed.Seq) {},
+		Rows: rows, Idle: time.Hour, Lifetime: 12 * time.Hour, GuestLifetime: 2 * time.Hour, Log: slog.New(slog.DiscardHandler),
+		Publish: func(set *session.Set, users []identity.UserID, _ feed.Seq) {
+			engine.Publish(func(f access.Facts) access.Facts { f.Sessions = set; return f }, access.Touched{Users: users})
+		},
 	})
 	sealer, err := token.NewSealer(token.NewSealingKey())
 	if err != nil {
@@ -90,13 +98,17 @@ func newRogue(t *testing.T) *rogue {
 	}
 	front := httptest.NewUnstartedServer(nil)
 	r.url = "http://" + front.Listener.Addr().String()
-	service := signin.New(signin.Config{
+	c := signin.Config{
 		Tenant: signin.Tenant{ID: entrasim.ContosoTenantID, Issuer: r.issuer, ClientID: roguesApp, ClientSecret: "secret"},
 		URL:    r.url, HTTP: tenant.Client(), Sessions: r.sessions, Identify: session.Identifier{Sessions: r.sessions},
 		Access: engine, Facts: engine.Facts, Once: rows, Sealer: sealer, Audit: log, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, change := range configure {
+		change(&c)
+	}
+	service := signin.New(c)
 	r.signin = service
-	site := web.Site{Name: "pages", Routes: service.Routes()}
+	site := web.Site{Name: "pages", Routes: service.Routes(), Identify: func(q *http.Request) (identity.Principal, error) { return c.Identify.Cookie(q, r.url) }}
 	if front.Config.Handler, err = site.Handler(web.Config{Access: engine, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +121,7 @@ func (r *rogue) serve(w http.ResponseWriter, q *http.Request) {
 	var answer any
 	switch {
 	case strings.HasSuffix(q.URL.Path, "/.well-known/openid-configuration"):
-		answer = map[string]any{"issuer": r.issuer, "authorization_endpoint": r.issuer + "/authorize", "token_endpoint": r.issuer + "/token",
+		answer = map[string]any{"issuer": r.issuer, "authorization_endpoint": r.issuer + "/authorize", "token_endpoint": r.issuer + "/token", "end_session_endpoint": strings.TrimSuffix(r.issuer, "/"+entrasim.ContosoTenantID+"/v2.0") + "/logged-out",
 			"jwks_uri": r.issuer + "/keys", "id_token_signing_alg_values_supported": []string{"none", "HS256", "RS256", "ES256"}}
 	case strings.HasSuffix(q.URL.Path, "/keys"):
 		answer = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: r.key.Public(), KeyID: "k", Algorithm: "RS256", Use: "sig"}}}
@@ -166,6 +178,29 @@ func (r *rogue) try(t *testing.T, idToken func(nonce string) string) (status int
 		who = append(who, row.User)
 	}
 	return status, who
+}
+
+// enter begins a sign-in in a browser and answers it with claims; their nonce is made right.
+func (r *rogue) enter(t *testing.T, b *browser, claims map[string]any) (int, string, *url.URL) {
+	t.Helper()
+	return r.enterAt(t, b, r.url+"/login", claims)
+}
+
+func (r *rogue) enterAt(t *testing.T, b *browser, address string, claims map[string]any) (int, string, *url.URL) {
+	t.Helper()
+	_, body, next := b.send(http.MethodGet, address, nil)
+	if next == nil {
+		t.Fatal("no redirect to the tenant:", body)
+	}
+	return r.answer(t, b, next, claims)
+}
+
+// answer answers a sign-in that has begun.
+func (r *rogue) answer(t *testing.T, b *browser, begun *url.URL, claims map[string]any) (int, string, *url.URL) {
+	t.Helper()
+	claims["nonce"] = begun.Query().Get("nonce")
+	r.idToken = func(string) string { return signed(t, jose.RS256, r.key, claims) }
+	return b.send(http.MethodGet, r.url+signin.RedirectPath+"?"+url.Values{"code": {"c"}, "state": {begun.Query().Get("state")}}.Encode(), nil)
 }
 
 // TestAttack12UnverifiedIDTokens: whatever the tenant's token endpoint answers, an ID token counts only when it was

@@ -25,9 +25,11 @@ func (s *Service) signOut(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	there := LogoutPath
 	if tenant, err := s.tenant(r.Context()); err == nil && tenant.logout != "" {
-		there = tenant.logout + "?" + url.Values{
-			"post_logout_redirect_uri": {s.c.URL + LogoutPath}, "client_id": {s.c.Tenant.ClientID},
-		}.Encode()
+		q := url.Values{"post_logout_redirect_uri": {s.c.URL + LogoutPath}, "client_id": {s.c.Tenant.ClientID}}
+		if ok && signIn.Hint != "" { // else Entra asks which account to sign out
+			q.Set("logout_hint", signIn.Hint)
+		}
+		there = tenant.logout + "?" + q.Encode()
 	}
 	http.Redirect(w, r, there, http.StatusSeeOther)
 	return nil

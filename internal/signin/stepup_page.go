@@ -14,6 +14,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session/review"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
@@ -92,7 +93,7 @@ func (s *Service) stepUpNow(w http.ResponseWriter, r *http.Request) error {
 		s.c.Page(w, http.StatusOK, StepUpPage{Not: true})
 		return nil
 	}
-	return s.leave(w, r, underway{Return: s.back(r.PostForm.Get("return")), StepUp: &asked})
+	return s.leave(w, r, underway{Return: s.back(r.PostForm.Get("return")), StepUp: &asked, Hint: s.hint(who.User)})
 }
 
 func spent() error {
@@ -167,7 +168,7 @@ func (s *Service) lift(w http.ResponseWriter, r *http.Request, u underway, user 
 			"Try again, or ask your administrator what it takes.", asked.Context)
 	}
 	if here, err := s.c.Identify.Cookie(r, s.site()); err != nil || here.User != user {
-		if err := s.begin(w, r, user, c, token, refresh); err != nil {
+		if err := s.begin(w, r, u, user, c, token, refresh); err != nil {
 			return err
 		}
 	}
@@ -175,8 +176,12 @@ func (s *Service) lift(w http.ResponseWriter, r *http.Request, u underway, user 
 	if !ok {
 		return problem.New(problem.Denied, "The session that was refused has ended, so there is nothing to allow. Try again in the one you have now.")
 	}
+	row, err := s.remember(r, review.StepUp, user, c, token)
+	if err != nil {
+		return err
+	}
 	e := s.event(r, asked, audit.Done, "")
-	e.Detail = nil
+	e.Detail = told(row)
 	g, err := s.c.Grants.StepUp(r.Context(), grant.Stronger{
 		User: user, Context: asked.Context, SignIn: signIn.ID, Workspace: asked.Workspace, For: s.c.StepUpLasts,
 		Allowed: grant.Allowed{Action: asked.Action, Kind: asked.Resource.Kind, Name: asked.Resource.Name, Project: asked.Resource.Project},
@@ -184,7 +189,6 @@ func (s *Service) lift(w http.ResponseWriter, r *http.Request, u underway, user 
 	if err != nil {
 		return err
 	}
-	web.SetCookie(w, browserCookie, "", -1)
 	to := u.Return
 	if to == "" {
 		to = stepUpPath + "?" + url.Values{"done": {string(g.ID)}}.Encode()

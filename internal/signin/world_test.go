@@ -77,6 +77,12 @@ func anyName(ctx context.Context, network, addr string) (net.Conn, error) {
 // and returns how that proves itself; without it, by its secret.
 func newWorld(t *testing.T, with ...func(*entrasim.App) *credential.App) *world {
 	t.Helper()
+	return newWorldOf(t, func(*signin.Config) {}, with...)
+}
+
+// newWorldOf is newWorld with a service that is configured in some way.
+func newWorldOf(t *testing.T, configure func(*signin.Config), with ...func(*entrasim.App) *credential.App) *world {
+	t.Helper()
 	w := &world{t: t, audit: &events{}}
 	var pages http.Handler
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -142,7 +148,7 @@ func newWorld(t *testing.T, with ...func(*entrasim.App) *credential.App) *world 
 	identify := session.Identifier{Sessions: w.sessions}
 	client := &http.Client{Transport: &http.Transport{DialContext: anyName}}
 	t.Cleanup(client.CloseIdleConnections)
-	w.signin = signin.New(signin.Config{
+	c := signin.Config{
 		Tenant: signin.Tenant{ID: entrasim.ContosoTenantID, Issuer: w.tenant.Issuer(), ClientID: app.ClientID, ClientSecret: app.Secret, Credential: proof},
 		URL:    w.url, HTTP: client, Sessions: w.sessions, Identify: identify, Access: w.engine, Facts: w.engine.Facts,
 		Once: rows, Sealer: sealer, Audit: w.audit, Log: slog.New(slog.DiscardHandler), Grants: grants, StepUpLasts: 15 * time.Minute,
@@ -154,13 +160,20 @@ func newWorld(t *testing.T, with ...func(*entrasim.App) *credential.App) *world 
 			ok := strings.HasPrefix(host, "t-") && strings.HasSuffix(host, ".localhost:"+port)
 			return access.Request{Action: identity.SelfView, Resource: identity.Own(user(entrasim.AdaID))}, "w-aaaaaaaaaaaaaaaa", ok
 		},
-	})
+	}
+	configure(&c)
+	w.signin = signin.New(c)
 	whoami := func(rw http.ResponseWriter, r *http.Request) error {
 		_, err := io.WriteString(rw, web.PrincipalFrom(r.Context()).User.Object)
 		return err
 	}
 	site := web.Site{
-		Name: "pages", Guard: func(r *http.Request) error { return web.GuardOrigin(r, w.url) },
+		Name: "pages", Guard: func(r *http.Request) error {
+			if w.signin.FromTenant(r) {
+				return nil
+			}
+			return web.GuardOrigin(r, w.url)
+		},
 		Identify: func(r *http.Request) (identity.Principal, error) { return identify.Cookie(r, "http://"+r.Host) },
 		Routes: append(w.signin.Routes(), w.signin.Enter(),
 			web.Route{Method: "GET", Path: "/{$}", Access: web.Public("test"), Serve: whoami},
@@ -188,11 +201,13 @@ func user(object string) identity.UserID {
 type browser struct {
 	t       *testing.T
 	cookies map[string]map[string]string
-	client  *http.Client
+	// crossSite are the names of cookies that are sent with what another site posts (SameSite=None).
+	crossSite map[string]bool
+	client    *http.Client
 }
 
 func newBrowser(t *testing.T) *browser {
-	b := &browser{t: t, cookies: map[string]map[string]string{}}
+	b := &browser{t: t, cookies: map[string]map[string]string{}, crossSite: map[string]bool{}}
 	transport := &http.Transport{DialContext: anyName}
 	t.Cleanup(transport.CloseIdleConnections)
 	b.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -233,6 +248,7 @@ func (b *browser) send(method, address string, form url.Values, headers ...strin
 			delete(jar, c.Name)
 		} else {
 			jar[c.Name] = c.Value
+			b.crossSite[c.Name] = c.SameSite == http.SameSiteNoneMode
 		}
 	}
 	body, err := io.ReadAll(answer.Body)
@@ -260,6 +276,8 @@ func all(*url.URL) bool { return true }
 func until(path string) func(*url.URL) bool {
 	return func(u *url.URL) bool { return u.Path != path }
 }
+
+var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 
 var formAction = regexp.MustCompile(`<form method="post" action="([^"]*)"[^>]*id="signin-form"`)
 

@@ -27,6 +27,7 @@ function App() {
     } catch (fault) {
       if (!(fault instanceof Problem)) throw fault;
       if (fault.status === 401) {
+        restoreAfterSignIn(); // who comes back without having signed in still wants to go there
         // Whoever was here is told why they are not any more; who comes anew needs no word.
         setState((was) => was.at === "loading" ? { at: "signed-out" } : { at: "signed-out", why: ended.current ?? "Your session has ended." });
       }

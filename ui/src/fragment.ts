@@ -20,7 +20,7 @@ export function keepForSignIn(): void {
   else sessionStorage.removeItem(kept);
 }
 
-/** Called when signed in: goes on where the person was. */
+/** Called when signed in, and when a sign-in came to nothing: goes on where the person was. */
 export function restoreAfterSignIn(): void {
   const fragment = sessionStorage.getItem(kept);
   sessionStorage.removeItem(kept);

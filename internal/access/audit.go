@@ -15,7 +15,7 @@ func (e *Engine) describe(r Request, d Decision) audit.Event {
 	ev := audit.Event{
 		Time: e.now(), Action: string(r.Action),
 		User: audit.PersonOf(r.Principal.User, name), Session: r.Principal.Session, Workspace: r.Principal.Workspace,
-		Resource: r.Resource.String(), Reasons: d.because(f), IP: r.IP, Detail: r.Detail,
+		Resource: r.Resource.String(), Reasons: d.because(f), IP: r.IP, Detail: merged(r.Detail, rested(d)),
 	}
 	if ev.Workspace == "" && r.Resource.Kind == identity.KindWorkspace {
 		ev.Workspace = identity.WorkspaceID(r.Resource.Name)
@@ -32,4 +32,19 @@ func (e *Engine) describe(r Request, d Decision) audit.Event {
 		ev.Actor = "service:" + r.Principal.Service
 	}
 	return ev
+}
+
+// rested names what an allowed access rests on by what does not change, so that it can be counted what is used.
+func rested(d Decision) map[string]any {
+	if d.Effect != Allow || d.Role == "" && d.Grant == "" {
+		return nil
+	}
+	detail := make(map[string]any, 3)
+	if !d.Via.IsZero() {
+		detail["role"], detail["via"] = d.Role, d.Via.Object
+	}
+	if d.Grant != "" {
+		detail["grant"] = d.Grant
+	}
+	return detail
 }

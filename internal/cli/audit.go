@@ -20,10 +20,11 @@ import (
 
 func (a *app) audit() *cobra.Command {
 	cmd := family("audit", "Read the audit log, and check that nothing was removed or changed",
-		a.auditTail(), a.auditSearch(), a.auditExport(), a.auditVerify(), a.auditProve(), a.auditConsistency(), a.auditKey(), a.auditForget())
+		a.auditTail(), a.auditSearch(), a.auditExport(), a.auditVerify(), a.auditProve(), a.auditConsistency(), a.auditKey(), a.auditForget(), a.auditReview())
 	cmd.Example = `  lanyard audit tail --follow
   lanyard audit search --user ada --action repo:write --since 24h
   lanyard audit verify --checkpoint /mnt/elsewhere/checkpoints
+  lanyard audit review --since 30d
   lanyard audit prove 4711`
 	return cmd
 }

@@ -86,6 +86,9 @@ func (p auditProofs) Key(ctx context.Context) (string, error) {
 }
 
 func (p auditProofs) Forget(ctx context.Context, object string, by audit.Event) (int64, error) {
+	if err := p.s.store.ForgetSignInsOf(ctx, object); err != nil {
+		return 0, err
+	}
 	return p.s.audit.Forget(ctx, object, by)
 }
 

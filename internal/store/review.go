@@ -15,7 +15,7 @@ import (
 const rememberedColumns = `id, kind, tenant, object, name, at, proved, strength, contexts, guest, ip, device, tenant_session, token_id,
 	new_place, new_device, known, logged, logged_by, flagged`
 
-// Remember implements review.Rows. What is known stays as it is.
+// Remember implements review.Rows.
 func (s *Store) Remember(ctx context.Context, r review.Remembered) (review.Remembered, error) {
 	contexts, err := json.Marshal(r.Contexts)
 	if err != nil {
@@ -35,7 +35,9 @@ func (s *Store) Remember(ctx context.Context, r review.Remembered) (review.Remem
 			r.NewPlace, r.NewDevice = all > 0 && there == 0, all > 0 && such == 0
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO remembered_sign_ins (`+rememberedColumns+`, network)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT DO NOTHING`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+			ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, new_place = excluded.new_place, new_device = excluded.new_device
+			WHERE remembered_sign_ins.kind = 'arrival'`,
 			r.ID, string(r.Kind), string(r.User.Tenant), r.User.Object, displayable(r.Name), micro(r.At), micro(r.Proved), r.Strength, string(contexts),
 			r.Guest, r.IP, displayable(r.Device), r.TenantSession, r.TokenID, r.NewPlace, r.NewDevice, r.Known, r.Logged, string(r.LoggedBy), micro(r.Flagged), network)
 		return err
@@ -120,7 +122,7 @@ func (s *Store) Unsettled(ctx context.Context, since time.Time, limit int) (entr
 		return nil, nil, failed(err, "read the tenant's log of sign-ins")
 	}
 	rows, err = queryAll(ctx, s.read, scanRemembered, `SELECT `+rememberedColumns+` FROM remembered_sign_ins
-		WHERE logged_by = '' AND flagged = 0 AND at >= $1 ORDER BY at LIMIT $2`, micro(since), limit)
+		WHERE logged_by = '' AND flagged = 0 AND kind <> 'arrival' AND at >= $1 ORDER BY at LIMIT $2`, micro(since), limit)
 	return entries, rows, failed(err, "read how people signed in")
 }
 

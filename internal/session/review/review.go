@@ -14,6 +14,9 @@ type Kind string
 const (
 	SignIn Kind = "sign-in"
 	StepUp Kind = "step-up" // a stronger sign-in for one thing
+	// Arrival is that somebody came from the tenant and nothing began: to test signing in, in a second tab, or as a guest who
+	// is not let in.
+	Arrival Kind = "arrival"
 	// Unbegun is a sign-in that is among Lanyard's and that nobody was seen to begin.
 	Unbegun Kind = "unbegun"
 )

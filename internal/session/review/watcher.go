@@ -12,7 +12,8 @@ import (
 // Rows is the storage of what is remembered, read and counted. Methods may be called concurrently.
 type Rows interface {
 	// Unsettled returns successful entries of the tenant's log that nothing is joined with and that were not reported, and
-	// what is remembered without an entry and was not reported; both not before since, at most limit of each, oldest first.
+	// what is remembered, but arrivals, without an entry and was not reported; both not before since, at most limit of each,
+	// oldest first.
 	Unsettled(ctx context.Context, since time.Time, limit int) ([]Logged, []Remembered, error)
 	// Candidates returns what an entry may belong to: what is remembered under its correlation ID, with one of the IDs of
 	// its token, or of its user within a time.
@@ -23,7 +24,8 @@ type Rows interface {
 	SaveLogged(context.Context, []Logged) error
 	// Settle stores what was joined and reported of entries and of what is remembered.
 	Settle(context.Context, []Logged, []Remembered) error
-	// Remember stores what is not known yet, with NewPlace and NewDevice as what is remembered makes them.
+	// Remember stores what is not known yet, with NewPlace and NewDevice as what is remembered makes them. An Arrival becomes
+	// what it led to; everything else stays.
 	Remember(context.Context, Remembered) (Remembered, error)
 	// IsRemembered returns those of the IDs that are known.
 	IsRemembered(ctx context.Context, ids []string) (map[string]bool, error)

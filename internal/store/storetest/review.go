@@ -39,6 +39,14 @@ func reviewRoundTrip(t *testing.T, db Database) {
 	}
 	stepUp := remembered("e", start.Add(5*time.Minute), "192.0.2.1", "another")
 	stepUp.Kind, stepUp.Contexts = review.StepUp, nil
+	arrived := stepUp
+	arrived.Kind = review.Arrival
+	if _, err := s.Remember(ctx, arrived); err != nil {
+		t.Fatal(err)
+	}
+	if _, waiting, err := s.Unsettled(ctx, start, 10); err != nil || len(waiting) != 4 {
+		t.Error("an arrival is waited for:", waiting, err)
+	}
 	if _, err := s.Remember(ctx, stepUp); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package entrasim
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -39,15 +38,7 @@ func (t *Tenant) App(ref string) (App, bool) {
 
 // SetRedirects changes where an app's sign-in may return to, and its front-channel logout URL.
 func (t *Tenant) SetRedirects(clientID string, redirectURIs []string, logoutURL string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	app, known := t.app(clientID)
-	if !known {
-		return fmt.Errorf("no app has the client ID %s", clientID)
-	}
-	app.RedirectURIs, app.LogoutURL = slices.Clone(redirectURIs), logoutURL
-	t.apps[app.ClientID] = app
-	return nil
+	return t.changeApp(clientID, func(a *App) { a.RedirectURIs, a.LogoutURL = slices.Clone(redirectURIs), logoutURL })
 }
 
 // Users lists the people that are in the directory now, by user principal name.

@@ -10,7 +10,7 @@ func (t *Tenant) checkAuthority(tenant string, app App) *stsError {
 	if _, unknown := t.issuerFor(tenant); unknown != nil {
 		return unknown
 	}
-	if app.MultiTenant {
+	if app.MultiTenant || app.Foreign {
 		return nil
 	}
 	return &stsError{OAuth: "invalid_request", Code: 50194, Message: "Application '" + app.ClientID + "'(" + app.Name +

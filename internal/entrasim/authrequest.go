@@ -57,6 +57,9 @@ func (t *Tenant) parseClient(r *http.Request, req *authRequest) *stsError {
 	if !known {
 		return t.unknownClient(id)
 	}
+	if unusable := client.usable(t.org.Name); unusable != nil {
+		return unusable
+	}
 	req.Client, req.RedirectURI = client, r.FormValue("redirect_uri")
 	if req.RedirectURI == "" && len(client.RedirectURIs) > 0 {
 		req.RedirectURI = client.RedirectURIs[0]
@@ -113,7 +116,7 @@ func (t *Tenant) parseRest(r *http.Request, req *authRequest) *stsError {
 		req.MaxAge = time.Duration(age) * time.Second
 	}
 	t.mu.Lock()
-	_, refused := t.parseScopes(req.Scope, req.Client)
+	_, refused := t.parseScopes(req.Scope, req.Client, "")
 	t.mu.Unlock()
 	if refused != nil {
 		return refused

@@ -59,7 +59,7 @@ func (t *Tenant) accessClaims(i issue) map[string]any {
 	c["oid"], c["name"], c["preferred_username"] = i.UserID, i.user.DisplayName, i.user.UserPrincipalName
 	c["azp"], c["azpacr"], c["sid"] = i.client.ClientID, i.acr, i.SID
 	c["scp"] = joined(i.scopes.Names)
-	t.optional(c, resource, i, i.inAccess)
+	t.optional(c, resource.forAccess(), i, i.inAccess)
 	t.memberClaims(c, resource, i.UserID)
 	return c
 }
@@ -69,16 +69,19 @@ func (t *Tenant) appClaims(client, resource App, acr string) map[string]any {
 	c := t.common(resource.ClientID)
 	c["sub"], c["oid"] = client.PrincipalID, client.PrincipalID
 	c["azp"], c["azpacr"] = client.ClientID, acr
-	var roles []string
-	if resource.ClientID == GraphAppID {
-		roles = client.GraphRoles
-	} else {
-		roles = t.rolesOf(resource, client.PrincipalID)
-	}
+	roles := t.rolesOf(resource, client.PrincipalID)
 	if len(roles) > 0 {
 		c["roles"] = roles
 	}
 	return c
+}
+
+// forAccess is the app with the optional claims of access tokens.
+func (a App) forAccess() App {
+	if a.AccessClaims != nil {
+		a.OptionalClaims = a.AccessClaims
+	}
+	return a
 }
 
 // optional adds the claims that the app's manifest lists. acrs is there when the app lists it or the

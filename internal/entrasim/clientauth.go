@@ -3,7 +3,6 @@ package entrasim
 import (
 	"crypto/sha1"
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -37,6 +36,8 @@ func (t *Tenant) authenticateClient(r *http.Request) (client App, acr string, re
 	switch {
 	case !known:
 		return App{}, "", t.unknownClient(id)
+	case client.usable(t.org.Name) != nil:
+		return App{}, "", client.usable(t.org.Name)
 	case client.Public && (secret != "" || assertion != ""):
 		return App{}, "", &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 700025,
 			Message: "Client is public so neither 'client_assertion' nor 'client_secret' should be presented."}
@@ -49,12 +50,8 @@ func (t *Tenant) authenticateClient(r *http.Request) (client App, acr string, re
 		return client, "2", t.checkAssertion(r, client, assertion)
 	case secret == "":
 		return App{}, "", errNoCredential()
-	case subtle.ConstantTimeCompare([]byte(secret), []byte(client.Secret)) != 1:
-		return App{}, "", &stsError{Status: http.StatusUnauthorized, OAuth: "invalid_client", Code: 7000215,
-			Message: "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, " +
-				"not the client secret ID, for a secret added to app '" + client.ClientID + "'."}
 	}
-	return client, "1", nil
+	return client, "1", client.checkSecret(secret, t.now())
 }
 
 func errNoCredential() *stsError {
@@ -110,6 +107,9 @@ func (t *Tenant) checkAssertion(r *http.Request, client App, assertion string) *
 		if cert, err := x509.ParseCertificate(der); err == nil && names(der) {
 			if payload, err = parsed.Verify(cert.PublicKey); err != nil {
 				return failed("its signature does not verify")
+			}
+			if over := expiredKey(cert, t.now()); over != "" {
+				return failed(over)
 			}
 		}
 	}

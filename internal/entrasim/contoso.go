@@ -64,7 +64,7 @@ func Contoso(s Sample) Organisation {
 			person(BarbaraID, "barbara", "Barbara", "Liskov", "API engineer", "Payments"),
 			person(AlanID, "alan", "Alan", "Turing", "Shop engineer", "Shop"),
 			person(EdsgerID, "edsger", "Edsger", "Dijkstra", "Platform engineer", "Platform"),
-			person(MargaretID, "margaret", "Margaret", "Hamilton", "Head of platform", "Platform"),
+			administrator(person(MargaretID, "margaret", "Margaret", "Hamilton", "Head of platform", "Platform")),
 			person(KenID, "ken", "Ken", "Thompson", "Auditor", "Audit"),
 			person(MalloryID, "mallory", "Mallory", "Stone", "Assistant", "Facilities"),
 			leaver(person(LeoID, "leo", "Leo", "Farewell", "Payments engineer", "Payments")),
@@ -102,6 +102,12 @@ func person(id, user, given, surname, title, department string) User {
 		GivenName: given, Surname: surname, JobTitle: title, Department: department,
 		AccountEnabled: true, Password: "lanyard-" + user, CreatedDateTime: sampleStart(),
 	}
+}
+
+// administrator may do everything at the tenant.
+func administrator(u User) User {
+	u.Roles = []string{GlobalAdministrator}
+	return u
 }
 
 func leaver(u User) User {

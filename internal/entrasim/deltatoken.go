@@ -47,7 +47,7 @@ func (t *Tenant) deltaStart(r graphRequest, collection string) (deltaToken, erro
 		example = groupEntity(&groupRow{})
 		example["members"] = nil
 	} else if kind == "servicePrincipal" {
-		example = principalEntity(App{})
+		example = t.principalEntity(App{})
 	}
 	for _, unsupported := range []string{"$top", "$orderby", "$search"} {
 		if query.Has(unsupported) {

@@ -93,7 +93,7 @@ func (t *Tenant) deviceCode(r *http.Request) (*deviceResponse, *stsError) {
 	if scope == "" {
 		return nil, missing("scope")
 	}
-	if _, refused := t.parseScopes(scope, client); refused != nil {
+	if _, refused := t.parseScopes(scope, client, ""); refused != nil {
 		return nil, refused
 	}
 	code, user := "1."+randomID(64), newUserCode()
@@ -160,7 +160,7 @@ func (t *Tenant) deviceIssue(asked *deviceRequest, client App) (issue, *stsError
 	if refused != nil {
 		return issue{}, refused
 	}
-	scopes, refused := t.parseScopes(asked.Scope, client)
+	scopes, refused := t.parseScopes(asked.Scope, client, asked.By.UserID)
 	if refused != nil {
 		return issue{}, refused
 	}

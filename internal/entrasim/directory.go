@@ -19,6 +19,8 @@ type directory struct {
 	Groups     map[string]*groupRow
 	Assigned   map[string][]Assignment // by object ID of the service principal
 	Apps       map[string]int64        `json:",omitempty"` // service principals that changed, and when last
+	Consents   []consent               `json:",omitempty"` // delegated permissions that apps were given
+	Seeded     map[string]string       `json:",omitempty"` // by service principal: which permissions it was given by the organisation
 
 	userIDs  []string            // sorted, tombstones included
 	groupIDs []string            // sorted, tombstones included

@@ -56,6 +56,11 @@ type Faults struct {
 	Replays float64 `json:"replays,omitempty"`
 	// DeltaLagSeconds is how long a delta says nothing of a change that was notified already: replicas lag behind.
 	DeltaLagSeconds float64 `json:"deltaLagSeconds,omitempty"`
+	// ReplicationLagSeconds is how long an application, service principal or federated credential that was just made is
+	// unknown to all other requests.
+	ReplicationLagSeconds float64 `json:"replicationLagSeconds,omitempty"`
+	// SignInLogLagSeconds is how late a sign-in stands in the log.
+	SignInLogLagSeconds float64 `json:"signInLogLagSeconds,omitempty"`
 	// SilentRevocations leaves it to be asked for that someone's sessions were revoked: no delta and no notification tells.
 	SilentRevocations bool `json:"silentRevocations,omitempty"`
 	// ClockOffsetSeconds is how far the Date of answers is ahead.
@@ -116,7 +121,8 @@ func (t *Tenant) Faults() (Faults, FaultCounts) {
 }
 
 func (f Faults) any() bool {
-	return len(f.Requests) > 0 || f.Notifications != (NotificationFaults{}) || f.ClockOffsetSeconds != 0 || f.Replays != 0 || f.DeltaLagSeconds != 0
+	return len(f.Requests) > 0 || f.Notifications != (NotificationFaults{}) || f.ClockOffsetSeconds != 0 || f.Replays != 0 || f.DeltaLagSeconds != 0 ||
+		f.ReplicationLagSeconds != 0 || f.SignInLogLagSeconds != 0
 }
 
 func (f Faults) check() error {
@@ -132,6 +138,9 @@ func (f Faults) check() error {
 		case !share(one.Rate):
 			return badRequest("The rate of a fault is between 0 and 1.")
 		}
+	}
+	if f.ReplicationLagSeconds < 0 || f.SignInLogLagSeconds < 0 || f.ReplicationLagSeconds > 3600 || f.SignInLogLagSeconds > 3600 {
+		return badRequest("What lags behind does so by at most an hour.")
 	}
 	n := f.Notifications
 	if !share(f.Replays) || !share(n.Lost) || !share(n.Doubled) || !share(n.Late) || n.DelaySeconds < 0 || n.DelaySeconds > 3600 || f.DeltaLagSeconds < 0 || f.DeltaLagSeconds > 3600 {

@@ -21,6 +21,9 @@ type FederatedCredential struct {
 	Issuer   string // serves /.well-known/openid-configuration
 	Subject  string
 	Audience string // api://AzureADTokenExchange, as a rule
+
+	ID, Description string    // ID empty: made of the rest
+	Made            time.Time // through Graph; for a while nobody knows it yet
 }
 
 const discoveryTime = 5 * time.Second

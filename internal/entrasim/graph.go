@@ -13,9 +13,12 @@ const graphPrefix = "/v1.0/"
 // caller is who presents a token at Graph: an app by itself, or an app for a user.
 type caller struct {
 	ClientID string
+	ObjectID string   // of the user, or of the app's service principal
 	UserID   string   // empty for an app by itself
-	Roles    []string // application permissions
+	Roles    []string // application permissions, or what the user's directory roles leave of the delegated ones
 	Scopes   []string // delegated permissions
+	// AdminRoles are the user's directory roles.
+	AdminRoles []string
 }
 
 // caller checks the bearer token of a Graph request: ours, for Graph, and valid now.
@@ -46,9 +49,14 @@ func (t *Tenant) caller(r *http.Request) (caller, *graphError) {
 	if t.now().Unix() >= c.Expires {
 		return caller{}, unauthenticated("Lifetime validation failed, the token is expired.")
 	}
-	who := caller{ClientID: c.Client, Roles: c.Roles, Scopes: strings.Fields(c.Scopes)}
+	who := caller{ClientID: c.Client, ObjectID: c.Object, Roles: c.Roles, Scopes: strings.Fields(c.Scopes)}
 	if c.Scopes != "" {
-		who.UserID = c.Object
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		who.UserID, who.Roles = c.Object, nil
+		if user := t.dir.user(c.Object); user != nil && user.AccountEnabled {
+			who.AdminRoles, who.Roles = user.Roles, delegated(who.Scopes, user.Roles)
+		}
 	}
 	return who, nil
 }
@@ -113,20 +121,30 @@ func (t *Tenant) serveGraph(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, answer.Status, answer.Body)
 }
 
-// graph finds the resource. A delegated token may read its own user and nothing else here.
+// graph finds the resource. A delegated token may read its own user, and what the user's directory roles allow besides.
 func (t *Tenant) graph(r graphRequest) (graphAnswer, error) {
 	if r.UserID != "" {
 		switch {
-		case !slices.Contains(r.Scopes, "User.Read"):
+		case !slices.Contains(r.Scopes, "User.Read"): // then what is asked for takes more
 		case r.path[0] == "me":
 			return t.graphOfUser(r, r.UserID, r.path[1:])
 		case len(r.path) > 1 && r.path[0] == "users" && r.path[1] == r.UserID:
 			return t.graphOfUser(r, r.UserID, r.path[2:])
 		}
-		return graphAnswer{}, forbidden()
+		if len(r.Roles) == 0 {
+			return graphAnswer{}, forbidden()
+		}
 	}
 	collection, key := splitKey(r.path[0])
 	switch {
+	case collection == "applications":
+		return t.graphApplications(r, key)
+	case collection == "applicationTemplates":
+		return t.graphTemplates(r)
+	case collection == "oauth2PermissionGrants":
+		return t.graphConsents(r)
+	case collection == "organization":
+		return t.graphOrganization(r)
 	case collection == "users":
 		return t.graphUsers(r)
 	case collection == "groups":

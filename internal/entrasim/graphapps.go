@@ -7,35 +7,28 @@ import (
 	"time"
 )
 
-// graphServicePrincipals answers /servicePrincipals, by object ID or by (appId='…'), and the app
-// role assignments below it: the groups assigned to an enterprise application.
+// graphServicePrincipals answers /servicePrincipals, by object ID or by (appId='…'), and what lies below one: who is
+// assigned to it, what it is assigned, what it was consented to, and its provisioning.
 func (t *Tenant) graphServicePrincipals(r graphRequest, key string) (graphAnswer, error) {
-	if !r.may("Application.Read.All", "Directory.Read.All", DirectoryWrite) {
+	if !r.may("Application.Read.All", "Directory.Read.All", appWrite, appWriteOwned, DirectoryWrite) {
 		return graphAnswer{}, forbidden()
 	}
-	t.mu.Lock()
-	apps := make([]App, 0, len(t.apps))
-	for _, a := range t.apps {
-		apps = append(apps, a)
-	}
-	t.mu.Unlock()
-	slices.SortFunc(apps, func(a, b App) int { return strings.Compare(a.PrincipalID, b.PrincipalID) })
 	rest := r.path[1:]
 	if key == "" && len(rest) == 1 && (rest[0] == "delta" || rest[0] == "delta()") {
-		return t.deltaPrincipals(r, apps)
+		return t.deltaPrincipals(r, t.principals())
 	}
 	if key == "" && len(rest) == 0 {
-		keep, err := filterBy(r.URL.Query().Get("$filter"))
-		if err != nil {
-			return graphAnswer{}, err
-		}
-		var value []entity
-		for _, a := range apps {
-			if e := principalEntity(a); keep == nil || keep(e) {
-				value = append(value, e)
+		switch r.Method {
+		case http.MethodGet:
+			byID := map[string]entity{}
+			for _, a := range t.principals() {
+				byID[a.PrincipalID] = t.principalEntity(a)
 			}
+			return t.entities(r, "servicePrincipals", "servicePrincipal", byID)
+		case http.MethodPost:
+			return t.addPrincipal(r)
 		}
-		return t.collection(t.context("servicePrincipals", nil), value, ""), nil
+		return graphAnswer{}, notAllowed(r.Method)
 	}
 	name, wanted := "", strings.TrimSpace(key)
 	if appID, ok := strings.CutPrefix(wanted, "appId="); ok {
@@ -43,6 +36,7 @@ func (t *Tenant) graphServicePrincipals(r graphRequest, key string) (graphAnswer
 	} else if wanted == "" {
 		name, rest = rest[0], rest[1:]
 	}
+	apps := t.principals()
 	at := slices.IndexFunc(apps, func(a App) bool {
 		if key != "" {
 			return strings.EqualFold(a.ClientID, name)
@@ -53,15 +47,20 @@ func (t *Tenant) graphServicePrincipals(r graphRequest, key string) (graphAnswer
 		return graphAnswer{}, notFound(name)
 	}
 	app := apps[at]
+	if len(rest) > 0 && rest[0] == "synchronization" {
+		return t.graphSynchronization(r, app, rest[1:])
+	}
 	switch path := strings.Join(rest, "/"); {
 	case path == "" && r.Method == http.MethodGet:
-		e := principalEntity(app)
-		e["@odata.context"] = t.context("servicePrincipals", nil) + "/$entity"
-		return graphAnswer{Body: e}, nil
+		return t.oneEntity(r, "servicePrincipals", "servicePrincipal", t.principalEntity(app))
 	case path == "" && r.Method == http.MethodPatch:
 		return t.patchPrincipal(r, app)
-	case path == "appRoleAssignments" && r.Method == http.MethodGet:
-		return t.listAssignmentsOf(r, app.PrincipalID)
+	case path == "" && r.Method == http.MethodDelete:
+		return t.deletePrincipal(r, app)
+	case path == "oauth2PermissionGrants" && r.Method == http.MethodGet:
+		return t.listConsents(r, func(c consent) bool { return c.ClientID == app.PrincipalID })
+	case path == "appRoleAssignments" || len(rest) == 2 && rest[0] == "appRoleAssignments":
+		return t.assignmentsOf(r, app.PrincipalID, rest[1:])
 	case path == "appRoleAssignedTo" && r.Method == http.MethodGet:
 		return t.assignments(r, app)
 	case path == "appRoleAssignedTo" && r.Method == http.MethodPost:
@@ -73,27 +72,150 @@ func (t *Tenant) graphServicePrincipals(r graphRequest, key string) (graphAnswer
 	case len(rest) == 2 && rest[0] == "appRoleAssignedTo" && r.Method == http.MethodDelete:
 		return t.deassign(r, app, rest[1])
 	}
-	return graphAnswer{}, &graphError{Status: http.StatusBadRequest, Code: "BadRequest", Message: "Resource not found for the segment '" + strings.Join(rest, "/") + "'."}
+	return graphAnswer{}, noSegment(strings.Join(rest, "/"))
 }
 
-func principalEntity(a App) entity {
-	roles := []entity{}
-	for _, r := range a.AppRoles {
-		roles = append(roles, entity{"id": r.ID, "value": r.Value, "displayName": r.DisplayName, "description": r.DisplayName,
-			"isEnabled": !r.Disabled, "allowedMemberTypes": []string{"User"}, "origin": "Application"})
+// principals are the apps whose service principal everybody sees, by its object ID.
+func (t *Tenant) principals() []App {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var apps []App
+	for _, a := range t.apps {
+		if a.PrincipalID != "" && t.replicated(a.registered.PrincipalMade) {
+			apps = append(apps, a)
+		}
 	}
-	scopes := []entity{}
-	for _, s := range a.Scopes {
-		scopes = append(scopes, entity{"id": assignmentID(a.PrincipalID+"/"+s, 0), "value": s, "isEnabled": true, "type": "User"})
+	slices.SortFunc(apps, func(a, b App) int { return strings.Compare(a.PrincipalID, b.PrincipalID) })
+	return apps
+}
+
+func (t *Tenant) principalEntity(a App) entity {
+	owner := t.org.TenantID
+	if a.Foreign {
+		owner = microsoftTenantID
 	}
-	return entity{
-		"id": a.PrincipalID, "appId": a.ClientID, "displayName": a.Name, "appDisplayName": a.Name, "accountEnabled": true,
-		"appRoleAssignmentRequired": a.AssignmentRequired, "appRoles": roles, "oauth2PermissionScopes": scopes,
+	m, _ := read(manifestOf(a))
+	made := a.registered.PrincipalMade
+	if made.IsZero() {
+		made = sampleStart()
+	}
+	e := entity{
+		"id": a.PrincipalID, "appId": a.ClientID, "displayName": a.Name, "appDisplayName": a.Name, "accountEnabled": !a.Disabled,
+		"appRoleAssignmentRequired": a.AssignmentRequired, "appRoles": roleEntities(a), "oauth2PermissionScopes": scopeEntities(a),
 		"servicePrincipalType": "Application", "servicePrincipalNames": append([]string{a.ClientID}, a.IdentifierURIs...),
-		"signInAudience": "AzureADMyOrg", "deletedDateTime": nil, "homepage": nil, "logoutUrl": orNull(a.LogoutURL), "replyUrls": append([]string{}, a.RedirectURIs...),
-		"tags": []string{}, "addIns": []string{}, "keyCredentials": []string{}, "passwordCredentials": []string{},
+		"signInAudience": or(m.SignInAudience, "AzureADMyOrg"), "deletedDateTime": nil, "homepage": orNull(m.Web.HomePageURL),
+		"logoutUrl": orNull(a.LogoutURL), "replyUrls": append(append([]string{}, a.RedirectURIs...), a.NativeURIs...),
+		"tags": []string{}, "addIns": []string{}, "keyCredentials": []string{}, "passwordCredentials": []string{}, "notes": nil, "description": nil,
+		"loginUrl": nil, "preferredSingleSignOnMode": nil, "notificationEmailAddresses": []string{}, "createdDateTime": made.UTC().Format(graphTime),
+		"applicationTemplateId": orNull(a.registered.Template), "appOwnerOrganizationId": owner, "publisherName": t.org.Name,
 		"info": entity{"termsOfServiceUrl": nil, "supportUrl": nil, "privacyStatementUrl": nil, "marketingUrl": nil, "logoUrl": nil},
 	}
+	for name, value := range a.registered.Principal {
+		e[name] = value
+	}
+	return e
+}
+
+// addPrincipal makes the service principal of an application object.
+func (t *Tenant) addPrincipal(r graphRequest) (graphAnswer, error) {
+	said := entity{}
+	if err := r.body(&said); err != nil {
+		return graphAnswer{}, err
+	}
+	appID, _ := said["appId"].(string)
+	delete(said, "appId")
+	t.mu.Lock()
+	app, known := t.apps[strings.ToLower(appID)]
+	known = known && t.replicated(app.registered.Made)
+	t.mu.Unlock()
+	switch {
+	case !r.mayRegister(nil):
+		return graphAnswer{}, forbidden()
+	case !known:
+		return graphAnswer{}, &graphError{Status: http.StatusBadRequest, Code: "NoBackingApplicationObject",
+			Message: "The appId '" + appID + "' of the service principal does not reference a valid application object."}
+	case !r.mayRegister(&app):
+		return graphAnswer{}, forbidden()
+	}
+	err := t.editApp(app.ClientID, func(a *App) error {
+		if a.PrincipalID != "" {
+			return &graphError{Status: http.StatusConflict, Code: "Request_MultipleObjectsWithSameKeyValue",
+				Message: "The service principal cannot be created, updated, or restored because the service principal name " + a.ClientID + " is already in use."}
+		}
+		a.PrincipalID, a.registered.PrincipalMade = newGUID(), t.now()
+		if err := a.writePrincipal(said); err != nil {
+			return err
+		}
+		app = *a
+		return nil
+	})
+	if err != nil {
+		return graphAnswer{}, err
+	}
+	e := t.principalEntity(app)
+	e["@odata.context"] = t.context("servicePrincipals", nil) + "/$entity"
+	return graphAnswer{Status: http.StatusCreated, Body: e}, nil
+}
+
+// writePrincipal changes what of a service principal may be changed.
+func (a *App) writePrincipal(said entity) error {
+	kept := cloned(a.registered.Principal)
+	for name, value := range said {
+		var fits bool
+		switch name {
+		case "appRoleAssignmentRequired":
+			a.AssignmentRequired, fits = value.(bool)
+		case "accountEnabled":
+			var enabled bool
+			enabled, fits = value.(bool)
+			a.Disabled = !enabled
+		case "tags", "notes", "description", "homepage", "loginUrl", "preferredSingleSignOnMode", "notificationEmailAddresses", "alternativeNames":
+			kept[name], fits = value, true
+		}
+		if !fits {
+			return badRequest("Invalid property '" + name + "'.")
+		}
+	}
+	a.registered.Principal = kept
+	return nil
+}
+
+// patchPrincipal changes what of a service principal an administrator may change.
+func (t *Tenant) patchPrincipal(r graphRequest, app App) (graphAnswer, error) {
+	if !r.mayRegister(&app) {
+		return graphAnswer{}, forbidden()
+	}
+	said := entity{}
+	if err := r.body(&said); err != nil {
+		return graphAnswer{}, err
+	}
+	return graphAnswer{}, t.editApp(app.ClientID, func(a *App) error { return a.writePrincipal(said) })
+}
+
+// deletePrincipal takes the enterprise application away; the application object stays.
+func (t *Tenant) deletePrincipal(r graphRequest, app App) (graphAnswer, error) {
+	if !r.mayRegister(&app) || app.ClientID == GraphAppID {
+		return graphAnswer{}, forbidden()
+	}
+	return graphAnswer{}, t.change(func(d *directory) error {
+		a := t.apps[app.ClientID]
+		d.forgetPrincipal(a.PrincipalID)
+		a.PrincipalID, a.registered.Principal, a.AssignmentRequired, a.Disabled = "", nil, false, false
+		t.apps[a.ClientID] = a
+		d.Seq++
+		t.saveApps()
+		return nil
+	})
+}
+
+// forgetPrincipal takes back everything that a service principal gave or was given.
+func (d *directory) forgetPrincipal(id string) {
+	if id == "" {
+		return
+	}
+	delete(d.Assigned, id)
+	d.unassign(id)
+	d.Consents = slices.DeleteFunc(slices.Clone(d.Consents), func(c consent) bool { return c.ClientID == id || c.ResourceID == id })
 }
 
 // assignments lists who is assigned to the app, by assignment ID. Those of vanished principals are gone.
@@ -130,6 +252,8 @@ func (t *Tenant) assignmentEntity(app App, a Assignment) entity {
 		name, kind = u.DisplayName, "User"
 	} else if g := t.dir.group(a.PrincipalID); g != nil {
 		name, kind = g.DisplayName, "Group"
+	} else if other, found := t.byPrincipal(a.PrincipalID); found {
+		name = other.Name
 	}
 	return entity{
 		"id": a.ID, "deletedDateTime": nil, "appRoleId": a.AppRoleID, "createdDateTime": a.Created.UTC().Format(time.RFC3339),
@@ -141,19 +265,36 @@ func (t *Tenant) assignmentEntity(app App, a Assignment) entity {
 // assignmentBody is an assignment as it is posted.
 type assignmentBody struct{ PrincipalID, ResourceID, AppRoleID string }
 
+// mayAssign reports whether the caller may give and take app roles of this app. What a person does with roles of
+// Microsoft Graph takes more than administering apps.
+func (r graphRequest) mayAssign(app App) bool {
+	if r.UserID != "" && app.ClientID == GraphAppID && !slices.ContainsFunc(r.AdminRoles, func(role string) bool { return role == GlobalAdministrator || role == PrivilegedRoles }) {
+		return false
+	}
+	return r.may(assignWrite, DirectoryWrite)
+}
+
 func (t *Tenant) assign(r graphRequest, app App, body assignmentBody) (graphAnswer, error) {
-	if err := r.mayWrite(); err != nil {
-		return graphAnswer{}, err
+	if !r.mayAssign(app) {
+		return graphAnswer{}, forbidden()
 	}
 	made := Assignment{ID: randomID(32), PrincipalID: strings.ToLower(body.PrincipalID), AppRoleID: strings.ToLower(body.AppRoleID), Created: t.now().UTC()}
-	known := made.AppRoleID == DefaultAccess || slices.ContainsFunc(app.AppRoles, func(r AppRole) bool { return r.ID == made.AppRoleID && !r.Disabled })
-	if !known || body.ResourceID != app.PrincipalID {
+	i := slices.IndexFunc(app.AppRoles, func(r AppRole) bool { return r.ID == made.AppRoleID && !r.Disabled })
+	if i < 0 && made.AppRoleID != DefaultAccess || !strings.EqualFold(body.ResourceID, app.PrincipalID) {
 		return graphAnswer{}, badRequest("Not a valid reference update: resourceId or appRoleId does not fit the service principal.")
 	}
 	var e entity
 	err := t.change(func(d *directory) error {
-		if d.kind(made.PrincipalID) == "" {
+		other, isApp := t.byPrincipal(made.PrincipalID)
+		wants := "User"
+		switch {
+		case isApp && t.replicated(other.registered.PrincipalMade):
+			wants = "Application"
+		case d.kind(made.PrincipalID) == "":
 			return notFound(body.PrincipalID)
+		}
+		if i >= 0 && !slices.Contains(app.AppRoles[i].memberTypes(), wants) {
+			return badRequest("Permission being assigned was not found on application '" + app.ClientID + "' for members of the type " + wants + ".")
 		}
 		for _, a := range d.Assigned[app.PrincipalID] {
 			if a.PrincipalID == made.PrincipalID && a.AppRoleID == made.AppRoleID {
@@ -169,9 +310,19 @@ func (t *Tenant) assign(r graphRequest, app App, body assignmentBody) (graphAnsw
 	return graphAnswer{Status: http.StatusCreated, Body: e}, err
 }
 
+// byPrincipal finds an app by the object ID of its service principal. t.mu is held.
+func (t *Tenant) byPrincipal(id string) (App, bool) {
+	for _, a := range t.apps {
+		if a.PrincipalID != "" && strings.EqualFold(a.PrincipalID, id) {
+			return a, true
+		}
+	}
+	return App{}, false
+}
+
 func (t *Tenant) deassign(r graphRequest, app App, id string) (graphAnswer, error) {
-	if err := r.mayWrite(); err != nil {
-		return graphAnswer{}, err
+	if !r.mayAssign(app) {
+		return graphAnswer{}, forbidden()
 	}
 	return graphAnswer{}, t.change(func(d *directory) error {
 		list := d.Assigned[app.PrincipalID]
@@ -199,8 +350,7 @@ func (t *Tenant) deltaPrincipals(r graphRequest, apps []App) (graphAnswer, error
 		if token.Since > 0 && t.dir.Apps[a.PrincipalID] <= token.Since {
 			continue
 		}
-		e := principalEntity(a)
-		e["appOwnerOrganizationId"] = t.org.TenantID
+		e := t.principalEntity(a)
 		if len(token.Select) > 0 {
 			e = projected(e, token.Select)
 		}

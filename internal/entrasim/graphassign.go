@@ -1,7 +1,6 @@
 package entrasim
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,7 +17,10 @@ func (t *Tenant) assignmentsOf(r graphRequest, principal string, rest []string) 
 			return graphAnswer{}, err
 		}
 		app, known := t.principal(body.ResourceID)
-		if !known || !strings.EqualFold(body.PrincipalID, principal) {
+		if !known {
+			return graphAnswer{}, notFound(body.ResourceID)
+		}
+		if !strings.EqualFold(body.PrincipalID, principal) {
 			return graphAnswer{}, badRequest("Not a valid reference update: principalId or resourceId does not fit.")
 		}
 		return t.assign(r, app, assignmentBody(body))
@@ -63,7 +65,7 @@ func (t *Tenant) principal(id string) (App, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, a := range t.apps {
-		if strings.EqualFold(a.PrincipalID, id) {
+		if a.PrincipalID != "" && strings.EqualFold(a.PrincipalID, id) && t.replicated(a.registered.PrincipalMade) {
 			return a, true
 		}
 	}
@@ -76,36 +78,37 @@ func (t *Tenant) SetAppRoles(clientID string, roles []AppRole) error {
 }
 
 func (t *Tenant) changeApp(clientID string, f func(*App)) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	app, known := t.app(clientID)
-	if !known {
-		return notFound(clientID)
-	}
-	f(&app)
-	t.apps[app.ClientID] = app
-	t.dir.Seq++
-	if t.dir.Apps == nil {
-		t.dir.Apps = map[string]int64{}
-	}
-	t.dir.Apps[app.PrincipalID] = t.dir.Seq
-	return nil
+	return t.editApp(clientID, func(a *App) error {
+		f(a)
+		if m := a.registered.Manifest; m != nil { // what the app's fields say stands there once more
+			m = cloned(m)
+			m["appRoles"], m["displayName"] = plain(roleEntities(*a)), a.Name
+			m["web"], _ = mergedValue(m["web"], entity{"redirectUris": plain(a.RedirectURIs), "logoutUrl": orNull(a.LogoutURL)}).(entity)
+			a.registered.Manifest = cloned(m)
+		}
+		return nil
+	})
 }
 
-// patchPrincipal changes what of a service principal an administrator may change.
-func (t *Tenant) patchPrincipal(r graphRequest, app App) (graphAnswer, error) {
-	if err := r.mayWrite(); err != nil {
-		return graphAnswer{}, err
-	}
-	var body map[string]json.RawMessage
-	if err := r.body(&body); err != nil {
-		return graphAnswer{}, err
-	}
-	required := app.AssignmentRequired
-	for name, value := range body {
-		if name != "appRoleAssignmentRequired" || json.Unmarshal(value, &required) != nil {
-			return graphAnswer{}, badRequest("Invalid property '" + name + "'.")
+// editApp runs f on an app; when f fails, the app stays as it was.
+func (t *Tenant) editApp(clientID string, f func(*App) error) error {
+	return t.change(func(d *directory) error {
+		app, known := t.apps[strings.ToLower(clientID)]
+		if !known {
+			return notFound(clientID)
 		}
-	}
-	return graphAnswer{}, t.changeApp(app.ClientID, func(a *App) { a.AssignmentRequired = required })
+		if err := f(&app); err != nil {
+			return err
+		}
+		t.apps[app.ClientID] = app
+		d.Seq++
+		if d.Apps == nil {
+			d.Apps = map[string]int64{}
+		}
+		if app.PrincipalID != "" {
+			d.Apps[app.PrincipalID] = d.Seq
+		}
+		t.saveApps()
+		return nil
+	})
 }

@@ -36,10 +36,23 @@ func (t *Tenant) horizon() int64 {
 }
 
 func (at *faults) lag() time.Duration {
+	return at.seconds(func(f Faults) float64 { return f.DeltaLagSeconds })
+}
+
+// replication is how long new objects are unknown.
+func (at *faults) replication() time.Duration {
+	return at.seconds(func(f Faults) float64 { return f.ReplicationLagSeconds })
+}
+
+func (at *faults) signInLog() time.Duration {
+	return at.seconds(func(f Faults) float64 { return f.SignInLogLagSeconds })
+}
+
+func (at *faults) seconds(of func(Faults) float64) time.Duration {
 	if !at.active.Load() {
 		return 0
 	}
 	at.mu.Lock()
 	defer at.mu.Unlock()
-	return time.Duration(at.set.DeltaLagSeconds * float64(time.Second))
+	return time.Duration(of(at.set) * float64(time.Second))
 }

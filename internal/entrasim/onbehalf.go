@@ -95,7 +95,7 @@ func (t *Tenant) onBehalfIssue(by signIn, scope string, client App, asked authRe
 	if scope == "" {
 		return issue{}, missing("scope")
 	}
-	scopes, refused := t.parseScopes(scope, client)
+	scopes, refused := t.parseScopes(scope, client, by.UserID)
 	if refused != nil {
 		return issue{}, refused
 	}

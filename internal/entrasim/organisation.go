@@ -46,6 +46,8 @@ type User struct {
 	CreatedDateTime   time.Time `json:"createdDateTime"`
 	// Manager is the object ID of a user.
 	Manager string `json:"manager,omitempty"`
+	// Roles are directory roles such as [GlobalAdministrator]: what the user may administer.
+	Roles []string `json:"directoryRoles,omitempty"`
 	// More are properties that only provisioning reads, by their name in an attribute mapping, such as employeeId,
 	// mobile and city.
 	More map[string]string `json:"more,omitempty"`
@@ -70,27 +72,37 @@ type Group struct {
 // App is an app registration and its enterprise application (service principal) in one.
 type App struct {
 	ClientID    string // application ID; the audience of v2.0 tokens for it
-	PrincipalID string // object ID of the service principal
+	PrincipalID string // object ID of the service principal; empty: the app has none yet, and nobody signs in to it
 	Name        string
+	// ObjectID is the object ID of the application object. Empty: it is made of the client ID.
+	ObjectID string
+	// Foreign is registered in another organisation: there is a service principal here and no application object.
+	Foreign bool
 	// Secret is the client secret. When it is empty and the app is not Public, one is made when
 	// the tenant first starts.
 	Secret string
-	Public bool
+	// Secrets count besides Secret, each in its time.
+	Secrets []Secret
+	Public  bool
 	// MultiTenant lets people and the app itself use the authorities common and organizations.
 	MultiTenant bool
 	// Certificates are DER certificates whose keys may sign a client assertion (private_key_jwt).
 	Certificates [][]byte
 	// Federated are whose tokens stand for the app besides.
 	Federated []FederatedCredential
-	// RedirectURIs are compared exactly, apart from the port of those on http://localhost and http://127.0.0.1; a post_logout_redirect_uri must be one of them too.
+	// RedirectURIs are compared exactly; a post_logout_redirect_uri must be one of them too.
 	RedirectURIs []string
+	// NativeURIs are redirect URIs of a program on somebody's machine.
+	NativeURIs []string
 	// LogoutURL is called in a frame, with iss and sid, when a session that used the app ends.
 	LogoutURL string
 	// IdentifierURIs are names of the app as a resource, besides its client ID and api://{client ID}.
 	IdentifierURIs []string
 	Scopes         []string // delegated permissions that the app exposes
-	AppRoles       []AppRole
-	Assignments    []Assignment
+	// ScopeIDs are the IDs of the Scopes, by value. One that is not there has an ID made of the app's.
+	ScopeIDs    map[string]string
+	AppRoles    []AppRole
+	Assignments []Assignment
 	// AssignmentRequired refuses sign-in to people without an assignment (AADSTS50105).
 	AssignmentRequired bool
 	// GroupMembershipClaims is None (or empty), SecurityGroup, All or ApplicationGroup.
@@ -100,11 +112,26 @@ type App struct {
 	ImplicitTokens bool
 	// OptionalClaims are among sid, auth_time, email, login_hint, given_name, family_name, upn, acrs, xms_cc.
 	OptionalClaims []string
-	// Consented are the client IDs of the resources for which an administrator has consented.
+	// AccessClaims are those of access tokens for the app; nil: OptionalClaims.
+	AccessClaims []string
+	// Consented are the client IDs of the resources for which an administrator has consented: to all their delegated
+	// permissions, and at Microsoft Graph to sign-in and User.Read.
 	Consented []string
+	// GraphScopes are further delegated permissions at Microsoft Graph with an administrator's consent.
+	GraphScopes []string
 	// GraphRoles are the application permissions at Microsoft Graph, such as User.Read.All.
 	// [DirectoryWrite] is what an app needs to change the directory.
 	GraphRoles []string
+	// Disabled lets nobody sign in, and refuses the app itself.
+	Disabled bool
+
+	registered registration
+}
+
+// Secret is a client secret (a password credential).
+type Secret struct {
+	KeyID, Name, Value string
+	Start, End         time.Time
 }
 
 // DirectoryWrite is the application permission with which an app may change people and groups.
@@ -115,7 +142,9 @@ type AppRole struct {
 	ID          string
 	Value       string
 	DisplayName string
-	Disabled    bool // nobody has it, though it may be assigned
+	Description string
+	MemberTypes []string // User, Application; empty: User
+	Disabled    bool     // nobody has it, though it may be assigned
 }
 
 // Assignment gives a user or group an app role, or [DefaultAccess].

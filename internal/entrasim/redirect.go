@@ -11,11 +11,12 @@ import (
 //
 // https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
 func (a App) returnsTo(uri string) bool {
-	if slices.Contains(a.RedirectURIs, uri) {
+	all := slices.Concat(a.RedirectURIs, a.NativeURIs)
+	if slices.Contains(all, uri) {
 		return true
 	}
 	asked, ok := ofThisMachine(uri)
-	return ok && slices.ContainsFunc(a.RedirectURIs, func(registered string) bool {
+	return ok && slices.ContainsFunc(all, func(registered string) bool {
 		known, ok := ofThisMachine(registered)
 		return ok && known == asked
 	})

@@ -10,17 +10,40 @@ import (
 type scopes struct {
 	OpenID, Profile, Email, Offline bool
 	Resource                        App
+	Chosen                          bool     // the request names a resource
 	Names                           []string // permissions at Resource, granted
 	Granted                         string   // as the token response says it
 }
 
-// parseScopes reads a user's scope parameter as the v2.0 endpoint does: resource scopes are
+// parseScopes reads the scope parameter of a token request for a user (by object ID): nothing is granted that the
+// client was not consented to. t.mu is held.
+func (t *Tenant) parseScopes(param string, client App, user string) (scopes, *stsError) {
+	s, refused := t.readScopes(param, client, user)
+	if refused == nil && len(t.unconsented(s, client, user)) > 0 {
+		refused = &stsError{OAuth: "invalid_grant", Sub: "consent_required", Code: 65001, Message: "The user or administrator has not consented " +
+			"to use the application with ID '" + client.ClientID + "' named '" + client.Name + "'. Send an interactive authorization request for this user and resource."}
+	}
+	return s, refused
+}
+
+// unconsented are the scopes that nobody has consented to for this user. t.mu is held.
+func (t *Tenant) unconsented(s scopes, client App, user string) []string {
+	if !s.Chosen || client.ClientID == s.Resource.ClientID {
+		return nil
+	}
+	has := t.consented(client, s.Resource, user)
+	if len(s.Names) == 0 && len(has) == 0 { // .default of an app that was given nothing
+		return []string{".default"}
+	}
+	return slices.DeleteFunc(slices.Clone(s.Names), func(name string) bool { return slices.Contains(has, name) })
+}
+
+// readScopes reads a user's scope parameter as the v2.0 endpoint does: resource scopes are
 // {resource}/{permission}, a bare permission is Microsoft Graph's, and all must be of one resource.
 // t.mu is held.
-func (t *Tenant) parseScopes(param string, client App) (scopes, *stsError) {
+func (t *Tenant) readScopes(param string, client App, user string) (scopes, *stsError) {
 	s := scopes{Resource: t.apps[GraphAppID]}
 	var granted []string
-	chosen := false
 	for _, word := range strings.Fields(param) {
 		switch word {
 		case "openid":
@@ -46,22 +69,18 @@ func (t *Tenant) parseScopes(param string, client App) (scopes, *stsError) {
 			}
 			resource = found
 		}
-		if chosen && resource.ClientID != s.Resource.ClientID {
+		if s.Chosen && resource.ClientID != s.Resource.ClientID {
 			return s, &stsError{OAuth: "invalid_scope", Code: 28000, Message: "The provided value for the input parameter scope is not valid " +
 				"because it contains more than one resource. Scope " + param + " is not valid."}
 		}
-		s.Resource, chosen = resource, true
-		if err := s.add(permission); err != nil {
+		s.Resource, s.Chosen = resource, true
+		if err := s.add(permission, t.consented(client, resource, user)); err != nil {
 			err.Message += " The scope " + param + " is not valid."
 			return s, err
 		}
 		granted = append(granted, word)
 	}
-	if client.ClientID != s.Resource.ClientID && chosen && !slices.Contains(client.Consented, s.Resource.ClientID) {
-		return s, &stsError{OAuth: "invalid_grant", Sub: "consent_required", Code: 65001, Message: "The user or administrator has not consented " +
-			"to use the application with ID '" + client.ClientID + "' named '" + client.Name + "'. Send an interactive authorization request for this user and resource."}
-	}
-	if !chosen {
+	if !s.Chosen {
 		s.Names = []string{"openid", "profile", "User.Read", "email"}
 	}
 	for _, own := range []struct {
@@ -76,9 +95,10 @@ func (t *Tenant) parseScopes(param string, client App) (scopes, *stsError) {
 	return s, nil
 }
 
-func (s *scopes) add(permission string) *stsError {
+// add takes a permission of the resource; .default stands for those that the client was given.
+func (s *scopes) add(permission string, given []string) *stsError {
 	if permission == ".default" {
-		s.Names = slices.Clone(s.Resource.Scopes)
+		s.Names = slices.Clone(given)
 		return nil
 	}
 	if !slices.Contains(s.Resource.Scopes, permission) {

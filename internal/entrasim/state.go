@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -81,12 +82,23 @@ func (t *Tenant) load() error {
 	return t.writeDirectory()
 }
 
-// loadApps registers the organisation's apps and Microsoft Graph. A secret that was made at an
-// earlier start stays the same.
+// loadApps registers the organisation's apps, those of Microsoft that every tenant has, and those that were registered
+// at an earlier start. A secret that was made at an earlier start stays the same.
 func (t *Tenant) loadApps() error {
 	secrets := map[string]string{}
 	if _, err := t.store.read("secrets.json", &secrets); err != nil {
 		return err
+	}
+	for _, a := range t.microsoftApps() {
+		t.apps[a.ClientID] = a
+	}
+	var stored []storedApp
+	if _, err := t.store.read("apps.json", &stored); err != nil {
+		return err
+	}
+	for _, s := range stored {
+		s.App.registered = s.Registration
+		t.apps[s.ClientID] = s.App
 	}
 	for _, a := range t.org.Apps {
 		a.ClientID = strings.ToLower(a.ClientID)
@@ -101,12 +113,35 @@ func (t *Tenant) loadApps() error {
 			t.dir.Assigned[a.PrincipalID] = a.Assignments
 		}
 	}
-	t.apps[GraphAppID] = App{
-		ClientID: GraphAppID, PrincipalID: "8b8f6e42-2a0d-4f52-9f0e-6a3f51f0c6d7", Name: "Microsoft Graph", Public: true,
-		IdentifierURIs: []string{"https://graph.microsoft.com", t.url},
-		Scopes:         []string{"User.Read", "profile", "openid", "email"},
+	for _, a := range t.apps {
+		t.seed(a)
+	}
+	for _, u := range t.org.Users {
+		if row := t.dir.user(u.ID); row != nil && len(u.Roles) > 0 {
+			row.Roles = u.Roles
+		}
 	}
 	return t.store.write("secrets.json", secrets)
+}
+
+// storedApp is an app that was registered through Graph or the portal.
+type storedApp struct {
+	App
+	Registration registration
+}
+
+// saveApps writes the apps that were registered; t.mu is held.
+func (t *Tenant) saveApps() {
+	list := []storedApp{}
+	for _, a := range t.apps {
+		if a.registered.Own {
+			list = append(list, storedApp{a, a.registered})
+		}
+	}
+	slices.SortFunc(list, func(a, b storedApp) int { return strings.Compare(a.ClientID, b.ClientID) })
+	if err := t.store.write("apps.json", list); err != nil {
+		t.log.Error("the tenant's app registrations were not saved", "error", err)
+	}
 }
 
 func (t *Tenant) writeDirectory() error { return t.store.write("directory.json", t.dir) }

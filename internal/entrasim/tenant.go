@@ -156,10 +156,13 @@ func (t *Tenant) change(f func(*directory) error) error {
 	return err
 }
 
-// app finds a registration by client ID. t.mu is held.
+// app finds a registration by client ID, as far as everybody knows it by now. t.mu is held.
 func (t *Tenant) app(clientID string) (App, bool) {
 	a, ok := t.apps[strings.ToLower(clientID)]
-	return a, ok
+	if !ok || !t.replicated(a.registered.Made) || !t.replicated(a.registered.PrincipalMade) {
+		return App{}, false
+	}
+	return a, true
 }
 
 // resource finds the app that a scope or resource URI names. t.mu is held.

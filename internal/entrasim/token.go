@@ -117,7 +117,7 @@ func (t *Tenant) redeemCode(r *http.Request, client App, acr string) (*tokenResp
 		return nil, refused
 	}
 	user, refused := t.standing(code.signIn)
-	scopes, wrong := t.parseScopes(code.Scope, client)
+	scopes, wrong := t.parseScopes(code.Scope, client, code.UserID)
 	if refused == nil {
 		refused = wrong
 	}
@@ -180,7 +180,7 @@ func (t *Tenant) checkRefresh(value, scope string, client App, contexts []string
 	if scope == "" {
 		scope = grant.Scope
 	}
-	scopes, refused := t.parseScopes(scope, client)
+	scopes, refused := t.parseScopes(scope, client, grant.UserID)
 	if refused != nil {
 		return issue{}, refused
 	}

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 
 import Provider from 'oidc-provider';
 
+console.info = console.error; // standard output is for answers
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const settings = JSON.parse((await lines.next()).value);
 let people = settings.people; // by subject: {username, password, name, email, groups, disabled}

@@ -36,6 +36,7 @@ const (
 	Browser   Kind = "browser"   // the pages site
 	Site      Kind = "site"      // one workspace or app site, handed over from a browser session
 	Workspace Kind = "workspace" // a workspace's tunnel
+	Client    Kind = "client"    // an OAuth client of Lanyard's, such as the CLI on somebody's laptop
 )
 
 // Session hangs below a sign-in.
@@ -54,4 +55,9 @@ type Session struct {
 	Used      time.Time // last use as far as it was stored; not a fact
 	Ended     time.Time // zero while it lives
 	EndedWhy  string
+	// For Kind Client: the client's ID, what it calls the device that it is on, and the thumbprint (RFC 7638) of the key
+	// that its tokens are bound to; empty where they are not.
+	Client string
+	Device string
+	Key    string
 }

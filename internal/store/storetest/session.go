@@ -22,7 +22,7 @@ func signIn(at time.Time) session.SignIn {
 
 func below(i session.SignIn) session.Session {
 	return session.Session{ID: identity.NewSessionID(), SignIn: i.ID, Parent: "s-parent", User: i.User, Kind: session.Site, Secret: [32]byte{1, 0, 2},
-		Site: "app-ledger.localhost", Workspace: "w-1", Project: "p-1", Created: i.At, Expires: i.Expires, Used: i.At}
+		Site: "app-ledger.localhost", Workspace: "w-1", Project: "p-1", Created: i.At, Expires: i.Expires, Used: i.At, Client: "lanyard-cli", Device: "laptop", Key: "thumbprint"}
 }
 
 // sessionsRoundTrip stores, changes and reads sign-ins and sessions.

@@ -82,6 +82,7 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"MembersAdopted", membersAdopted},
 		{"DirectoryRandom", directoryRandom},
 		{"Sessions", sessionsRoundTrip},
+		{"RefreshTokens", refreshTokens},
 		{"Connections", connectionsRoundTrip},
 		{"Review", reviewRoundTrip},
 		{"SCIM", scimRoundTrip},

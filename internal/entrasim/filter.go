@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -42,7 +43,7 @@ func idsIn(param string) (ids []string, ok bool) {
 	return ids, len(ids) > 0
 }
 
-// filterBy makes a test of $filter: property eq value, property in (values), startswith(property,'value'), and several of
+// filterBy makes a test of $filter: property eq value, property ge or le a time, property in (values), startswith(property,'value'), and several of
 // them joined with "and" or with "or". It is nil when there is no filter.
 func filterBy(param string) (func(entity) bool, error) {
 	if param == "" {
@@ -83,6 +84,15 @@ func filterTerm(term string) (func(entity) bool, error) {
 		name, want := strings.TrimSpace(name), unquoted(value)
 		return func(e entity) bool { return is(e[name], want) }, nil
 	}
+	for _, later := range []bool{true, false} {
+		operator := map[bool]string{true: " ge ", false: " le "}[later]
+		if name, value, ok := strings.Cut(term, operator); ok {
+			if moment, err := time.Parse(time.RFC3339, strings.TrimSpace(value)); err == nil {
+				name = strings.TrimSpace(name)
+				return func(e entity) bool { return since(e[name], moment, later) }, nil
+			}
+		}
+	}
 	if name, list, ok := strings.Cut(term, " in "); ok && strings.HasPrefix(strings.TrimSpace(list), "(") && strings.HasSuffix(list, ")") {
 		list = strings.TrimSpace(list)
 		var wanted []string
@@ -107,6 +117,13 @@ func filterTerm(term string) (func(entity) bool, error) {
 		}
 	}
 	return nil, &graphError{Status: http.StatusBadRequest, Code: "Request_UnsupportedQuery", Message: "Unsupported Query."}
+}
+
+// since reports whether a property is a time that is not before a moment, or not after it.
+func since(have any, moment time.Time, later bool) bool {
+	text, _ := have.(string)
+	at, err := time.Parse(time.RFC3339, text)
+	return err == nil && (at.Equal(moment) || at.After(moment) == later)
 }
 
 func is(have any, want string) bool {

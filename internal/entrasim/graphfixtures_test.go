@@ -39,7 +39,12 @@ func TestSignInLogIsAsDocumented(t *testing.T) {
 	if len(hers) != 1 {
 		t.Errorf("filtered: %v", hers)
 	}
-	if status, _, _ := w.call("Lanyard", "GET", "auditLogs/signIns", nil); status != http.StatusForbidden {
+	for filter, want := range map[string]int{"createdDateTime ge 2020-01-01T00:00:00Z and userId eq '" + AdaID + "'": 1, "createdDateTime le 2020-01-01T00:00:00Z": 0} {
+		if found := values(t, w.must(directoryTools, "GET", "auditLogs/signIns?$filter="+url.QueryEscape(filter), nil)); len(found) != want {
+			t.Errorf("%s: %v", filter, found)
+		}
+	}
+	if status, _, _ := w.call("Contoso Git", "GET", "auditLogs/signIns", nil); status != http.StatusForbidden {
 		t.Errorf("without the permission: %d", status)
 	}
 }

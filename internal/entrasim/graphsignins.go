@@ -27,7 +27,7 @@ type loggedSignIn struct {
 
 // logSignIn notes an interactive sign-in, or one that was refused. t.mu is held.
 func (t *Tenant) logSignIn(r *http.Request, app App, user *userRow, name string, failed *stsError) {
-	e := loggedSignIn{ID: newGUID(), UPN: name, App: app, IP: hostOf(r.RemoteAddr), Correlation: newGUID(), Browser: r.UserAgent(), At: t.now().UTC()}
+	e := loggedSignIn{ID: newGUID(), UPN: name, App: app, IP: hostOf(r.RemoteAddr), Correlation: t.newTrace(r).Correlation, Browser: r.UserAgent(), At: t.now().UTC()}
 	if user != nil {
 		e.UserID, e.Name, e.UPN = user.ID, user.DisplayName, user.UserPrincipalName
 	}

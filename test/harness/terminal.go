@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/cli/browser"
 )
 
 // Terminal is a connection to a workspace's terminal, as its page makes one.
@@ -36,8 +38,15 @@ func (w *World) Terminal(who string, ws api.Workspace) *Terminal {
 
 // TryTerminal is Terminal, at an address, for what may be refused.
 func (w *World) TryTerminal(who, address string) (*Terminal, error) {
-	b := w.As(who).Browser
-	page, err := b.Visit(w.Context(), address)
+	return TerminalOf(w.T, w.As(who).Browser, address)
+}
+
+// TerminalOf opens the terminal at an address in a browser.
+func TerminalOf(t testing.TB, b *browser.Browser, address string) (*Terminal, error) {
+	t.Helper()
+	within, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	page, err := b.Visit(within, address)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +54,7 @@ func (w *World) TryTerminal(who, address string) (*Terminal, error) {
 	if page.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the terminal's page answered %s", page.Status)
 	}
-	conn, resp, err := b.WebSocket(w.Context(), SocketOf(address))
+	conn, resp, err := b.WebSocket(within, SocketOf(address))
 	if err != nil {
 		if resp != nil {
 			err = fmt.Errorf("the terminal's WebSocket answered %s", resp.Status)
@@ -53,11 +62,11 @@ func (w *World) TryTerminal(who, address string) (*Terminal, error) {
 		return nil, err
 	}
 	conn.SetReadLimit(2 << 20)
-	ctx, cancel := context.WithCancel(context.Background()) // ends with Close
-	t := &Terminal{conn: conn, cancel: cancel, ended: make(chan struct{})}
-	go t.read(ctx)
-	w.T.Cleanup(t.Close)
-	return t, nil
+	ctx, end := context.WithCancel(context.Background())
+	terminal := &Terminal{conn: conn, cancel: end, ended: make(chan struct{})}
+	go terminal.read(ctx)
+	t.Cleanup(terminal.Close)
+	return terminal, nil
 }
 
 // SocketOf is the address of a terminal's WebSocket, from that of its page.

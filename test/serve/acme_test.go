@@ -1,0 +1,122 @@
+package serve
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/lanyardhq/lanyard/test/harness"
+)
+
+// wildFor is the configuration of TLS with an authority for the pages, and files for all other hosts.
+const wildFor = `tls:
+  acme: {directory: "%s", ca_file: %s, email: ops@example.test%s}
+  certificates: [{cert_file: %s, key_file: %s}]
+%s`
+
+func (i *installation) acme(p *pebble, account, more string) string {
+	i.Helper()
+	wild := i.certificate("wild", "*."+workspaceDomain, "*."+appDomain)
+	return i.configure(fmt.Sprintf(wildFor, p.directory, i.in("ca.pem"), account, wild.Cert, wild.Key, more))
+}
+
+// both trusts an authority beside i.authority.
+func (i *installation) both(p *pebble) *x509.CertPool {
+	pool := p.pool(i)
+	pool.AddCert(i.authority.cert)
+	return pool
+}
+
+// TestACME: the certificate of the pages is obtained from an authority that looks at the TLS port, and renewed while a
+// terminal is open.
+func TestACME(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	p := i.startPebble(pebbleConfig{http: harness.FreePort(t), tls: i.listen, life: 30})
+	i.start(i.acme(p, "", ""))
+	var first *x509.Certificate
+	i.eventually("a certificate was obtained", func() bool {
+		first = i.leaf(pagesHost)
+		return first != nil && first.VerifyHostname(pagesHost) == nil
+	})
+	person := i.person(i.both(p), "127.0.0.1")
+	terminal := i.terminal(person, i.workspace(i.ada(person)))
+	i.eventually("it was renewed", func() bool {
+		now := i.leaf(pagesHost)
+		return now != nil && !now.Equal(first) && now.VerifyHostname(pagesHost) == nil
+	})
+	i.works(terminal, "after the renewal")
+	person.HTTP().CloseIdleConnections()
+	i.ada(i.person(i.both(p), "127.0.0.1"))
+	if leaf := i.leaf("t-abc." + workspaceDomain); leaf.CheckSignatureFrom(i.authority.cert) != nil {
+		t.Error("another certificate than that of the files is shown for terminals")
+	}
+	if leaf := i.leaf("elsewhere.example.com"); leaf == nil || leaf.VerifyHostname("elsewhere.example.com") == nil {
+		t.Error("a name of nobody's got a certificate")
+	}
+	if strings.Contains(i.log.String(), "elsewhere.example.com") {
+		t.Error("a stranger's name reached the authority or the log")
+	}
+}
+
+// TestACMEOverPlainHTTP: an authority that wants accounts of its own looks at port 80; the certificate is still there after
+// a restart.
+func TestACMEOverPlainHTTP(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	const key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+	plain := harness.FreePort(t)
+	p := i.startPebble(pebbleConfig{http: plain, tls: harness.FreePort(t), life: 90 * 24 * 3600, accounts: map[string]string{"account-1": key}})
+	account := ", key_id: account-1, mac_key_file: " + i.write("keys/mac", key+"\n")
+	file := i.acme(p, account, fmt.Sprintf("  plain: 127.0.0.1:%d\n", plain))
+	i.start(file)
+	var first *x509.Certificate
+	i.eventually("a certificate was obtained", func() bool {
+		first = i.leaf(pagesHost)
+		return first != nil && first.VerifyHostname(pagesHost) == nil
+	})
+	i.ada(i.person(i.both(p), "127.0.0.1"))
+	i.checkPlain(plain)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/.well-known/acme-challenge/nothing", plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode/100 != 4 {
+		t.Errorf("a challenge that nobody asked for: %s", resp.Status)
+	}
+	i.end(syscall.SIGKILL)
+	i.start(file)
+	i.eventually("it is still there", func() bool {
+		again := i.leaf(pagesHost)
+		return again != nil && again.Equal(first)
+	})
+	if kept := i.files("data", "PRIVATE KEY"); len(kept) > 0 {
+		t.Errorf("a private key stands unsealed in %s", kept)
+	}
+}
+
+// files are those below a folder that hold a text.
+func (i *installation) files(folder, text string) (list []string) {
+	i.Helper()
+	if err := filepath.WalkDir(i.in(folder), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		if strings.Contains(string(body), text) {
+			list = append(list, path)
+		}
+		return err
+	}); err != nil {
+		i.Fatal(err)
+	}
+	return list
+}

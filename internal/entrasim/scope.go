@@ -130,3 +130,14 @@ func (t *Tenant) appScope(param string) (App, *stsError) {
 	}
 	return resource, nil
 }
+
+// withOpenID adds what a token request asks for of OpenID's own scopes to those of its code: MSAL for Go does not name
+// them before.
+func withOpenID(scope, asked string) string {
+	for _, word := range strings.Fields(asked) {
+		if slices.Contains([]string{"openid", "profile", "offline_access"}, word) {
+			scope += " " + word
+		}
+	}
+	return scope
+}

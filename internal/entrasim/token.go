@@ -117,7 +117,7 @@ func (t *Tenant) redeemCode(r *http.Request, client App, acr string) (*tokenResp
 		return nil, refused
 	}
 	user, refused := t.standing(code.signIn)
-	scopes, wrong := t.parseScopes(code.Scope, client, code.UserID)
+	scopes, wrong := t.parseScopes(withOpenID(code.Scope, r.PostForm.Get("scope")), client, code.UserID)
 	if refused == nil {
 		refused = wrong
 	}

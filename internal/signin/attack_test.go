@@ -41,6 +41,7 @@ type rogue struct {
 	issuer       string
 	idToken      func(nonce string) string
 	nonce        string
+	refuseCode   any // what a code is answered with status 400; nil: it is taken
 	refuse       any // what a refresh token is answered with status 400; nil: it is taken
 	sessions     *session.Manager
 	signin       *signin.Service
@@ -129,6 +130,10 @@ func (r *rogue) serve(w http.ResponseWriter, q *http.Request) {
 		answer = map[string]any{"access_token": "a", "token_type": "Bearer", "expires_in": 3600, "id_token": r.idToken(r.nonce), "refresh_token": roguesRefresh}
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if q.FormValue("grant_type") == "authorization_code" && r.refuseCode != nil {
+		answer = r.refuseCode
+		w.WriteHeader(http.StatusBadRequest)
+	}
 	if q.FormValue("grant_type") == "refresh_token" && r.refuse != nil {
 		answer = r.refuse
 		w.WriteHeader(http.StatusBadRequest)
@@ -226,7 +231,7 @@ func TestAttack12UnverifiedIDTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	past := time.Now().Add(-time.Hour).Unix()
+	past, soon := time.Now().Add(-time.Hour).Unix(), time.Now().Add(time.Hour).Unix()
 	for name, idToken := range map[string]func(string) string{
 		"none":            unsigned(`{"alg":"none","kid":"k"}`),
 		"nOnE":            unsigned(`{"alg":"nOnE","kid":"k"}`),
@@ -252,10 +257,13 @@ func TestAttack12UnverifiedIDTokens(t *testing.T) {
 		"never expires":    with(map[string]any{"exp": nil}),
 		"another nonce":    with(map[string]any{"nonce": "of another sign-in"}),
 		"no nonce":         with(map[string]any{"nonce": nil}),
+		"not valid yet":    with(map[string]any{"nbf": soon, "iat": soon}),
 	} {
-		if status, who := r.try(t, idToken); status != http.StatusForbidden || len(who) != 0 {
-			t.Errorf("%s: %d, %v", name, status, who)
-		}
+		t.Run(name, func(t *testing.T) {
+			if status, who := r.try(t, idToken); status != http.StatusForbidden || len(who) != 0 {
+				t.Errorf("%d, %v", status, who)
+			}
+		})
 	}
 	if status, who := r.try(t, with(nil)); status != http.StatusSeeOther || len(who) != 1 {
 		t.Errorf("a good token: %d, %v", status, who)
@@ -283,10 +291,13 @@ func TestAttack34OtherTenantsAndActors(t *testing.T) {
 		"an address for one":  {"oid": "ada@contoso.example"},
 		"a path for one":      {"oid": "../" + entrasim.AdaID},
 		"object ID in a list": {"oid": []string{entrasim.AdaID}},
+		"another app":         {"aud": "bffcc81e-9cb6-4d4b-a694-4dbc66a83bb5"},
 	} {
-		if status, who := r.try(t, with(changes)); status != http.StatusForbidden || len(who) != 0 {
-			t.Errorf("%s: %d, %v", name, status, who)
-		}
+		t.Run(name, func(t *testing.T) {
+			if status, who := r.try(t, with(changes)); status != http.StatusForbidden || len(who) != 0 {
+				t.Errorf("%d, %v", status, who)
+			}
+		})
 	}
 	e := base64.RawURLEncoding.EncodeToString
 	actor := e([]byte(`{"alg":"none"}`)) + "." + e([]byte(`{"tid":"`+entrasim.ContosoTenantID+`","oid":"`+entrasim.GraceID+`"}`)) + "."

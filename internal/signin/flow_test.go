@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/entrasim"
+	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/signin"
 )
@@ -244,4 +245,10 @@ func TestSignOutNamesThePerson(t *testing.T) {
 	if next.Path != "/logged-out" || q.Get("logout_hint") != "O.CiQ-opaque" || q.Get("post_logout_redirect_uri") != r.url+signin.LogoutPath {
 		t.Errorf("led to %v", next)
 	}
+}
+
+// signInOf is the sign-in of a browser's session.
+func (w *world) signInOf(b *browser) identity.SignInID {
+	row, _, _ := w.sessions.Set().Session(b.session(w))
+	return row.SignIn
 }

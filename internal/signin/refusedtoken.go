@@ -29,7 +29,7 @@ func (s *Service) noToken(ctx context.Context, signIn *session.SignIn, err error
 			Time: s.c.Now(), Action: "signin:end", Outcome: audit.Done, User: audit.PersonOf(signIn.User, signIn.Name),
 			Actor: "tenant", Reasons: []string{why}, Detail: map[string]any{"error": refused.OAuth, "aadsts": refused.Number},
 		})
-		return problem.Wrap(err, problem.SignInNeeded, "Sign in first: your sign-in is over, %s.", why)
+		return &problem.Error{Kind: problem.SignInNeeded, Cause: err, Help: by(refused), Message: "Sign in first: your sign-in is over, " + why + "."}
 	case refused.Suberror == "consent_required":
 		return &problem.Error{Kind: problem.BadUpstream, Cause: err, Help: by(refused),
 			Message: "Nobody has consented yet that Lanyard gets your own token for this. Ask your administrator to consent for the organisation."}

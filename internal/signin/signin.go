@@ -83,8 +83,8 @@ type Config struct {
 	Page        func(http.ResponseWriter, int, StepUpPage)
 	// TrialPage shows a person what the tenant said of them in a test of signing in.
 	TrialPage func(http.ResponseWriter, Trial)
-	Log         *slog.Logger
-	Now         func() time.Time // nil: time.Now
+	Log       *slog.Logger
+	Now       func() time.Time // nil: time.Now
 }
 
 // StepUps keeps what people stepped up for.

@@ -29,6 +29,17 @@ type Error struct {
 	Title   string   `json:"title"`
 	Detail  string   `json:"detail"`
 	Reasons []string `json:"reasons"`
+	Help    *Help    `json:"help"` // nil where no other system refused
+}
+
+// Help says who can mend what another system refused, such as the tenant, and by what it is found there.
+type Help struct {
+	Code        string `json:"code"`           // that system's own, such as AADSTS50105
+	Who         string `json:"who_mends_it"`   // "you", or whose work it is
+	Do          string `json:"what_to_do"`     // sentences
+	Correlation string `json:"correlation_id"` // in that system's log
+	Trace       string `json:"trace_id"`
+	Time        string `json:"at"`
 }
 
 func (e *Error) Error() string {

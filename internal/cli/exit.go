@@ -95,6 +95,12 @@ func (a *app) report(err error) {
 			}
 		}
 	}
+	if refused != nil && refused.Help != nil {
+		a.help(*refused.Help)
+	} else if told != nil && told.Help != nil {
+		h := told.Help
+		a.help(api.Help{Code: h.Code, Who: h.Who, Do: h.Do, Correlation: h.Correlation, Trace: h.Trace, Time: h.Time})
+	}
 	if remote.KindOf(err) == problem.SignInNeeded {
 		a.err.line("  Sign in again, or as a sample user of `lanyard dev` with --user.")
 	}

@@ -20,8 +20,8 @@ const (
 	DetailGrant = "grant" // the grant without which it would have been refused
 )
 
-// count follows the audit log.
-func (w *Watcher) count(ctx context.Context) error {
+// Count counts the uses of rights that the audit log has since the last time.
+func (w *Watcher) Count(ctx context.Context) error {
 	state, err := w.c.Rows.ReviewState(ctx)
 	if err != nil {
 		return err

@@ -116,10 +116,10 @@ func (w *Watcher) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := w.c.Now()
-		w.say(ctx, "uses of rights are not counted", w.count(ctx))
+		w.say(ctx, "uses of rights are not counted", w.Count(ctx))
 		if now.Sub(looked) >= w.c.Pace.Look {
 			looked = now
-			w.say(ctx, "sign-ins are not compared with the tenant's log", w.look(ctx))
+			w.say(ctx, "sign-ins are not compared with the tenant's log", w.Look(ctx))
 		}
 		if now.Sub(pruned) >= pruning {
 			pruned = now
@@ -137,8 +137,8 @@ func (w *Watcher) say(ctx context.Context, what string, err error) {
 	w.c.Logger.Warn(what+"; it is tried again", "error", err)
 }
 
-// look reads what is new in the tenant's log and compares.
-func (w *Watcher) look(ctx context.Context) error {
+// Look reads what is new in the tenant's log, compares and reports, once.
+func (w *Watcher) Look(ctx context.Context) error {
 	if err := w.unbegun(ctx); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import { Fault } from "../parts";
 import { Events } from "./events";
 import { OpenNow } from "./leases";
 import { New } from "./new";
+import { NewSignIns } from "./newsignins";
 import { Who } from "./who";
 import { Workspaces } from "./workspaces";
 
@@ -39,6 +40,7 @@ export function Home({ me, onFault, onRightsChanged }: { me: Me; onFault: (fault
   return (
     <main class="home" data-testid="home">
       <Fault fault={fault} onDismiss={() => setFault(undefined)} />
+      <NewSignIns me={me} onFault={failed} />
       <div class="columns">
         <div>
           <New changes={changes} onFault={failed} />

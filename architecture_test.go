@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/gateway/upstream"}, // what the protocols dial through
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
-		"internal/gateway/terminal", "internal/store", "internal/directory/entra", "internal/workspace/sandbox", "internal/entrasim",
+		"internal/gateway/terminal", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
 		"internal/entrasim/provisioning",
 		"internal/telemetry",
 	},

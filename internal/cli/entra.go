@@ -5,7 +5,8 @@ import (
 )
 
 func (a *app) entra() *cobra.Command {
-	cmd := family("entra", "Look after what connects Lanyard with Microsoft Entra ID", a.entraDoctor())
-	cmd.Example = `  lanyard entra doctor`
+	cmd := family("entra", "Look after what connects Lanyard with Microsoft Entra ID", a.entraSetup(), a.entraDoctor(), a.entraExplain())
+	cmd.Example = `  lanyard entra setup --config lanyard.yaml
+  lanyard entra doctor`
 	return cmd
 }

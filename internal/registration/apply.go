@@ -75,7 +75,7 @@ func (s *Setup) Apply(ctx context.Context, did func(Step)) (Done, error) {
 		if waits != "" {
 			s.waiting("the " + waits)
 		}
-		if err := pause(ctx, backoff(round)); err != nil {
+		if err := pause(ctx, s.graph.backoff(round)); err != nil {
 			return done, err
 		}
 	}
@@ -123,7 +123,7 @@ func (s *Setup) do(ctx context.Context, step Step) error {
 			return err
 		}
 		s.waiting("the tenant to know everywhere what was just made")
-		if err := pause(ctx, backoff(attempt)); err != nil {
+		if err := pause(ctx, s.graph.backoff(attempt)); err != nil {
 			return err
 		}
 	}

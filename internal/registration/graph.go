@@ -28,6 +28,7 @@ type graph struct {
 	base  string
 	token Token
 	http  *http.Client
+	pause time.Duration // the first one
 }
 
 // Refused is Graph's refusal.
@@ -89,15 +90,15 @@ func (g *graph) do(ctx context.Context, method, path string, in, out any) error 
 		case attempt == tries:
 			return err
 		}
-		if err := pause(ctx, max(wait, backoff(attempt))); err != nil {
+		if err := pause(ctx, max(wait, g.backoff(attempt))); err != nil {
 			return err
 		}
 	}
 }
 
 // backoff is how long to wait before the attempt after this one.
-func backoff(attempt int) time.Duration {
-	return min(250*time.Millisecond<<min(attempt-1, 10), 5*time.Second)
+func (g *graph) backoff(attempt int) time.Duration {
+	return min(g.pause<<min(attempt-1, 10), 5*time.Second)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -193,12 +193,13 @@ func orNone[T any](list []T, err error) ([]T, error) {
 // await tries until it works, or until patience with what was begun is over; once where nothing was.
 func (s *Setup) await(ctx context.Context, begun time.Time, what string, try func() (bool, error)) (bool, error) {
 	for attempt := 1; ; attempt++ {
+		last := s.now().Sub(begun) >= s.patience
 		done, err := try()
-		if done || err != nil || s.now().Sub(begun) >= s.patience {
+		if done || err != nil || last {
 			return done, err
 		}
 		s.waiting(what)
-		if err := pause(ctx, backoff(attempt)); err != nil {
+		if err := pause(ctx, s.graph.backoff(attempt)); err != nil {
 			return false, err
 		}
 	}

@@ -82,6 +82,7 @@ type Config struct {
 	NotesFile string
 	// Patience is how long an object that was made is waited for; zero: two minutes.
 	Patience time.Duration
+	Pause    time.Duration    // before something is tried again, the first time; zero: a quarter of a second
 	Now      func() time.Time // nil: time.Now
 	// Waits is told what is waited for, once for each; nil: nobody.
 	Waits func(what string)
@@ -107,10 +108,13 @@ func New(c Config) (*Setup, error) {
 	}
 	s := &Setup{
 		wanted: c.Wanted, file: c.NotesFile, patience: c.Patience, now: c.Now, waits: c.Waits, values: map[string]string{}, said: map[string]bool{},
-		graph: &graph{base: c.Graph, token: c.Token, http: c.HTTP},
+		graph: &graph{base: c.Graph, token: c.Token, http: c.HTTP, pause: c.Pause},
 	}
 	if s.graph.http == nil {
 		s.graph.http = &http.Client{Timeout: 30 * time.Second}
+	}
+	if s.graph.pause == 0 {
+		s.graph.pause = 250 * time.Millisecond
 	}
 	if s.patience == 0 {
 		s.patience = 2 * time.Minute

@@ -33,23 +33,21 @@ type world struct {
 	*entrasim.Tenant
 	t     *testing.T
 	url   string
-	front func(http.ResponseWriter, *http.Request, http.Handler) // what stands between, or nil
 	files string
 	token string
+
+	transport *http.Transport
 }
 
 func newWorld(t *testing.T, permissions ...string) *world {
 	t.Helper()
-	w := &world{t: t, files: t.TempDir()}
+	w := &world{t: t, files: t.TempDir(), transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+	t.Cleanup(w.transport.CloseIdleConnections)
 	if permissions == nil {
 		permissions = []string{"Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All", "Synchronization.ReadWrite.All", "Directory.Read.All", "User.Read.All", "Group.Read.All"}
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.Host = strings.TrimPrefix(w.url, "http://")
-		if w.front != nil {
-			w.front(rw, r, w.Tenant)
-			return
-		}
 		w.Tenant.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(server.Close)
@@ -76,7 +74,7 @@ func newWorld(t *testing.T, permissions ...string) *world {
 // signIn is a token for Graph of the tool that registers.
 func (w *world) signIn() string {
 	w.t.Helper()
-	resp, err := http.PostForm(w.url+"/"+tenantID+"/oauth2/v2.0/token", url.Values{
+	resp, err := (&http.Client{Transport: w.transport}).PostForm(w.url+"/"+tenantID+"/oauth2/v2.0/token", url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {toolsID}, "client_secret": {"tools"}, "scope": {"https://graph.microsoft.com/.default"},
 	})
 	if err != nil {
@@ -105,11 +103,19 @@ func (w *world) wanted() registration.Wanted {
 }
 
 func (w *world) setup(wanted registration.Wanted) *registration.Setup {
+	return w.setupBy(wanted, nil)
+}
+
+// setupBy has something between it and the tenant, or nil.
+func (w *world) setupBy(wanted registration.Wanted, between *cut) *registration.Setup {
 	w.t.Helper()
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
-	w.t.Cleanup(client.CloseIdleConnections)
+	client := &http.Client{Timeout: 10 * time.Second, Transport: w.transport}
+	if between != nil {
+		between.next = w.transport
+		client.Transport = between
+	}
 	s, err := registration.New(registration.Config{
-		Wanted: wanted, Graph: w.url + "/v1.0", HTTP: client, NotesFile: filepath.Join(w.files, "notes"), Patience: 20 * time.Second,
+		Wanted: wanted, Graph: w.url + "/v1.0", HTTP: client, NotesFile: filepath.Join(w.files, wanted.Name+" notes"), Patience: 3 * time.Second, Pause: 10 * time.Millisecond,
 		Token: func(context.Context, bool) (string, error) { return w.token, nil },
 	})
 	if err != nil {
@@ -146,7 +152,7 @@ func (w *world) get(path string, into any) {
 		w.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+w.token)
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := (&http.Client{Transport: w.transport}).Do(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -26,6 +26,13 @@ func (t *Tenant) common(audience string) map[string]any {
 	}
 }
 
+// forResource are the claims that every access token has: a capture of 2026 shows an opaque one more.
+func (t *Tenant) forResource(resource App) map[string]any {
+	c := t.common(resource.ClientID)
+	c["xms_ftd"] = randomID(96)
+	return c
+}
+
 // pairwise is the sub of a user at one app: stable, and different at every other app.
 func (t *Tenant) pairwise(app, user string) string {
 	mac := hmac.New(sha256.New, t.keys.Pairwise)
@@ -54,7 +61,7 @@ func (t *Tenant) idClaims(i issue) map[string]any {
 // accessClaims are those of a user's v2.0 access token for the scopes' resource. t.mu is held.
 func (t *Tenant) accessClaims(i issue) map[string]any {
 	resource := i.scopes.Resource
-	c := t.common(resource.ClientID)
+	c := t.forResource(resource)
 	c["sub"] = t.pairwise(resource.ClientID, i.UserID)
 	c["oid"], c["name"], c["preferred_username"] = i.UserID, i.user.DisplayName, i.user.UserPrincipalName
 	c["azp"], c["azpacr"], c["sid"] = i.client.ClientID, i.acr, i.SID
@@ -66,7 +73,7 @@ func (t *Tenant) accessClaims(i issue) map[string]any {
 
 // appClaims are those of an app's own token: sub is oid, and there is neither scp nor sid.
 func (t *Tenant) appClaims(client, resource App, acr string) map[string]any {
-	c := t.common(resource.ClientID)
+	c := t.forResource(resource)
 	c["sub"], c["oid"] = client.PrincipalID, client.PrincipalID
 	c["azp"], c["azpacr"] = client.ClientID, acr
 	roles := t.rolesOf(resource, client.PrincipalID)

@@ -1,6 +1,7 @@
 package entrasim
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -32,6 +33,23 @@ func stretch(claims map[string]any, resource App, continuous bool) int {
 	claims["exp"] = issued + int64((backDated + longLife).Seconds())
 	claims["xms_cc"] = []string{"CP1"}
 	return int(longLife.Seconds()) - 1
+}
+
+// evaluate refuses a long-lived token of before its user was disabled, deleted or had all sign-ins revoked, with the
+// claims that a new one has to be asked for with. issued is its iat. t.mu is held.
+func (t *Tenant) evaluate(user string, issued int64, capabilities []string) *graphError {
+	if !understandsChallenges(capabilities) {
+		return nil
+	}
+	since, code := t.now().Unix(), "UserDisabled"
+	if u := t.dir.user(user); u != nil && u.AccountEnabled {
+		if since, code = u.SignInsValidFrom.Unix(), "TokenIssuedBeforeRevocationTimestamp"; issued+int64(backDated.Seconds()) >= since {
+			return nil
+		}
+	}
+	refused := unauthenticated("Continuous access evaluation resulted in challenge with result: InteractionRequired and code: " + code)
+	refused.Claims = fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, since)
+	return refused
 }
 
 // stsHeaders are those of the token service's answers that are not kept.

@@ -35,6 +35,8 @@ func (t *Tenant) caller(r *http.Request) (caller, *graphError) {
 		Audience string   `json:"aud"`
 		Issuer   string   `json:"iss"`
 		Expires  int64    `json:"exp"`
+		Issued   int64    `json:"iat"`
+		Able     []string `json:"xms_cc"`
 		Client   string   `json:"azp"`
 		Object   string   `json:"oid"`
 		Scopes   string   `json:"scp"`
@@ -53,6 +55,9 @@ func (t *Tenant) caller(r *http.Request) (caller, *graphError) {
 	if c.Scopes != "" {
 		t.mu.Lock()
 		defer t.mu.Unlock()
+		if refused := t.evaluate(c.Object, c.Issued, c.Able); refused != nil {
+			return caller{}, refused
+		}
 		who.UserID, who.Roles = c.Object, nil
 		if user := t.dir.user(c.Object); user != nil && user.AccountEnabled {
 			who.AdminRoles, who.Roles = user.Roles, delegated(who.Scopes, user.Roles)

@@ -1,6 +1,7 @@
 package entrasim
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 )
@@ -11,6 +12,7 @@ type graphError struct {
 	Code     string
 	Message  string
 	Location string
+	Claims   string // what a new token has to be asked for with
 }
 
 func (e *graphError) Error() string { return e.Code + ": " + e.Message }
@@ -60,7 +62,11 @@ func (t *Tenant) writeGraphError(w http.ResponseWriter, r *http.Request, err err
 	body.Error.InnerError.Date = tr.Time.Format("2006-01-02T15:04:05")
 	body.Error.InnerError.RequestID, body.Error.InnerError.ClientRequestID = tr.Trace, tr.Correlation
 	if failed.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="", authorization_uri="`+t.url+`/common/oauth2/authorize", client_id="`+GraphAppID+`"`)
+		challenge := `Bearer realm="", authorization_uri="` + t.url + `/common/oauth2/authorize", client_id="` + GraphAppID + `"`
+		if failed.Claims != "" {
+			challenge += `, errorDescription="` + failed.Message + `", error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString([]byte(failed.Claims)) + `"`
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	if failed.Location != "" {
 		w.Header().Set("Location", failed.Location)

@@ -76,7 +76,7 @@ func (m metadata) check(issuer string) error {
 			continue
 		}
 		u, err := url.Parse(address)
-		if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && !(plain && u.Scheme == "http") {
+		if err != nil || u.Host == "" || u.User != nil || strings.Contains(address, "#") || u.Scheme != "https" && !(plain && u.Scheme == "http") {
 			return errors.New(name + " is not an https:// address")
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/doctor"
 )
 
 func (a *app) showDirectoryHealth(h api.DirectoryHealth) {
@@ -92,10 +93,8 @@ func credentialRows(h api.DirectoryHealth, line func(what, which, how string)) {
 			how = "gets no token"
 		}
 		ends := c.Ends
-		for _, x := range append(append([]api.RegisteredSecret{}, h.Registration.Secrets...), h.Registration.Certificates...) {
-			if x.Used == c.Kind && !x.Ends.IsZero() && (ends.IsZero() || x.Ends.Before(ends)) {
-				ends = x.Ends
-			}
+		if there := doctor.RegisteredEnd(h.Registration, c.Kind); ends.IsZero() || !there.IsZero() && there.Before(ends) {
+			ends = there
 		}
 		if !ends.IsZero() {
 			how += ", ends " + ends.UTC().Format(time.RFC3339)

@@ -48,13 +48,21 @@ func replaceIt(kind string) string {
 	return "Make a new client secret at the app registration under Certificates & secrets, and replace the file."
 }
 
-// ends is when a credential ends: by its file, or by what the app registration says of it; the earlier.
+// ends is when a credential ends: by its file, or by what the app registration says of it; the earlier. Where several that
+// are registered may be the one, it is the last of them to end: nothing is said that may be wrong.
 func (e examiner) ends(c api.CredentialHealth) time.Time {
-	ends := c.Ends
-	r := e.health.Registration
+	there := RegisteredEnd(e.health.Registration, c.Kind)
+	if c.Ends.IsZero() || !there.IsZero() && there.Before(c.Ends) {
+		return there
+	}
+	return c.Ends
+}
+
+// RegisteredEnd is when the app registration says that a kind of credential which is in use ends; zero: it does not say.
+func RegisteredEnd(r api.RegistrationHealth, kind string) (ends time.Time) {
 	for _, list := range [][]api.RegisteredSecret{r.Secrets, r.Certificates} {
 		for _, x := range list {
-			if x.Used == c.Kind && !x.Ends.IsZero() && (ends.IsZero() || x.Ends.Before(ends)) {
+			if x.Used == kind && x.Ends.After(ends) {
 				ends = x.Ends
 			}
 		}

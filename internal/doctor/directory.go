@@ -1,5 +1,12 @@
 package doctor
 
+import (
+	"slices"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/api"
+)
+
 const asDirectory = "directory"
 
 func (e examiner) directory() {
@@ -33,14 +40,29 @@ func (e examiner) roles() {
 func (e examiner) permissions() {
 	for _, p := range e.health.Permissions {
 		if p.Granted {
+			e.stillGranted(p)
 			continue
 		}
-		do := "In Entra, at the app registration under API permissions, add the application permission " + p.Name + " of Microsoft Graph and grant admin consent. It takes some minutes."
+		do := addPermission(p.Name)
 		if p.Problem != "it is not granted" {
 			do = "Mend what is found beside this first, then look again."
 		}
 		e.mend("permission-missing", "permission", do, "%s (%s): %s.", p.Name, p.For, p.Problem)
 	}
+}
+
+// stillGranted looks whether a permission that works now is still there: a token holds what was granted when it was made.
+func (e examiner) stillGranted(p api.PermissionHealth) {
+	r := e.health.Registration
+	covers := []string{p.Name, strings.Replace(p.Name, ".Read.", ".ReadWrite.", 1), "Directory.Read.All", "Directory.ReadWrite.All"}
+	if !r.Readable || !r.Enterprise || slices.ContainsFunc(r.Permissions, func(held string) bool { return slices.Contains(covers, held) }) {
+		return
+	}
+	e.mend("permission-missing", "permission", addPermission(p.Name), "%s (%s): it was taken away, and works only until Lanyard's present token ends.", p.Name, p.For)
+}
+
+func addPermission(name string) string {
+	return "In Entra, at the app registration under API permissions, add the application permission " + name + " of Microsoft Graph and grant admin consent. It takes some minutes."
 }
 
 func (e examiner) reading() {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/directory/scim/provision"
 	"github.com/lanyardhq/lanyard/internal/doctor"
@@ -15,6 +17,9 @@ import (
 	"github.com/lanyardhq/lanyard/internal/issuer"
 	"github.com/lanyardhq/lanyard/internal/signin"
 )
+
+// members is who says who is in which group.
+func (s *Server) members() string { return string(cmp.Or(s.options.Members, config.FromGraph)) }
 
 func (s *Server) prober() probe.Prober { return probe.Prober{HTTP: s.options.HTTP, Dial: Dial} }
 

@@ -169,3 +169,22 @@ func text(n *html.Node) string {
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
 }
+
+// Through opens a link that leads to the tenant's form, signs in there, and returns the page to which that leads. The
+// caller closes its body.
+func (b *Browser) Through(ctx context.Context, link, user, password string) (*http.Response, error) {
+	page, f, err := b.open(ctx, link, user)
+	if err != nil {
+		return nil, err
+	}
+	if f.fields == nil {
+		return nil, problem.New(problem.SignInNeeded, "%s was not asked to sign in.", user)
+	}
+	f.fields.Set("username", user)
+	f.fields.Set("password", password)
+	resp, err := b.submit(ctx, page, f)
+	if err != nil {
+		return nil, reach(err)
+	}
+	return resp, nil
+}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/entrasim"
@@ -14,18 +16,30 @@ import (
 
 // cut befalls the change with a number: it does not arrive, its answer is lost, or the service fails after it was made.
 type cut struct {
-	at    int
-	how   string
-	ends  context.CancelFunc // of whoever carries it out; nil: it goes on
-	count int
-	next  http.RoundTripper
+	at   int
+	how  string
+	ends context.CancelFunc // of whoever carries it out; nil: it goes on
+	seen []string           // changes so far
+	next http.RoundTripper
 }
 
 func (c *cut) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet {
 		return c.next.RoundTrip(r)
 	}
-	if c.count++; c.count-1 != c.at {
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	change := r.Method + " " + r.URL.Path + " " + string(text)
+	if slices.Contains(c.seen, change) { // tried again
+		return c.next.RoundTrip(r)
+	}
+	if c.seen = append(c.seen, change); len(c.seen)-1 != c.at {
 		return c.next.RoundTrip(r)
 	}
 	if c.ends != nil {
@@ -68,30 +82,37 @@ func TestInterruptedAtEachStep(t *testing.T) {
 	if _, err := w.setupBy(wanted(), count).Apply(t.Context(), func(registration.Step) {}); err != nil {
 		t.Fatal(err)
 	}
-	if count.count < 10 {
-		t.Fatalf("all is done in %d requests", count.count)
+	steps := len(count.seen)
+	if steps < 10 {
+		t.Fatalf("all is done in %d requests", steps)
 	}
-	for at := range count.count {
+	few := make(chan struct{}, 8) // most of the time is waiting
+	var all sync.WaitGroup
+	defer all.Wait()
+	for at := range steps {
 		for _, how := range []string{"before", "after", "fails"} {
 			wanted := wanted()
-			t.Run(fmt.Sprintf("%d %s", at, how), func(t *testing.T) {
-				t.Parallel()
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				c := &cut{at: at, how: how}
-				if how != "fails" {
-					c.ends = cancel
-				}
-				_, err := w.setupBy(wanted, c).Apply(ctx, func(registration.Step) {})
-				if (err != nil) != (c.ends != nil) {
-					t.Fatalf("cut: %v", err)
-				}
-				if err != nil {
-					if _, err := w.apply(wanted); err != nil {
-						t.Fatalf("after that: %v", err)
+			few <- struct{}{}
+			all.Go(func() {
+				defer func() { <-few }()
+				t.Run(fmt.Sprintf("%d %s", at, how), func(t *testing.T) {
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					c := &cut{at: at, how: how}
+					if how != "fails" {
+						c.ends = cancel
 					}
-				}
-				w.complete(t, wanted)
+					_, err := w.setupBy(wanted, c).Apply(ctx, func(registration.Step) {})
+					if (err != nil) != (c.ends != nil) {
+						t.Fatalf("cut: %v", err)
+					}
+					if err != nil {
+						if _, err := w.apply(wanted); err != nil {
+							t.Fatalf("after that: %v", err)
+						}
+					}
+					w.complete(t, wanted)
+				})
 			})
 		}
 	}

@@ -31,6 +31,7 @@ const (
 	SelfSignOut        Action = "self:signout"      // end one's own sign-in
 	SelfConnect        Action = "self:connect"      // make or drop one's own connection to a Git host
 	SelfStepUp         Action = "self:step-up"      // sign in again for something that one was refused
+	SelfAuthorize      Action = "self:authorize"    // let a program act for oneself, or tell it who one is
 	GrantList          Action = "grant:list"        // see requests and grants
 	GrantRequest       Action = "grant:request"     // ask a person for approval
 	GrantApprove       Action = "grant:approve"     // approve or refuse what another asked for

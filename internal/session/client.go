@@ -32,3 +32,13 @@ func (m *Manager) ForClient(ctx context.Context, from identity.SessionID, d Devi
 	event.Session = row.ID
 	return row, m.give(ctx, nil, []Session{row}, event)
 }
+
+// Await waits, where other processes make sessions too, until one is known here that a token of ours names.
+func (m *Manager) Await(ctx context.Context, id identity.SessionID) {
+	if _, _, known := m.Set().Session(id); known || !m.c.Shared {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachWithin)
+	defer cancel()
+	_ = m.c.Reach(ctx) // if not, the session stays unknown, and its token is refused
+}

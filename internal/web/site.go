@@ -27,7 +27,8 @@ type Site struct {
 	Identify func(*http.Request) (identity.Principal, error)
 	// Headers are set on every answer.
 	Headers func(http.Header)
-	// Fail shows an error; nil: a problem document.
+	// Fail shows an error; nil: a problem document. What an error adds to the answer's header (AddTo(http.Header)) is there by
+	// then.
 	Fail func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -156,6 +157,10 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Part of an answer is out: the peer must not take it for whole.
 		panic(http.ErrAbortHandler)
 	default:
+		var more interface{ AddTo(http.Header) }
+		if errors.As(err, &more) {
+			more.AddTo(w.Header())
+		}
 		if problem.KindOf(err) == problem.Internal && r.Context().Err() == nil {
 			e.c.Log.Error("a request failed", "site", e.site.Name, "method", r.Method, "path", r.URL.Path, "error", err)
 		}

@@ -7,6 +7,7 @@ ALTER TABLE sessions ADD COLUMN bound_to TEXT NOT NULL DEFAULT '';
 CREATE TABLE refresh_tokens (
 	hash    BYTEA PRIMARY KEY,
 	session TEXT NOT NULL,
+	scope   TEXT NOT NULL,
 	expires BIGINT NOT NULL,
 	used    BIGINT NOT NULL
 );

@@ -12,10 +12,10 @@ import (
 func refreshTokens(t *testing.T, db Database) {
 	ctx, s := t.Context(), db.Open(t, "one")
 	at := func(n byte) [32]byte { return [32]byte{n, 9} }
-	if err := s.AddRefreshToken(ctx, at(1), "s-one", now().Add(time.Hour)); err != nil {
+	if err := s.AddRefreshToken(ctx, at(1), "s-one", "openid", now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AddRefreshToken(ctx, at(1), "s-two", now().Add(time.Hour)); err == nil {
+	if err := s.AddRefreshToken(ctx, at(1), "s-two", "", now().Add(time.Hour)); err == nil {
 		t.Error("a token of two sessions")
 	}
 	var all sync.WaitGroup
@@ -42,11 +42,11 @@ func refreshTokens(t *testing.T, db Database) {
 	}
 	next := 0
 	for i := range 8 {
-		session, err := s.RefreshTokenOf(ctx, at(byte(10+i)))
+		session, scope, err := s.RefreshTokenOf(ctx, at(byte(10+i)))
 		if err != nil {
 			t.Error(err)
 		}
-		if session == "s-one" {
+		if session == "s-one" && scope == "openid" {
 			next++
 		}
 	}
@@ -56,13 +56,13 @@ func refreshTokens(t *testing.T, db Database) {
 	if session, used, err := s.UseRefreshToken(ctx, at(99), at(98), now()); session != "" || used || err != nil {
 		t.Errorf("an unknown token: %q %t %v", session, used, err)
 	}
-	if err := s.AddRefreshToken(ctx, at(2), "s-old", now().Add(time.Minute)); err != nil {
+	if err := s.AddRefreshToken(ctx, at(2), "s-old", "", now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if session, _, err := s.UseRefreshToken(ctx, at(2), at(3), now().Add(time.Hour)); session != "" || err != nil {
 		t.Errorf("an expired token: %q %v", session, err)
 	}
-	if session, err := s.RefreshTokenOf(ctx, at(1)); err != nil || session != identity.SessionID("s-one") {
+	if session, _, err := s.RefreshTokenOf(ctx, at(1)); err != nil || session != identity.SessionID("s-one") {
 		t.Errorf("a spent token's session: %q %v", session, err)
 	}
 }

@@ -1,0 +1,121 @@
+package issuer
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/session"
+)
+
+// Grant types.
+const (
+	grantCode    = "authorization_code"
+	grantRefresh = "refresh_token"
+	grantDevice  = "urn:ietf:params:oauth:grant-type:device_code"
+)
+
+// tokens is a successful answer (RFC 6749 section 5.1).
+type tokens struct {
+	Access  string `json:"access_token"`
+	Type    string `json:"token_type"`
+	Expires int    `json:"expires_in"`
+	Refresh string `json:"refresh_token,omitempty"`
+	Scope   string `json:"scope"`
+	ID      string `json:"id_token,omitempty"`
+}
+
+// token is the token endpoint.
+func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := form(w, r); err != nil {
+		return nil, err
+	}
+	client, err := s.client(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, resource := range r.PostForm["resource"] {
+		if resource != s.audience(client) {
+			return nil, refuse(invalidTarget, "This client gets no tokens for %s.", resource)
+		}
+	}
+	key, err := s.proof(r, "")
+	if err != nil {
+		return nil, err
+	}
+	if client.Own && key == "" {
+		return nil, refuse(invalidProof, "Tokens of this client are bound to a key: send a DPoP proof.")
+	}
+	switch grant := r.PostForm.Get("grant_type"); grant {
+	case grantCode:
+		return s.byCode(r, client, key)
+	case grantRefresh:
+		return s.byRefresh(r, client, key)
+	case grantDevice:
+		return s.byDevice(r, client, key)
+	case "":
+		return nil, refuse(invalidRequest, "The request names no grant_type.")
+	default:
+		return nil, refuse(unsupportedGrant, "There is no grant type %s here.", grant)
+	}
+}
+
+// given is what a person allowed a client: what codes stand for.
+type given struct {
+	Session  string    `json:"session"` // the browser session that allowed it
+	Client   string    `json:"client"`
+	Device   string    `json:"device,omitempty"`
+	Scope    []string  `json:"scope"`
+	Nonce    string    `json:"nonce,omitempty"`
+	Key      string    `json:"key,omitempty"` // thumbprint that the tokens must be bound to
+	At       time.Time `json:"at"`
+	Redirect string    `json:"redirect,omitempty"`
+	Verifier string    `json:"verifier,omitempty"` // S256 of it
+}
+
+// begin makes the client's session and its first tokens. The entry is in the log before the answer.
+func (s *Issuer) begin(r *http.Request, c *Client, g given, key, flow string) (any, error) {
+	if g.Key != "" && g.Key != key {
+		return nil, refuse(invalidProof, "The tokens were asked for to be bound to another key.")
+	}
+	now := s.c.Now()
+	row, err := s.c.Sessions.ForClient(r.Context(), sessionID(g.Session), session.Device{Client: c.ID, Name: g.Device, Key: key}, audit.Event{
+		Time: now, Action: "oauth:token", Outcome: audit.Done, IP: peer(r), Detail: map[string]any{"client": c.ID, "grant": flow, "device": g.Device},
+	})
+	if err != nil {
+		return nil, refuse(invalidGrant, "The sign-in that allowed it has ended.")
+	}
+	_, signIn, dead := s.c.Sessions.Set().Live(row.ID, now)
+	if dead != "" {
+		return nil, refuse(invalidGrant, "The sign-in that allowed it has ended.")
+	}
+	answer, err := s.answer(c, &row, signIn, g.Scope, now)
+	if err != nil {
+		return nil, err
+	}
+	if contains(g.Scope, "openid") {
+		if answer.ID, err = s.idToken(c, &row, signIn, g.Nonce, answer.Access, now); err != nil {
+			return nil, err
+		}
+	}
+	if contains(g.Scope, "offline_access") || c.Own {
+		answer.Refresh = random()
+		if err := s.c.Rows.AddRefreshToken(r.Context(), hashOf(answer.Refresh), row.ID, answer.Scope, signIn.Expires); err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
+}
+
+func (s *Issuer) answer(c *Client, row *session.Session, signIn *session.SignIn, scope []string, now time.Time) (tokens, error) {
+	raw, life, err := s.sign(c, row, signIn, scope, now)
+	if err != nil {
+		return tokens{}, err
+	}
+	kind := "Bearer"
+	if row.Key != "" {
+		kind = "DPoP"
+	}
+	return tokens{Access: raw, Type: kind, Expires: int(life / time.Second), Scope: strings.Join(scope, " ")}, nil
+}

@@ -26,30 +26,37 @@ func (t *Tenant) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		t.refuse(w, r, req, refused)
 		return
 	}
-	switch r.PostForm.Get("action") {
-	case "signin", "continue":
-		if http.NewCrossOriginProtection().Check(r) != nil {
-			http.Error(w, "This form may be sent from the tenant's own page only.", http.StatusForbidden)
-			return
-		}
+	action := r.PostForm.Get("action")
+	if action != "" && http.NewCrossOriginProtection().Check(r) != nil {
+		http.Error(w, "This form may be sent from the tenant's own page only.", http.StatusForbidden)
+		return
 	}
-	if r.PostForm.Get("action") == "signin" {
+	if action == "signin" {
 		t.servePassword(w, r, req)
 		return
 	}
+	if action == "mfa" || action == "accept" || action == "decline" {
+		req.Prompt = "" // the person was asked on the page before
+	}
 	session, refused := t.usableSession(r, req)
 	switch {
-	case refused == nil && (req.Prompt != "select_account" || r.PostForm.Get("action") == "continue"):
-		t.answerCode(w, r, req, session)
+	case action == "mfa" && refused != nil && refused.Code == 50076:
+		t.serveSecondFactor(w, r, req, session)
+	case refused == nil && (action == "accept" || action == "decline"):
+		t.serveConsent(w, r, req, session)
+	case refused == nil && (req.Prompt != "select_account" || action == "continue"):
+		t.goOn(w, r, req, session)
 	case req.Prompt == "none":
-		t.refuse(w, r, req, refused)
+		t.refuse(w, r, req, silent(refused))
+	case refused != nil && refused.Claims != "" && refused.Code != 70043:
+		t.turnAway(w, r, req, session, refused)
 	default:
 		t.signInPage(w, r, req, nil)
 	}
 }
 
 // usableSession is the browser's session if it answers the request without asking the person.
-// Otherwise the refusal is what a request with prompt=none gets.
+// Otherwise the refusal is what a request with prompt=none gets; where a policy refuses it, the session is given too.
 func (t *Tenant) usableSession(r *http.Request, req authRequest) (signIn, *stsError) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +81,16 @@ func (t *Tenant) usableSession(r *http.Request, req authRequest) (signIn, *stsEr
 	if refused := t.meets(session.signIn, req.contexts()); refused != nil {
 		return signIn{}, refused
 	}
-	return session.signIn, nil
+	scopes, _ := t.readScopes(req.Scope, req.Client, session.UserID) // read before without an error
+	return session.signIn, t.conditional(session.signIn, wanted(req.Client, scopes, req.contexts()))
+}
+
+// silent is a refusal as a client is told of it that asked for no page.
+func silent(e *stsError) *stsError {
+	if e.OAuth != "login_required" {
+		e.OAuth = "interaction_required"
+	}
+	return e
 }
 
 // servePassword checks user name and password. A wrong one is shown on the page, so that the
@@ -90,10 +106,51 @@ func (t *Tenant) servePassword(w http.ResponseWriter, r *http.Request, req authR
 	}
 	made := t.startSession(w, r, user, req.contexts())
 	t.mu.Unlock()
-	t.answerCode(w, r, req, made)
+	t.goOn(w, r, req, made)
 }
 
-// checkPassword finds who a sign-in form names, and checks the password; the attempt is logged. t.mu is held.
+// goOn answers a request whose person is known: when policies, assignment and consent allow, with a code.
+func (t *Tenant) goOn(w http.ResponseWriter, r *http.Request, req authRequest, s signIn) {
+	t.mu.Lock()
+	scopes, refused := t.readScopes(req.Scope, req.Client, s.UserID)
+	if refused == nil {
+		refused = t.conditional(s, wanted(req.Client, scopes, req.contexts()))
+	}
+	if refused == nil {
+		refused = t.checkAssigned(req.Client, s.UserID)
+	}
+	var lacks []string
+	if refused == nil {
+		lacks = t.lacksConsent(scopes, req.Client, s.UserID)
+	}
+	t.mu.Unlock()
+	switch {
+	case refused != nil && req.Prompt == "none":
+		t.refuse(w, r, req, silent(refused))
+	case refused != nil:
+		t.turnAway(w, r, req, s, refused)
+	case len(lacks) > 0 && req.Prompt == "none":
+		t.refuse(w, r, req, silent(errConsent(req.Client)))
+	case len(lacks) > 0, req.Prompt == "consent":
+		t.consentPage(w, r, req, s, scopes, lacks)
+	default:
+		t.answerCode(w, r, req, s)
+	}
+}
+
+// turnAway shows why a sign-in does not go on, or asks for the second factor that it lacks.
+func (t *Tenant) turnAway(w http.ResponseWriter, r *http.Request, req authRequest, s signIn, refused *stsError) {
+	if refused.Code == 50076 {
+		t.secondFactorPage(w, req, r, s, "")
+		return
+	}
+	t.mu.Lock()
+	t.logOutcome(r, req, s, refused, "")
+	t.mu.Unlock()
+	t.refusalPage(w, r, req, refused)
+}
+
+// checkPassword finds who a sign-in form names, and checks the password; a wrong one is logged. t.mu is held.
 func (t *Tenant) checkPassword(r *http.Request, app App) (*userRow, *stsError) {
 	name, password := strings.TrimSpace(r.PostForm.Get("username")), r.PostForm.Get("password")
 	user := t.dir.findUser(name)
@@ -107,7 +164,9 @@ func (t *Tenant) checkPassword(r *http.Request, app App) (*userRow, *stsError) {
 	case !user.AccountEnabled:
 		wrong = errDisabled()
 	}
-	t.logSignIn(r, app, user, name, wrong)
+	if wrong != nil {
+		t.logSignIn(r, app, user, name, wrong)
+	}
 	return user, wrong
 }
 
@@ -115,26 +174,21 @@ func (t *Tenant) checkPassword(r *http.Request, app App) (*userRow, *stsError) {
 func (t *Tenant) meets(s signIn, contexts []string) *stsError {
 	for _, context := range contexts {
 		if slices.Contains(t.org.StepUp, context) && !slices.Contains(s.Contexts, context) {
-			return &stsError{OAuth: "interaction_required", Sub: "basic_action", Code: 50076, Message: "Due to a configuration change made by your administrator, " +
-				"or because you moved to a new location, you must use multi-factor authentication to access the resource."}
+			return &stsError{OAuth: "interaction_required", Sub: "basic_action", Code: 50076, Message: mfaMessage}
 		}
 	}
 	return nil
 }
 
-// answerCode gives the client a code, unless the app wants an assignment that the user has not.
+// answerCode gives the client a code.
 func (t *Tenant) answerCode(w http.ResponseWriter, r *http.Request, req authRequest, s signIn) {
 	t.mu.Lock()
-	if refused := t.checkAssigned(req.Client, s.UserID); refused != nil {
-		t.mu.Unlock()
-		t.errorPage(w, r, refused)
-		return
-	}
+	id := t.logOutcome(r, req, s, nil, "")
 	code := "1." + randomID(48)
 	t.grants.Codes[hashed(code)] = &authCode{
 		signIn: s, ClientID: req.Client.ClientID, RedirectURI: req.RedirectURI, Challenge: req.Challenge, Nonce: req.Nonce,
 		Scope: req.Scope, AskedInID: req.AskedInID, AskedInAccess: req.AskedInAccess,
-		Continuous: req.Continuous, Expires: t.now().Add(codeLife),
+		Continuous: req.Continuous, TokenID: tokenID(id), Expires: t.now().Add(codeLife),
 	}
 	for _, session := range t.grants.Sessions {
 		if session.SID == s.SID {

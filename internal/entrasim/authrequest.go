@@ -116,7 +116,7 @@ func (t *Tenant) parseRest(r *http.Request, req *authRequest) *stsError {
 		req.MaxAge = time.Duration(age) * time.Second
 	}
 	t.mu.Lock()
-	_, refused := t.parseScopes(req.Scope, req.Client, "")
+	_, refused := t.readScopes(req.Scope, req.Client, "")
 	t.mu.Unlock()
 	if refused != nil {
 		return refused

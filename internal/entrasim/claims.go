@@ -91,8 +91,8 @@ func (a App) forAccess() App {
 	return a
 }
 
-// optional adds the claims that the app's manifest lists. acrs is there when the app lists it or the
-// request asked for a context that the sign-in meets, or that no policy guards.
+// optional adds the claims that the app's manifest lists. acrs is there when the app lists it, with what the sign-in
+// meets, or when the request asked for a context that the sign-in meets, or that no policy guards.
 func (t *Tenant) optional(c map[string]any, app App, i issue, asked []string) {
 	for _, name := range app.OptionalClaims {
 		switch name {
@@ -116,10 +116,10 @@ func (t *Tenant) optional(c map[string]any, app App, i issue, asked []string) {
 	}
 	var contexts []string
 	if slices.Contains(app.OptionalClaims, "acrs") {
-		contexts = slices.Clone(i.Contexts)
+		contexts = t.contextsOf(i.signIn)
 	}
 	for _, context := range asked {
-		if !slices.Contains(t.org.StepUp, context) || slices.Contains(i.Contexts, context) {
+		if t.satisfied(i.signIn, context) {
 			contexts = append(contexts, context)
 		}
 	}

@@ -93,7 +93,7 @@ func (t *Tenant) deviceCode(r *http.Request) (*deviceResponse, *stsError) {
 	if scope == "" {
 		return nil, missing("scope")
 	}
-	if _, refused := t.parseScopes(scope, client, ""); refused != nil {
+	if _, refused := t.readScopes(scope, client, ""); refused != nil {
 		return nil, refused
 	}
 	code, user := "1."+randomID(64), newUserCode()
@@ -162,6 +162,9 @@ func (t *Tenant) deviceIssue(asked *deviceRequest, client App) (issue, *stsError
 	}
 	scopes, refused := t.parseScopes(asked.Scope, client, asked.By.UserID)
 	if refused != nil {
+		return issue{}, refused
+	}
+	if refused := t.allowed(asked.By, client, scopes, append(asked.AskedInID, asked.AskedInAccess...)); refused != nil {
 		return issue{}, refused
 	}
 	return issue{signIn: asked.By, client: client, scopes: scopes, user: user.User, refresh: scopes.Offline,

@@ -37,7 +37,7 @@ func (t *Tenant) serveDeviceForm(w http.ResponseWriter, r *http.Request) {
 			by, refused = t.usableSession(r, authRequest{Client: app, MaxAge: -1, AskedInID: asked.AskedInID, AskedInAccess: asked.AskedInAccess})
 		}
 		if refused == nil {
-			refused = t.approveDevice(code, app, by)
+			refused = t.approveDevice(r, code, app, by)
 		}
 		if refused != nil {
 			t.log.Info("the tenant refused a device's sign-in", "aadsts", refused.Code)
@@ -101,9 +101,14 @@ func (t *Tenant) devicePassword(w http.ResponseWriter, r *http.Request, app App,
 }
 
 // approveDevice gives the device the sign-in, unless the app wants an assignment that the user has not.
-func (t *Tenant) approveDevice(code string, app App, by signIn) *stsError {
+func (t *Tenant) approveDevice(r *http.Request, code string, app App, by signIn) *stsError {
 	t.mu.Lock()
 	refused := t.checkAssigned(app, by.UserID)
+	if asked := t.deviceOf(code); refused == nil && asked != nil {
+		scopes, _ := t.readScopes(asked.Scope, app, by.UserID) // read before without an error
+		refused = t.conditional(by, wanted(app, scopes, append(asked.AskedInID, asked.AskedInAccess...)))
+		t.logOutcome(r, authRequest{Client: app, Scope: asked.Scope, AskedInID: asked.AskedInID, AskedInAccess: asked.AskedInAccess}, by, refused, "deviceCode")
+	}
 	t.mu.Unlock()
 	if refused == nil {
 		t.answerDevice(code, deviceApproved, by)

@@ -20,6 +20,7 @@ type directory struct {
 	Assigned   map[string][]Assignment // by object ID of the service principal
 	Apps       map[string]int64        `json:",omitempty"` // service principals that changed, and when last
 	Consents   []consent               `json:",omitempty"` // delegated permissions that apps were given
+	Policies   []Policy                `json:",omitempty"` // of Conditional Access
 	Seeded     map[string]string       `json:",omitempty"` // by service principal: which permissions it was given by the organisation
 
 	userIDs  []string            // sorted, tombstones included
@@ -82,6 +83,13 @@ func newDirectory(org Organisation) (*directory, error) {
 		}
 		row.Members = nil
 		d.Groups[g.ID] = row
+	}
+	for _, p := range org.Policies {
+		p.ID, p.State = or(p.ID, newGUID()), or(p.State, PolicyEnabled)
+		if err := p.check(); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", p.Name, err)
+		}
+		d.Policies = append(d.Policies, p)
 	}
 	for _, a := range org.Apps {
 		d.Assigned[a.PrincipalID] = slices.Clone(a.Assignments)

@@ -16,6 +16,12 @@ func (t *Tenant) oidcRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/devicecode", t.serveDeviceCode)
 	mux.HandleFunc("GET "+devicePath, t.serveDevicePage)
 	mux.Handle("POST "+devicePath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(t.serveDeviceForm)))
+	for _, tenant := range []string{t.org.TenantID, t.org.Domain, "common", "organizations"} { // {tenant} would be the portal's too
+		for _, path := range []string{"/adminconsent", "/v2.0/adminconsent"} {
+			mux.HandleFunc("GET /"+tenant+path, t.serveAdminConsent)
+			mux.HandleFunc("POST /"+tenant+path, t.serveAdminConsent)
+		}
+	}
 	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/logout", t.serveLogout)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/logout", t.serveLogout)
 	mux.HandleFunc("GET /oidc/userinfo", t.serveUserinfo)

@@ -215,7 +215,6 @@ func TestErrorRedirects(t *testing.T) {
 		{"prompt", "none", "login_required", "AADSTS50058"},
 		{"response_type", "id_token", "unsupported_response_type", "AADSTS700054"},
 		{"scope", "openid nobody.knows/.default", "invalid_resource", "AADSTS500011"},
-		{"scope", DirectoryToolsAppID + "/.default", "invalid_grant", "AADSTS65001"},
 	} {
 		answer, err := w.http.Get(w.lanyard().AuthCodeURL("st", oauth2.SetAuthURLParam(c.name, c.value)))
 		if err != nil {

@@ -25,8 +25,10 @@ type signIn struct {
 	SID      string // names the SSO session
 	UserID   string
 	AuthTime time.Time
-	Epoch    int      // the user's, when it was made
-	Contexts []string // authentication contexts that were met
+	Epoch    int       // the user's, when it was made
+	Contexts []string  // authentication contexts that were met
+	MFAAt    time.Time `json:",omitzero"`  // when a second factor was shown; zero: none
+	Device   string    `json:",omitempty"` // DeviceCompliant, DeviceJoined, or empty
 }
 
 // ssoSession is a browser's sign-in at the tenant.
@@ -45,6 +47,7 @@ type authCode struct {
 	Scope         string
 	AskedInID     []string // acrs asked for in the ID token
 	AskedInAccess []string // acrs asked for in the access token
+	TokenID       string   // uti of the tokens that it is redeemed for
 	Continuous    bool     // the client understands claims challenges
 	Expires       time.Time
 	Used          bool

@@ -148,6 +148,8 @@ func (t *Tenant) graph(r graphRequest) (graphAnswer, error) {
 		return t.graphTemplates(r)
 	case collection == "oauth2PermissionGrants":
 		return t.graphConsents(r)
+	case collection == "identity":
+		return t.graphConditionalAccess(r)
 	case collection == "organization":
 		return t.graphOrganization(r)
 	case collection == "users":

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strconv"
 )
 
 // graphError is a refusal in Graph's form.
@@ -13,6 +14,8 @@ type graphError struct {
 	Message  string
 	Location string
 	Claims   string // what a new token has to be asked for with
+	// RetryAfter is in seconds; 0: nothing is said.
+	RetryAfter int
 }
 
 func (e *graphError) Error() string { return e.Code + ": " + e.Message }
@@ -67,6 +70,9 @@ func (t *Tenant) writeGraphError(w http.ResponseWriter, r *http.Request, err err
 			challenge += `, errorDescription="` + failed.Message + `", error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString([]byte(failed.Claims)) + `"`
 		}
 		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	if failed.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(failed.RetryAfter))
 	}
 	if failed.Location != "" {
 		w.Header().Set("Location", failed.Location)

@@ -37,7 +37,7 @@ func (t *Tenant) onBehalf(r *http.Request, client App, acr string) (*tokenRespon
 	t.mu.Unlock()
 	if refused != nil {
 		if refused.OAuth == "interaction_required" {
-			refused.Claims = r.PostForm.Get("claims")
+			refused.Claims = or(r.PostForm.Get("claims"), refused.Claims)
 		}
 		return nil, refused
 	}
@@ -99,7 +99,7 @@ func (t *Tenant) onBehalfIssue(by signIn, scope string, client App, asked authRe
 	if refused != nil {
 		return issue{}, refused
 	}
-	if refused := t.meets(by, asked.contexts()); refused != nil {
+	if refused := t.allowed(by, client, scopes, asked.contexts()); refused != nil {
 		return issue{}, refused
 	}
 	return issue{signIn: by, client: client, scopes: scopes, user: user.User, refresh: scopes.Offline,

@@ -29,6 +29,8 @@ type Organisation struct {
 	// A context that is not named here is issued to whoever requests it, as Entra does when no
 	// policy is attached to it.
 	StepUp []string
+	// Policies are the Conditional Access policies at the first start.
+	Policies []Policy
 }
 
 // User is a person. ID is the object ID (`oid`).

@@ -62,7 +62,7 @@ func (t *Tenant) signInPage(w http.ResponseWriter, r *http.Request, req authRequ
 	slices.SortFunc(people, func(a, b tile) int { return strings.Compare(a.UserPrincipalName, b.UserPrincipalName) })
 	data := map[string]any{
 		"App": req.Client.Name, "People": people, "Chosen": chosen, "SignedIn": signedIn, "Action": r.URL.Path + "?" + query.Encode(),
-		"Hint": t.org.PasswordHint,
+		"Hint": t.org.PasswordHint, "Devices": t.wantsDevice(),
 	}
 	if wrong != nil {
 		data["Code"], data["Error"] = wrong.Code, wrong.Error()
@@ -73,7 +73,7 @@ func (t *Tenant) signInPage(w http.ResponseWriter, r *http.Request, req authRequ
 // authParams are the parameters of the authorization request, without what the page's form adds.
 func authParams(r *http.Request) url.Values {
 	params := copyOf(r.Form)
-	for _, own := range []string{"action", "username", "password"} {
+	for _, own := range []string{"action", "username", "password", "device", "code", "deny", "everybody"} {
 		params.Del(own)
 	}
 	return params
@@ -94,6 +94,28 @@ func (t *Tenant) errorPage(w http.ResponseWriter, r *http.Request, e *stsError) 
 	t.render(w, http.StatusBadRequest, "error.html", "", map[string]any{
 		"Code": e.Code, "Message": e.Error(), "Trace": tr.Trace, "Correlation": tr.Correlation, "Time": tr.timestamp(),
 	})
+}
+
+// refusalPage is the error page for a client that is known: a person may go back to it, and it is told what went wrong.
+func (t *Tenant) refusalPage(w http.ResponseWriter, r *http.Request, req authRequest, e *stsError) {
+	tr := t.newTrace(r)
+	t.log.Info("the tenant refused a sign-in", "error", e.OAuth, "aadsts", e.Code)
+	params := url.Values{"error": {or(e.OAuth, "access_denied")}, "error_description": {e.description(tr)}}
+	if e.OAuth == "invalid_grant" {
+		params.Set("error", "access_denied")
+	}
+	if req.State != "" {
+		params.Set("state", req.State)
+	}
+	data := map[string]any{"Code": e.Code, "Message": e.Error(), "Trace": tr.Trace, "Correlation": tr.Correlation, "Time": tr.timestamp(), "App": req.Client.Name}
+	switch {
+	case req.RedirectURI == "":
+	case req.ResponseMode == "form_post":
+		data["BackTo"], data["Params"] = req.RedirectURI, params
+	default:
+		data["Back"] = redirectTo(req.RedirectURI, params, req.ResponseMode == "fragment")
+	}
+	t.render(w, http.StatusBadRequest, "error.html", "", data)
 }
 
 // formPost answers in the form_post mode: a form that sends itself, or by a click without script.

@@ -20,10 +20,14 @@ type scopes struct {
 func (t *Tenant) parseScopes(param string, client App, user string) (scopes, *stsError) {
 	s, refused := t.readScopes(param, client, user)
 	if refused == nil && len(t.unconsented(s, client, user)) > 0 {
-		refused = &stsError{OAuth: "invalid_grant", Sub: "consent_required", Code: 65001, Message: "The user or administrator has not consented " +
-			"to use the application with ID '" + client.ClientID + "' named '" + client.Name + "'. Send an interactive authorization request for this user and resource."}
+		refused = errConsent(client)
 	}
 	return s, refused
+}
+
+func errConsent(client App) *stsError {
+	return &stsError{OAuth: "invalid_grant", Sub: "consent_required", Code: 65001, Message: "The user or administrator has not consented " +
+		"to use the application with ID '" + client.ClientID + "' named '" + client.Name + "'. Send an interactive authorization request for this user and resource."}
 }
 
 // unconsented are the scopes that nobody has consented to for this user. t.mu is held.

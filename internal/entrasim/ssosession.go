@@ -27,12 +27,12 @@ func (t *Tenant) session(r *http.Request) *ssoSession {
 func (t *Tenant) startSession(w http.ResponseWriter, r *http.Request, user *userRow, contexts []string) signIn {
 	now := t.now()
 	made := &ssoSession{
-		signIn:  signIn{SID: newGUID(), UserID: user.ID, AuthTime: now, Epoch: user.Epoch, Contexts: contexts},
+		signIn:  signIn{SID: newGUID(), UserID: user.ID, AuthTime: now, Epoch: user.Epoch, Contexts: contexts, Device: deviceOf(r)},
 		Expires: now.Add(sessionLife), Apps: map[string]bool{},
 	}
 	if former := t.session(r); former != nil {
 		if former.UserID == user.ID && former.Epoch == user.Epoch {
-			made.SID, made.Apps = former.SID, former.Apps
+			made.SID, made.Apps, made.MFAAt = former.SID, former.Apps, former.MFAAt
 			made.Contexts = slices.Compact(slices.Sorted(slices.Values(slices.Concat(former.Contexts, contexts))))
 		}
 		t.forgetSession(r)

@@ -81,6 +81,7 @@ type issue struct {
 	inID     []string // acrs of the ID token
 	inAccess []string // acrs of the access token
 	refresh  bool
+	tokenID  string // uti of both tokens; empty: one is made
 	// continuous: the client understands claims challenges.
 	continuous bool
 }
@@ -126,7 +127,7 @@ func (t *Tenant) redeemCode(r *http.Request, client App, acr string) (*tokenResp
 		return nil, refused
 	}
 	out := issue{signIn: code.signIn, client: client, acr: acr, scopes: scopes, user: user.User, nonce: code.Nonce,
-		inID: code.AskedInID, inAccess: code.AskedInAccess, refresh: scopes.Offline, continuous: code.Continuous}
+		inID: code.AskedInID, inAccess: code.AskedInAccess, refresh: scopes.Offline, continuous: code.Continuous, tokenID: code.TokenID}
 	t.mu.Unlock()
 	return t.issue(r, out)
 }
@@ -153,7 +154,7 @@ func (t *Tenant) redeemRefresh(r *http.Request, client App, acr string) (*tokenR
 	out, refused := t.checkRefresh(value, r.PostForm.Get("scope"), client, asked.contexts())
 	if refused != nil {
 		if refused.OAuth == "interaction_required" {
-			refused.Claims = r.PostForm.Get("claims")
+			refused.Claims = or(r.PostForm.Get("claims"), refused.Claims)
 		}
 		return nil, refused
 	}
@@ -184,7 +185,7 @@ func (t *Tenant) checkRefresh(value, scope string, client App, contexts []string
 	if refused != nil {
 		return issue{}, refused
 	}
-	if refused := t.meets(grant.signIn, contexts); refused != nil {
+	if refused := t.allowed(grant.signIn, client, scopes, contexts); refused != nil {
 		return issue{}, refused
 	}
 	grant.Expires = t.now().Add(refreshLife)
@@ -196,10 +197,12 @@ func (t *Tenant) issue(r *http.Request, i issue) (*tokenResponse, *stsError) {
 	answer := &tokenResponse{TokenType: "Bearer", Scope: i.scopes.Granted}
 	t.mu.Lock()
 	access, id := t.accessClaims(i), map[string]any(nil)
+	access["uti"] = or(i.tokenID, tokenID(newGUID()))
 	answer.ExpiresIn = stretch(access, i.scopes.Resource, i.continuous)
 	answer.ExtExpiresIn = answer.ExpiresIn
 	if i.scopes.OpenID {
 		id = t.idClaims(i)
+		id["uti"] = access["uti"] // both are of one request
 	}
 	if i.refresh {
 		answer.RefreshToken = "1." + randomID(64)

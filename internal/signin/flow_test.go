@@ -27,6 +27,18 @@ func (w *world) signIns() (n int) {
 	return n
 }
 
+// liveSessions are how many browsers' sessions live.
+func (w *world) liveSessions() (n int) {
+	for row := range w.sessions.Set().All {
+		for _, s := range w.sessions.Set().Below(row.ID) {
+			if _, _, dead := w.sessions.Set().Live(s.ID, time.Now()); dead == "" && s.Kind == session.Browser {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // Two tabs begin, and the person signs in in both: both lead where they were to lead, and the browser has one session.
 func TestSeveralTabs(t *testing.T) {
 	w := newWorld(t)

@@ -128,7 +128,7 @@ func contosoApps(s Sample) []App {
 		GroupMembershipClaims: "SecurityGroup",
 		OptionalClaims:        []string{"sid", "auth_time", "acrs"},
 		Consented:             []string{GraphAppID, ContosoGitAppID},
-		GraphRoles:            []string{"User.Read.All", "Group.Read.All", "GroupMember.Read.All", "Application.Read.All"},
+		GraphRoles:            []string{"User.Read.All", "Group.Read.All", "GroupMember.Read.All", "Application.Read.All", "AuditLog.Read.All", "Directory.Read.All"},
 	}
 	for i, group := range []string{PaymentsEngineersID, PaymentsAPITeamID, PaymentsLeadsID, PaymentsViewersID, ShopEngineersID,
 		ShopLeadsID, PlatformEngineersID, LanyardAdminsID, LanyardAuditorsID, ContractorsID} {

@@ -108,6 +108,12 @@ func (d *Dashboard) StepUp(w http.ResponseWriter, status int, page any) {
 	d.render(w, status, "stepup.html", page, policy{form: d.signOut()})
 }
 
+// Client shows a person what a program asks for. The form's answer leads back to the program, at an origin that may be
+// empty.
+func (d *Dashboard) Client(w http.ResponseWriter, status int, page any, back string) {
+	d.render(w, status, "client.html", page, policy{form: back})
+}
+
 // Fail shows an error: as a problem document to programs and to the API, as a page to people.
 func (d *Dashboard) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {

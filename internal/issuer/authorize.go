@@ -31,6 +31,7 @@ type Page struct {
 	Code   bool   // a code is to be typed
 	Wrong  bool   // the code that was typed stands for nothing
 	Done   string // how it ended: "allowed", "refused"; empty before
+	Back   string // the origin that the form's answer leads to; empty where it leads nowhere else
 }
 
 // asked is an authorization request that was checked.
@@ -115,7 +116,7 @@ func (s *Issuer) authorize(w http.ResponseWriter, r *http.Request) error {
 	case a.prompt == "none" && a.client.Own:
 		return s.tell(w, r, a, refuse("consent_required", "The person has to allow it."))
 	case old:
-		http.Redirect(w, r, "/login?"+url.Values{"return": {r.URL.RequestURI()}, "fresh": fresh(who, dead)}.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, "/login?"+url.Values{"return": {r.URL.RequestURI()}, "prompt": again(who, dead)}.Encode(), http.StatusSeeOther)
 		return nil
 	}
 	fields := url.Values{}
@@ -124,14 +125,14 @@ func (s *Issuer) authorize(w http.ResponseWriter, r *http.Request) error {
 			fields[name] = list
 		}
 	}
-	s.c.Page(w, http.StatusOK, Page{Client: a.client.Name, Own: a.client.Own, Device: q.Get("device_name"), Action: AuthorizePath, Fields: fields})
+	s.c.Page(w, http.StatusOK, Page{Client: a.client.Name, Own: a.client.Own, Device: q.Get("device_name"), Action: AuthorizePath, Fields: fields, Back: web.Origin(a.redirect)})
 	return nil
 }
 
-// fresh asks the sign-in for the tenant's own question where somebody is signed in, and not lately enough.
-func fresh(who identity.Principal, dead string) []string {
+// again has the tenant ask, though it may not have to, where somebody is signed in and not lately enough.
+func again(who identity.Principal, dead string) []string {
 	if who.Session != "" && dead == "" {
-		return []string{"1"}
+		return []string{"login"}
 	}
 	return nil
 }

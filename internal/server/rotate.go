@@ -19,7 +19,7 @@ import (
 )
 
 // signingKinds are the kinds of key that this server signs tokens with.
-func signingKinds() []string { return []string{token.Assertion} }
+func signingKinds() []string { return []string{token.Assertion, token.API} }
 
 // How the rotation waits for replicas.
 const (

@@ -33,6 +33,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/feed"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/grant"
+	"github.com/lanyardhq/lanyard/internal/issuer"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/session/review"
@@ -134,6 +135,7 @@ type Server struct {
 	alarms     *alarms // nil: nobody outside is told
 	identifier session.Identifier
 	signin     *signin.Service
+	issuer     *issuer.Issuer
 	projects   *configuration
 	binding    sync.Mutex // held while projects and the directory that their groups are looked up in are published
 	runtime    workspace.Runtime

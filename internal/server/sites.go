@@ -52,32 +52,38 @@ func (s *Server) makeSites() error {
 			return term.Exec(w, r, row)
 		},
 	})
+	s.makeIssuer()
 	pagesOrigin := web.Origin(o.URL)
 	c := web.Config{Access: s.engine, Log: s.log, Meter: s.meter, Sink: s.sink()}
 	apps := httpproxy.New(httpproxy.Config{
 		Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Keys: s.keys, Issuer: o.URL, Log: s.log,
 	})
-	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), terminals: s.terminals, apps: s.apps, proxies: o.TrustedProxies, others: o.Hosts, bodyWithin: bodyWithin}
+	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), secure: s.scheme() == "https", terminals: s.terminals, apps: s.apps, proxies: o.TrustedProxies, others: o.Hosts, bodyWithin: bodyWithin}
 	for _, site := range []struct {
 		web.Site
 		handler *http.Handler
 	}{
 		{web.Site{
-			Name: "pages", Routes: slices.Concat(pages.Routes(), s.signin.Routes(), connects, rest),
+			Name: "pages", Routes: slices.Concat(pages.Routes(), s.signin.Routes(), s.issuer.Pages(), connects, rest),
 			Guard: func(r *http.Request) error {
-				if s.signin.FromTenant(r) {
+				if s.signin.FromTenant(r) || issuer.Shows(r) { // no browser shows a token by itself
 					return nil
 				}
 				return web.GuardOrigin(r, pagesOrigin)
 			},
-			Identify: func(r *http.Request) (identity.Principal, error) { return s.identifier.Cookie(r, pagesOrigin) },
-			Headers:  dashboard.Headers, Fail: pages.Fail,
+			Identify: func(r *http.Request) (identity.Principal, error) {
+				if issuer.Shows(r) {
+					return s.issuer.Identify(r)
+				}
+				return s.identifier.Cookie(r, pagesOrigin)
+			},
+			Headers: dashboard.Headers, Fail: pages.Fail,
 		}, &s.front.pages},
 		{web.Site{
 			Name: "machine", Routes: append(append(gateway.Routes(gateway.Protocols{
 				Git: gitproxy.New(gitproxy.Config{Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Log: s.log}).Serve,
 				App: apps.Serve,
-			}), issuer.Routes(o.URL, s.keys)...), s.notifications()),
+			}), s.issuer.Machine()...), s.notifications()),
 			Guard: gateway.Guard, Identify: s.fromTunnel, Headers: gateway.Headers,
 		}, &s.front.machine},
 		{web.Site{

@@ -49,7 +49,7 @@ func own(_ *http.Request, p identity.Principal) (identity.Resource, error) {
 }
 
 // login begins a sign-in. `return` is a path to come back to; `hint` names who is likely to sign in; `prompt` may be
-// select_account; `challenge` is what the tenant wants to be asked for.
+// select_account or login; `challenge` is what the tenant wants to be asked for.
 func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	u := underway{Return: "/", Hint: q.Get("hint")}
@@ -65,10 +65,10 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch prompt := q.Get("prompt"); prompt {
 	case "":
-	case promptChoose:
+	case promptChoose, promptLogin:
 		u.Prompt = prompt
 	default:
-		return problem.New(problem.Invalid, "The prompt can be %s and nothing else.", promptChoose)
+		return problem.New(problem.Invalid, "The prompt can be %s or %s and nothing else.", promptChoose, promptLogin)
 	}
 	if sealed := q.Get("challenge"); sealed != "" {
 		c, err := s.challenged(sealed)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -12,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/lanyardhq/lanyard/internal/entrasim"
+	"github.com/lanyardhq/lanyard/test/harness"
 )
 
 // TestAzidentity gets tokens with the Azure SDK for Go's credentials.
@@ -64,6 +66,13 @@ func TestAzidentity(t *testing.T) {
 			}
 		})
 	}
+	t.Run("interactive", func(t *testing.T) {
+		harness.Need(t, "curl")
+		opener(t, w.ca.file)
+		c := must(azidentity.NewInteractiveBrowserCredential(&azidentity.InteractiveBrowserCredentialOptions{
+			ClientOptions: options, DisableInstanceDiscovery: true, ClientID: desktopID, TenantID: tenant, RedirectURL: "http://localhost"}))
+		w.forPerson(t, token(t, c, graphDefault, false), desktopID, entrasim.GraphAppID, "0")
+	})
 	t.Run("device code, and on behalf of", func(t *testing.T) {
 		t.Parallel()
 		device := must(azidentity.NewDeviceCodeCredential(&azidentity.DeviceCodeCredentialOptions{
@@ -79,4 +88,21 @@ func TestAzidentity(t *testing.T) {
 		w.forPerson(t, token(t, behalf, "https://graph.microsoft.com/User.Read", false), apiID, entrasim.GraphAppID, "1")
 		w.forPerson(t, token(t, device, graphDefault, true), desktopID, entrasim.GraphAppID, "0")
 	})
+}
+
+// opener is what the desktop opens links with while the test runs: a browser in which ada signs in.
+func opener(t *testing.T, ca string) {
+	t.Helper()
+	dir := t.TempDir()
+	script := `#!/bin/sh
+page=$(curl --silent --show-error --fail --cacert "$LANYARD_TEST_CA" --data action=signin --data username=ada --data password=lanyard-ada "$1") || exit 1
+field() { printf '%s' "$page" | sed -n 's/.*name="'"$1"'" value="\([^"]*\)".*/\1/p'; }
+to=$(printf '%s' "$page" | sed -n 's/.*name="hiddenform" action="\([^"]*\)".*/\1/p')
+exec curl --silent --output /dev/null --data-urlencode "code=$(field code)" --data-urlencode "state=$(field state)" "$to"
+`
+	if err := os.WriteFile(filepath.Join(dir, "xdg-open"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("LANYARD_TEST_CA", ca)
 }

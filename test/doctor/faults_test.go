@@ -15,14 +15,16 @@ import (
 // TestFaults plants one fault after the other in a sound installation. Each is found, with what to do, and when it was
 // mended nothing is found any more.
 func TestFaults(t *testing.T) {
-	w := newWorld(t)
-	w.sound()
+	w := newWorld(t, time.Now().AddDate(0, 0, 3))
 	for _, fault := range []struct {
 		name  string
 		code  string // of the finding
 		says  string
 		plant func() (mend func())
 	}{
+		{"the site's certificate ends in three days", "outside-ends", "expires at", func() func() {
+			return func() { w.site(time.Now().AddDate(0, 3, 0)) } // it began with one
+		}},
 		{"the client secret is another", "credential-refused", "AADSTS7000215", func() func() {
 			w.write("keys/client-secret", []byte("Wrong~secret"))
 			return func() { w.write("keys/client-secret", []byte(secret)) }
@@ -105,10 +107,6 @@ func TestFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			return func() { w.faults() }
-		}},
-		{"the site's certificate ends in three days", "outside-ends", "expires at", func() func() {
-			w.site(time.Now().AddDate(0, 0, 3))
-			return func() { w.site(time.Now().AddDate(0, 3, 0)) }
 		}},
 		{"provisioning maps another attribute", "provisioning", "mailNickname", func() func() { return w.provisioned("ada") }},
 	} {

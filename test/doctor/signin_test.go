@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/cli/browser"
@@ -49,7 +50,7 @@ func (w *world) scim(method, path, secret, body string) string {
 // TestSignIn: a test shows a person, and who asked for it, the claims that came and the roles that follow; no session
 // begins; the link works once.
 func TestSignIn(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, time.Now().AddDate(0, 3, 0))
 	w.sound()
 	operator := w.operator()
 	defer operator.Close()
@@ -95,7 +96,7 @@ func TestSignIn(t *testing.T) {
 // TestCommand: the command waits for the person who opens its link, shows what came, and writes a report that names
 // nobody and is looked at again without a server.
 func TestCommand(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, time.Now().AddDate(0, 3, 0))
 	w.sound()
 	report := filepath.Join(w.dir, "report.json")
 	status, out := w.interactive("entra", "doctor", "--config", w.config(), "--sign-in", "--report", report)
@@ -106,7 +107,7 @@ func TestCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, trace := range []string{"Ada", "lovelace", "contoso", "67224801", w.dir, secret, "payments"} {
+	for _, trace := range []string{"Ada Lovelace", "ada@", "contoso", "67224801", w.dir, secret, "payments"} {
 		if strings.Contains(strings.ToLower(string(text)), strings.ToLower(trace)) {
 			t.Errorf("%s stands in the report:\n%s", trace, text)
 		}
@@ -140,7 +141,7 @@ func (w *world) interactive(args ...string) (status int, out string) {
 		if link.MatchString(said.String()) {
 			return ""
 		}
-		return said.String()
+		return "so far: " + said.String()
 	})
 	b := browser.New()
 	defer b.Close()

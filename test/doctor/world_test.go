@@ -48,7 +48,7 @@ entra:
   authority: %[6]s
   graph: %[6]s/v1.0
   notifications: %[7]s/hooks/graph
-directory: {sweep: 1s, stale_after: 8s, close_after: 10m}
+directory: {sweep: 1s, stale_after: 5s, close_after: 10m}
 domains: {workspaces: work.localhost}
 roles: {admin: [lanyard-admins], auditor: [lanyard-auditors]}
 audit: {checkpoints: %[3]s/checkpoints}
@@ -77,7 +77,8 @@ type proxy struct {
 	strange atomic.Bool
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld starts all of it. The site's certificate ends when it is said to.
+func newWorld(t *testing.T, ends time.Time) *world {
 	t.Helper()
 	harness.Need(t, "bwrap")
 	dir, err := os.MkdirTemp("", "ly-") // short: sockets live below it
@@ -103,7 +104,7 @@ func newWorld(t *testing.T) *world {
 	w.write("keys/encryption.key", []byte(base64.StdEncoding.EncodeToString(token.NewSealingKey())))
 	w.write("projects/payments.yaml", []byte(project))
 	w.write("lanyard.yaml", fmt.Appendf(nil, configuration, w.url, port, dir, entrasim.ContosoTenantID, entrasim.LanyardAppID, w.tenantAt, w.proxy.url))
-	w.site(time.Now().AddDate(0, 3, 0))
+	w.site(ends)
 	t.Cleanup(func() {
 		w.end(syscall.SIGTERM)
 		if t.Failed() {

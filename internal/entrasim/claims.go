@@ -53,6 +53,9 @@ func (t *Tenant) idClaims(i issue) map[string]any {
 	if i.scopes.Email && i.user.Mail != "" {
 		c["email"] = i.user.Mail
 	}
+	if i.user.Home != "" {
+		c["idp"] = "https://sts.windows.net/" + i.user.Home + "/"
+	}
 	t.optional(c, i.client, i, i.inID)
 	t.memberClaims(c, i.client, i.UserID)
 	return c
@@ -106,6 +109,8 @@ func (t *Tenant) optional(c map[string]any, app App, i issue, asked []string) {
 			}
 		case "login_hint":
 			c["login_hint"] = i.user.UserPrincipalName
+		case "acct": // the user's account is of another tenant, or of this one
+			c["acct"] = map[bool]int{true: 1, false: 0}[i.user.Home != ""]
 		case "upn":
 			c["upn"] = i.user.UserPrincipalName
 		case "given_name":

@@ -31,11 +31,18 @@ func userEntity(u *userRow) entity {
 	return entity{
 		"id": u.ID, "userPrincipalName": u.UserPrincipalName, "displayName": u.DisplayName, "givenName": orNull(u.GivenName),
 		"surname": orNull(u.Surname), "mail": orNull(u.Mail), "mailNickname": u.UserName(), "jobTitle": orNull(u.JobTitle),
-		"department": orNull(u.Department), "accountEnabled": u.AccountEnabled, "userType": "Member",
+		"department": orNull(u.Department), "accountEnabled": u.AccountEnabled, "userType": u.userType(),
 		"createdDateTime": u.CreatedDateTime.UTC().Format(time.RFC3339), "businessPhones": []string{}, "mobilePhone": nil,
 		"officeLocation": nil, "preferredLanguage": nil, "onPremisesSyncEnabled": nil,
 		"signInSessionsValidFromDateTime": u.SignInsValidFrom.UTC().Format(time.RFC3339),
 	}
+}
+
+func (u User) userType() string {
+	if u.Home != "" {
+		return "Guest"
+	}
+	return "Member"
 }
 
 // userDefaults are what Graph returns of a user without $select; accountEnabled is not among them.

@@ -48,6 +48,8 @@ type User struct {
 	CreatedDateTime   time.Time `json:"createdDateTime"`
 	// Manager is the object ID of a user.
 	Manager string `json:"manager,omitempty"`
+	// Home is the ID of the tenant that the account is of, where that is another one: the user is a guest here.
+	Home string `json:"home,omitempty"`
 	// Roles are directory roles such as [GlobalAdministrator]: what the user may administer.
 	Roles []string `json:"directoryRoles,omitempty"`
 	// More are properties that only provisioning reads, by their name in an attribute mapping, such as employeeId,
@@ -112,7 +114,7 @@ type App struct {
 	// ImplicitTokens makes its tokens as short as those that are handed over in a URL: with more than five groups they say
 	// hasgroups and nothing more.
 	ImplicitTokens bool
-	// OptionalClaims are among sid, auth_time, email, login_hint, given_name, family_name, upn, acrs, xms_cc.
+	// OptionalClaims are among sid, auth_time, email, login_hint, acct, given_name, family_name, upn, acrs, xms_cc.
 	OptionalClaims []string
 	// AccessClaims are those of access tokens for the app; nil: OptionalClaims.
 	AccessClaims []string

@@ -124,6 +124,75 @@ func TestPortalAssignments(t *testing.T) {
 	}
 }
 
+func TestPortalApps(t *testing.T) {
+	w := newWorld(t, contoso())
+	app := func() App { a, _ := w.App("Third"); return a }
+	for _, step := range []struct {
+		form   string
+		fields []string
+		done   func() bool
+	}{
+		{"register-app", []string{"name", "Third", "redirects", callback}, func() bool { return app().PrincipalID != "" && app().returnsTo(callback) }},
+		{"set-redirects", []string{"redirects", callback + " https://lanyard.example.test/"}, func() bool { return len(app().RedirectURIs) == 2 }},
+		{"add-secret", []string{"name", "first"}, func() bool { return len(app().secrets()) == 1 }},
+		{"expire-secrets", nil, func() bool { return app().checkSecret(app().secrets()[0].Value, w.now()).Code == 7000222 }},
+		{"remove-secret", nil, func() bool { return len(app().secrets()) == 0 }},
+		{"add-federated", []string{"name", "cluster", "issuer", "https://k8s.example.test", "subject", "system:serviceaccount:a:b"}, func() bool { return len(app().Federated) == 1 }},
+		{"remove-federated", nil, func() bool { return len(app().Federated) == 0 }},
+		{"toggle-required", nil, func() bool { return app().AssignmentRequired }},
+		{"toggle-app", nil, func() bool { return app().usable("").Code == 7000112 }},
+		{"delete-app", nil, func() bool { return app().ClientID == "" }},
+	} {
+		form := `data-action="` + step.form + `"`
+		if app().ClientID != "" {
+			form += ` data-app="` + app().ClientID + `"`
+		}
+		if status := w.submitAt("/apps", form, step.fields...); status != http.StatusSeeOther || !step.done() {
+			t.Errorf("%s: %d, done: %v", step.form, status, step.done())
+		}
+	}
+	lanyard, _ := w.App("Lanyard")
+	before := w.rolesAt(lanyard)
+	if status := w.submitAt("/apps", `data-action="withdraw" data-app="`+LanyardAppID+`" data-words="Microsoft Graph: Group.Read.All, without a person"`); status != http.StatusSeeOther || len(w.rolesAt(lanyard)) != len(before)-1 {
+		t.Errorf("withdrawn: %d, %v", status, w.rolesAt(lanyard))
+	}
+	if status := w.submitAt("/apps", `data-action="consent" data-app="`+LanyardAppID+`"`); status != http.StatusSeeOther || len(w.rolesAt(lanyard)) != len(before) {
+		t.Errorf("granted again: %d, %v", status, w.rolesAt(lanyard))
+	}
+}
+
+// rolesAt are an app's permissions at Graph.
+func (w *world) rolesAt(app App) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rolesOf(w.apps[GraphAppID], app.PrincipalID)
+}
+
+func TestPortalPoliciesAndSignIns(t *testing.T) {
+	w := newWorld(t, contoso())
+	if status := w.submitAt("/policies", `data-action="add-policy"`, "name", "no ada", "who", AdaID, "control", ControlBlock, "state", PolicyEnabled); status != http.StatusSeeOther {
+		t.Fatalf("added: %d", status)
+	}
+	if _, err := w.arrive(Person{User: "ada"}); err == nil || !strings.Contains(err.Error(), "AADSTS53003") {
+		t.Errorf("blocked: %v", err)
+	}
+	if page := w.portalAt("/signins"); !strings.Contains(page, "AADSTS53003") || !strings.Contains(page, "failure: no ada") {
+		t.Error("the log does not show it")
+	}
+	if status := w.submitAt("/policies", `data-action="set-state" data-policy-name="no ada"`, "state", PolicyReportOnly); status != http.StatusSeeOther {
+		t.Errorf("reported only: %d", status)
+	}
+	if _, err := w.arrive(Person{User: "ada"}); err != nil {
+		t.Error(err)
+	}
+	if status := w.submitAt("/policies", `data-action="add-policy"`, "name", "nothing", "state", PolicyEnabled); status/100 != 4 {
+		t.Errorf("a policy that wants nothing: %d", status)
+	}
+	if status := w.submitAt("/policies", `data-action="remove-policy" data-policy-name="no ada"`); status != http.StatusSeeOther || len(w.Policies()) != 0 {
+		t.Errorf("removed: %d", status)
+	}
+}
+
 func TestPortalFaults(t *testing.T) {
 	w := newWorld(t, contoso())
 	if page := w.portalAt("/faults"); !strings.Contains(page, "Nothing is simulated now") {

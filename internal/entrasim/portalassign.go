@@ -17,6 +17,9 @@ func (t *Tenant) ownPages() {
 		},
 		"unassign": func(r *http.Request) error { return t.removeAssignment(r.PostForm.Get("app"), r.PostForm.Get("id")) },
 	}})
+	t.AddPage("apps", Page{Body: pages.Lookup("apps.html"), Data: t.appsPage, Forms: t.appForms()})
+	t.AddPage("policies", Page{Body: pages.Lookup("policies.html"), Data: t.policiesPage, Forms: t.policyForms()})
+	t.AddPage("signins", Page{Body: pages.Lookup("signins.html"), Data: t.signInsPage})
 	t.AddPage("bin", Page{Body: pages.Lookup("bin.html"), Data: t.binPage, Forms: map[string]func(*http.Request) error{
 		"restore": func(r *http.Request) error { return t.RestoreUser(r.PostForm.Get("id")) },
 		"purge":   func(r *http.Request) error { return t.PurgeUser(r.PostForm.Get("id")) },

@@ -24,6 +24,8 @@ const (
 	silentIndex
 	clockIndex
 	limitsIndex
+	replicationIndex
+	signInLogIndex
 )
 
 type faultOnPage struct {
@@ -88,6 +90,12 @@ func (t *Tenant) faultsPage() any {
 	if f.DeltaLagSeconds > 0 {
 		now = append(now, faultOnPage{lagIndex, fmt.Sprintf("Deltas tell of a change %g s late", f.DeltaLagSeconds), ""})
 	}
+	if f.ReplicationLagSeconds > 0 {
+		now = append(now, faultOnPage{replicationIndex, fmt.Sprintf("What is registered is known %g s late", f.ReplicationLagSeconds), ""})
+	}
+	if f.SignInLogLagSeconds > 0 {
+		now = append(now, faultOnPage{signInLogIndex, fmt.Sprintf("A sign-in stands in the log %g s late", f.SignInLogLagSeconds), ""})
+	}
 	if f.SilentRevocations {
 		now = append(now, faultOnPage{silentIndex, "Neither delta nor notification tells that sessions were revoked", ""})
 	}
@@ -101,7 +109,8 @@ func (t *Tenant) faultsPage() any {
 		"Now": now, "Kinds": faultWords, "Lost": percent(n.Lost), "Doubled": percent(n.Doubled), "Late": percent(n.Late), "Delay": n.DelaySeconds,
 		"Once": []struct{ Action, Words string }{
 			{"expire", "Forget all delta tokens"}, {"drop", "Lose all subscriptions"}, {"reauthorize", "Ask subscriptions to be authorized anew"},
-			{"lag", "Let deltas lag three seconds behind"}, {"revocations", "Keep revoked sessions out of deltas"}, {"limits", "Bound requests as Graph does"},
+			{"lag", "Let deltas lag three seconds behind"}, {"replication", "Let what is registered be known ten seconds late"}, {"log", "Let the log of sign-ins be two minutes late"},
+			{"revocations", "Keep revoked sessions out of deltas"}, {"limits", "Bound requests as Graph does"},
 		},
 	}
 }
@@ -138,6 +147,8 @@ func (t *Tenant) faultForms() map[string]func(*http.Request) error {
 		"endall":      func(*http.Request) error { return t.SetFaults(Faults{}) },
 		"revocations": func(*http.Request) error { return change(func(f *Faults) { f.SilentRevocations = true }) },
 		"lag":         func(*http.Request) error { return change(func(f *Faults) { f.DeltaLagSeconds = 3 }) },
+		"replication": func(*http.Request) error { return change(func(f *Faults) { f.ReplicationLagSeconds = 10 }) },
+		"log":         func(*http.Request) error { return change(func(f *Faults) { f.SignInLogLagSeconds = 120 }) },
 		"limits": func(*http.Request) error {
 			limits := GraphLimits(len(t.Users()))
 			return change(func(f *Faults) { f.Limits = &limits })
@@ -163,6 +174,10 @@ func (f *Faults) end(index int) {
 		f.Replays = 0
 	case index == lagIndex:
 		f.DeltaLagSeconds = 0
+	case index == replicationIndex:
+		f.ReplicationLagSeconds = 0
+	case index == signInLogIndex:
+		f.SignInLogLagSeconds = 0
 	case index == silentIndex:
 		f.SilentRevocations = false
 	case index == clockIndex:

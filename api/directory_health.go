@@ -15,6 +15,7 @@ type DirectoryHealth struct {
 	Reads    bool               `json:"reads" doc:"Lanyard reads the tenant's directory at Microsoft Graph"`
 	// Leads says that this replica reads the tenant: what stands under reading and notifications is about this process.
 	Leads         bool               `json:"leads"`
+	Provider      string             `json:"provider,omitempty" doc:"What people sign in at, where that is not Entra"`
 	Directory     Directory          `json:"directory"`
 	Discovery     DiscoveryHealth    `json:"discovery"`
 	Credentials   []CredentialHealth `json:"credentials" doc:"In the order in which they are tried"`

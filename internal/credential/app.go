@@ -171,7 +171,7 @@ func (a *App) by(ctx context.Context, e *entry, web *http.Client, endpoint strin
 			refused.Advice = advise(refused.Number, e.File(), proof)
 		}
 		if err == nil || !refused.OfCredential() {
-			if err == nil {
+			if err == nil || refused.OAuth == "invalid_grant" { // who asked is looked at before what was asked
 				e.note(proof, nil, a.now())
 			}
 			return answer, err

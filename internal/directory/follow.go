@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/feed"
@@ -22,7 +23,8 @@ func (d *Directory) Follow(ctx context.Context, e feed.Entry) error {
 		return nil
 	}
 	rows, ok := d.rows.(PartRows)
-	if !ok || len(e.Keys) == 0 {
+	// A key whose tenant is an issuer's URL does not say where that ends.
+	if !ok || len(e.Keys) == 0 || slices.ContainsFunc(e.Keys, func(key string) bool { return strings.Contains(key, "://") }) {
 		return d.reload(ctx, false)
 	}
 	select {

@@ -20,7 +20,7 @@ func (e examiner) credentials() {
 		ends := e.ends(c)
 		switch {
 		case c.Problem != "":
-			e.mend("credential-refused", asCredential, "Mend it, or remove it from entra.credential. Files are read again at each token request; nothing has to be restarted.",
+			e.mend("credential-refused", asCredential, e.where("Mend it, or remove it from entra.credential.", "Mend it, or remove it from oidc.credential.")+" Files are read again at each token request; nothing has to be restarted.",
 				"The %s does not work: %s.", name, c.Problem)
 		case c.Kind == "federated credential" || ends.IsZero(): // who renews its file does so all the time
 		case !ends.After(e.now):

@@ -2,6 +2,14 @@ package doctor
 
 import "strings"
 
+// where is what to do: at Entra, or at another provider.
+func (e examiner) where(entra, elsewhere string) string {
+	if e.health.Provider != "" {
+		return elsewhere
+	}
+	return entra
+}
+
 // discovery compares the tenant's own document with the configuration.
 func (e examiner) discovery() {
 	d := e.health.Discovery
@@ -10,7 +18,8 @@ func (e examiner) discovery() {
 	case d.URL == "": // not looked at
 		return
 	case d.Problem != "" && d.Status >= 400 && d.Status < 500:
-		e.mend("discovery-tenant", about, "Compare entra.tenant with the tenant ID on the overview page of Entra, and entra.authority with your cloud's.",
+		e.mend("discovery-tenant", about, e.where("Compare entra.tenant with the tenant ID on the overview page of Entra, and entra.authority with your cloud's.",
+			"Compare oidc.issuer with what the provider's administration calls its issuer."),
 			"The tenant is not known at %s: %s.", d.URL, d.Problem)
 		return
 	case d.Problem != "":
@@ -19,7 +28,8 @@ func (e examiner) discovery() {
 		return
 	}
 	if d.Issuer != d.Wanted {
-		e.mend("discovery-issuer", about, "Write the tenant's ID (a GUID) under entra.tenant, not common, organizations or a domain, and the authority whose tenant it is.",
+		e.mend("discovery-issuer", about, e.where("Write the tenant's ID (a GUID) under entra.tenant, not common, organizations or a domain, and the authority whose tenant it is.",
+			"Write under oidc.issuer what it calls itself, to the letter: a slash at the end belongs to it."),
 			"The tenant calls itself %s, and tokens have to be of %s: every sign-in would be refused.", d.Issuer, d.Wanted)
 	}
 	if d.WantedToken != "" && d.Token != "" && d.Token != d.WantedToken {

@@ -15,6 +15,11 @@ func (e examiner) redirects() {
 		}
 		switch r.For {
 		case ForSignIn:
+			if e.health.Provider != "" {
+				e.mend("redirect-sign-in", about, "At the provider, add the redirect URI "+r.URL+" to Lanyard's client. It is compared letter by letter.",
+					"%s does not know where sign-ins return to, %s, so nobody can sign in.", e.health.Provider, r.URL)
+				continue
+			}
 			e.mend("redirect-sign-in", about, "In Entra, at the app registration under Authentication, add the web redirect URI "+r.URL+". It is compared letter by letter. `lanyard entra setup` does so.",
 				"The app registration does not know where sign-ins return to, %s: the tenant shows AADSTS50011, and nobody can sign in.", r.URL)
 		case ForSignOut:

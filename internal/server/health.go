@@ -29,6 +29,10 @@ func (s *Server) health(ctx context.Context, d api.Directory) api.DirectoryHealt
 		h.Discovery = s.prober().Discovery(ctx, s.options.Tenant.Issuer, s.options.TokenURL)
 	})
 	looks.Go(func() {
+		if s.options.Tenant.OIDC != nil {
+			s.providerHealth(ctx, &h)
+			return
+		}
 		found := source.Examine(ctx, reads)
 		for _, c := range found.Credentials {
 			h.Credentials = append(h.Credentials, api.CredentialHealth{

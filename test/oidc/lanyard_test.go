@@ -33,6 +33,7 @@ directory: {sweep: 1s}
 roles: {admin: [ops]}
 runtimes: {sandbox: {trusted_users_only: true}}
 projects: %[3]s/projects
+policies: %[3]s/policies
 `
 
 const payments = `project: payments
@@ -99,6 +100,9 @@ func (l *lanyard) serve(issuer, app, credential, more string) {
 	}
 	l.write("keys/encryption.key", base64.StdEncoding.EncodeToString(token.NewSealingKey()))
 	l.write("projects/payments.yaml", fmt.Sprintf(payments, app))
+	if err := os.MkdirAll(filepath.Join(l.dir, "policies"), 0o755); err != nil {
+		l.t.Fatal(err)
+	}
 	file := l.write("lanyard.yaml", fmt.Sprintf(configuration, l.url, l.port, l.dir, issuer, credential, more))
 	bin, err := harness.Programs()
 	if err != nil {

@@ -54,7 +54,7 @@ func certified(t *testing.T, l *lanyard, settings map[string]any) provider {
 	harness.Need(t, "node")
 	if _, err := os.Stat("provider/node_modules/oidc-provider"); err != nil {
 		if os.Getenv("LANYARD_REQUIRE") == "all" {
-			t.Fatal("oidc-provider is not installed (make needs-test), and LANYARD_REQUIRE=all")
+			t.Fatal("oidc-provider is not installed (npm --prefix test/oidc/provider ci), and LANYARD_REQUIRE=all")
 		}
 		t.Skip("oidc-provider is not installed: npm --prefix test/oidc/provider ci")
 	}
@@ -69,7 +69,9 @@ func certified(t *testing.T, l *lanyard, settings map[string]any) provider {
 	for name, value := range settings {
 		if more, ok := value.(map[string]any); ok && name == "client" {
 			for key, value := range more {
-				all["client"].(map[string]any)[key] = value
+				if all["client"].(map[string]any)[key] = value; value == nil {
+					delete(all["client"].(map[string]any), key)
+				}
 			}
 			continue
 		}

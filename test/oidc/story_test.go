@@ -69,6 +69,7 @@ func TestCertifiedProvider(t *testing.T) {
 		t.Error("who is not in it is one")
 	}
 
+	checkHealth(t, l, p)
 	app := l.ledger(ada)
 	defer app.Body.Close()
 	said, rest := line(t, app.Body)
@@ -102,6 +103,23 @@ func TestCertifiedProvider(t *testing.T) {
 	}
 	if _, err := ops.Me(within(t)); err == nil {
 		t.Error("the session outlives signing out")
+	}
+}
+
+// checkHealth asks the doctor, who finds nothing to mend.
+func checkHealth(t *testing.T, l *lanyard, p provider) {
+	t.Helper()
+	h, err := l.operator.DirectoryHealth(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Provider != "Contoso sign-in" || h.Discovery.Issuer != p.issuer || len(h.Credentials) != 1 || !h.Credentials[0].Works {
+		t.Errorf("%+v", h)
+	}
+	for _, f := range h.Findings {
+		if f.Problem {
+			t.Errorf("the doctor finds %+v", f)
+		}
 	}
 }
 

@@ -41,6 +41,10 @@ const provider = new Provider(settings.issuer, {
   pkce: { required: () => true },
 });
 
+for (const event of ['authorization.error', 'grant.error', 'server_error', 'userinfo.error']) {
+  provider.on(event, (_, error) => console.error(event, error.message, error.error_description ?? ''));
+}
+
 const page = (wrong) => `<!doctype html><title>Sign in</title><h1>Sign in</h1>${wrong ? `<p role="alert">${wrong}</p>` : ''}
 <form method="post"><input name="username"><input type="password" name="password"><button>Sign in and consent</button></form>`;
 
@@ -57,7 +61,7 @@ async function interaction(req, res) {
   grant.addOIDCScope(params.scope);
   const wanted = params.acr_values?.split(' ')[0];
   return provider.interactionFinished(req, res, {
-    login: { accountId: found[0], acr: wanted && !settings.weak ? wanted : 'pwd', remember: true },
+    login: { accountId: found[0], acr: wanted ?? 'pwd', remember: true },
     consent: { grantId: await grant.save() },
   });
 }

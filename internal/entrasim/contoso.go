@@ -126,7 +126,7 @@ func contosoApps(s Sample) []App {
 		Scopes:                []string{"user_impersonation"},
 		AppRoles:              []AppRole{{ID: PaymentsLeadRoleID, Value: "Payments.Lead", DisplayName: "Payments lead"}},
 		GroupMembershipClaims: "SecurityGroup",
-		OptionalClaims:        []string{"sid", "auth_time", "acrs"},
+		OptionalClaims:        []string{"sid", "auth_time", "acrs", "login_hint", "acct"},
 		Consented:             []string{GraphAppID, ContosoGitAppID},
 		GraphRoles:            []string{"User.Read.All", "Group.Read.All", "GroupMember.Read.All", "Application.Read.All", "AuditLog.Read.All", "Directory.Read.All"},
 	}

@@ -97,6 +97,12 @@ func TestNode(t *testing.T) {
 			}
 		},
 		"msal refresh": person(desktopID, graph, "0"), "msal another resource": person(desktopID, apiID, "0"), "msal device code": person(desktopID, graph, "0"),
+		"msal challenge": func(t *testing.T, s nodeStep) {
+			w.forPerson(t, s.Token, desktopID, apiID, "0")
+			if got, _ := claims(t, s.Token)["acrs"].([]any); len(got) != 1 || got[0] != "c1" {
+				t.Errorf("the token's contexts are %v", got)
+			}
+		},
 		"msal secret": app("1"), "msal secret, with capabilities": app("1"), "msal certificate": app("2"), "msal certificate, SHA-1": app("2"), "msal federated": app("2"),
 		"msal form_post": person(webID, graph, "1"), "msal call": person(desktopID, apiID, "0"), "msal on behalf of": person(apiID, graph, "1"),
 		"identity secret": app("1"), "identity secret, continuous": app("1"), "identity certificate": app("2"), "identity assertion": app("2"), "identity workload": app("2"),

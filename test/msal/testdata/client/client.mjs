@@ -1,7 +1,7 @@
 // Plays apps with Microsoft's clients for Node, as they are published. Told by an environment variable what to be; prints a
 // line of JSON for each step: {"step": name, "token": …} or {"step": name, "error": …}.
 import { readFileSync } from 'node:fs';
-import { ConfidentialClientApplication, CryptoProvider, PublicClientApplication, ResponseMode } from '@azure/msal-node';
+import { ConfidentialClientApplication, CryptoProvider, InteractionRequiredAuthError, PublicClientApplication, ResponseMode } from '@azure/msal-node';
 import {
   ClientAssertionCredential, ClientCertificateCredential, ClientSecretCredential, DeviceCodeCredential, OnBehalfOfCredential, WorkloadIdentityCredential,
 } from '@azure/identity';
@@ -66,6 +66,18 @@ for (const tenant of [c.tenant, 'common']) {
   await step('msal refresh', () => app.acquireTokenSilent({ account, scopes: ['User.Read'], forceRefresh: true }));
   await step('msal another resource', () => app.acquireTokenSilent({ account, scopes: [c.scope] }));
 }
+// An API wants an authentication context: the tenant says what to ask the person for, and MSAL asks for it.
+await step('msal challenge', async () => {
+  const app = desktop(c.tenant);
+  const request = { scopes: [c.scope], claims: '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}' };
+  const { account } = await app.acquireTokenInteractive({ scopes: ['User.Read'], openBrowser: person });
+  try {
+    return await app.acquireTokenSilent({ ...request, account });
+  } catch (e) {
+    if (!(e instanceof InteractionRequiredAuthError) || !e.claims) throw e;
+    return app.acquireTokenInteractive({ scopes: request.scopes, claims: e.claims, openBrowser: person });
+  }
+});
 const devices = [
   step('msal device code', () => desktop(c.tenant).acquireTokenByDeviceCode({
     scopes: ['User.Read'], deviceCodeCallback: (m) => device(m.verificationUri, m.userCode),

@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"github.com/lanyardhq/lanyard/internal/config"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/source"
+)
+
+// checkProvider finds credentials that Entra alone gives, where people sign in at another provider.
+func checkProvider(o *config.OIDC, projects []project.Project) (found source.Findings) {
+	if o == nil {
+		return nil
+	}
+	for _, p := range projects {
+		for _, r := range p.Repositories {
+			kind := ""
+			switch {
+			case r.Credential.EntraScope != "":
+				kind = "entra"
+			case r.Credential.EntraApp != "":
+				kind = "entra_app"
+			default:
+				continue
+			}
+			found = append(found, source.Finding{File: p.File, Message: "repository " + r.URL + ": people sign in at " + o.Name + ", and only Entra gives a credential of the kind " + kind + "; choose another"})
+		}
+	}
+	return found
+}

@@ -41,7 +41,7 @@ func (t *Tenant) parseAuthRequest(r *http.Request) (req authRequest, page, refus
 		return req, page, nil
 	}
 	req.State, req.Nonce, req.Scope = r.FormValue("state"), r.FormValue("nonce"), r.FormValue("scope")
-	req.Prompt, req.LoginHint = r.FormValue("prompt"), r.FormValue("login_hint")
+	req.Prompt, req.LoginHint = r.FormValue("prompt"), t.hinted(r.FormValue("login_hint"))
 	req.ClientInfo = r.FormValue("client_info") == "1"
 	return req, nil, t.parseRest(r, &req)
 }

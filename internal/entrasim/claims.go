@@ -108,7 +108,7 @@ func (t *Tenant) optional(c map[string]any, app App, i issue, asked []string) {
 				c["email"] = i.user.Mail
 			}
 		case "login_hint":
-			c["login_hint"] = i.user.UserPrincipalName
+			c["login_hint"] = hintOf(i.UserID, t.org.TenantID)
 		case "acct": // the user's account is of another tenant, or of this one
 			c["acct"] = map[bool]int{true: 1, false: 0}[i.user.Home != ""]
 		case "upn":

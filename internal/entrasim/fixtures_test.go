@@ -137,6 +137,19 @@ func TestDiscoveryIsAsRecorded(t *testing.T) {
 	if common := w.fetch(w.url + "/common/v2.0/.well-known/openid-configuration"); common["issuer"] != w.url+"/{tenantid}/v2.0" || common["tenant_region_scope"] != nil {
 		t.Errorf("common: %v", common)
 	}
+	recorded := fixture[map[string]any](t, "openid-configuration-common.json")
+	for _, tenant := range []string{"common", "organizations"} {
+		ours := w.fetch(w.url + "/" + tenant + "/v2.0/.well-known/openid-configuration")
+		same(t, tenant, recorded, ours, nil)
+		same(t, "the sample of "+tenant, ours, recorded, nil)
+		for name, value := range recorded {
+			text, isText := value.(string)
+			_, path, host := strings.Cut(text, "login.microsoftonline.com")
+			if got, _ := ours[name].(string); isText && host && !strings.HasSuffix(got, strings.ReplaceAll(path, "/common/", "/"+tenant+"/")) {
+				t.Errorf("%s of %s is %s, recorded %s", name, tenant, got, text)
+			}
+		}
+	}
 	if unknown := w.fetch(w.url + "/" + newGUID() + "/v2.0/.well-known/openid-configuration"); unknown["error"] != "invalid_tenant" {
 		t.Errorf("another tenant: %v", unknown)
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,15 +56,21 @@ const (
 	roguesRefresh = "refresh-token-of-ada-1.AXoA"
 )
 
+// roguesKeys are made once: that takes longer than all else here.
+var roguesKeys = sync.OnceValues(func() (published, foreign *rsa.PrivateKey) {
+	for _, key := range []**rsa.PrivateKey{&published, &foreign} {
+		var err error
+		if *key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			panic(err) // crypto/rand never fails
+		}
+	}
+	return published, foreign
+})
+
 func newRogue(t *testing.T, configure ...func(*signin.Config)) *rogue {
 	t.Helper()
 	r := &rogue{}
-	for _, key := range []**rsa.PrivateKey{&r.key, &r.foreign} {
-		var err error
-		if *key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.key, r.foreign = roguesKeys()
 	tenant := httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(tenant.Close)
 	r.issuer = tenant.URL + "/" + entrasim.ContosoTenantID + "/v2.0"

@@ -11,8 +11,8 @@ import (
 
 // With the response mode form_post (OAuth 2.0 Form Post Response Mode) the tenant's page posts its answer, so that the
 // code stands in no URL, no history and no log. A browser sends the cookie that binds the sign-in with such a form, and
-// the session's not. The answer is therefore kept for a moment, and the browser led to the same address by a handle to it:
-// what follows is as if the answer had come there.
+// the session's not. The answer is therefore kept for a moment, one for each sign-in that was begun, and the browser led to
+// the same address: what follows is as if the answer had come there.
 const (
 	answerKind   = "signin-answer"
 	answerLife   = time.Minute
@@ -35,7 +35,8 @@ func (s *Service) posted(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return problem.New(problem.Invalid, "The tenant's answer cannot be read. Sign in again.")
 	}
-	if _, _, err := s.begun(r, r.PostForm.Get("state")); err != nil {
+	state := r.PostForm.Get("state")
+	if _, _, err := s.begun(r, state); err != nil {
 		return err
 	}
 	answer := url.Values{}
@@ -44,29 +45,35 @@ func (s *Service) posted(w http.ResponseWriter, r *http.Request) error {
 			answer.Set(name, value)
 		}
 	}
-	handle := random()
-	sealed := s.c.Sealer.Seal(answerAD, []byte(answer.Encode()))
-	if err := s.c.Once.PutOnce(r.Context(), answerKind, sha256.Sum256([]byte(handle)), sealed, s.c.Now().Add(answerLife)); err != nil {
+	hash := sha256.Sum256([]byte(state))
+	_, there, err := s.c.Once.SeeOnce(r.Context(), answerKind, hash) // the page was sent a second time
+	if err == nil && !there {
+		err = s.c.Once.PutOnce(r.Context(), answerKind, hash, s.c.Sealer.Seal(answerAD, []byte(answer.Encode())), s.c.Now().Add(answerLife))
+	}
+	if err != nil {
 		return problem.Wrap(err, problem.Unavailable, "The database cannot be written, so nobody can sign in now. Try again in a moment.")
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, s.c.Tenant.RedirectPath()+"?"+url.Values{"answer": {handle}}.Encode(), http.StatusSeeOther)
+	http.Redirect(w, r, s.c.Tenant.RedirectPath()+"?"+url.Values{"answer": {state}}.Encode(), http.StatusSeeOther)
 	return nil
 }
 
 // answer is what the tenant answered: in the query, or posted and kept.
 func (s *Service) answer(r *http.Request) (url.Values, error) {
 	q := r.URL.Query()
-	handle := q.Get("answer")
-	if handle == "" {
+	state := q.Get("answer")
+	if state == "" {
 		return q, nil
 	}
-	sealed, ok, err := s.c.Once.TakeOnce(r.Context(), answerKind, sha256.Sum256([]byte(handle)))
+	if _, _, err := s.begun(r, state); err != nil { // another browser's is left to it
+		return nil, err
+	}
+	sealed, ok, err := s.c.Once.TakeOnce(r.Context(), answerKind, sha256.Sum256([]byte(state)))
 	if err != nil {
 		return nil, unread(err)
 	}
-	if !ok {
-		return nil, strange(r.CookiesNamed(browserCookie))
+	if !ok { // it was taken: what became of it, the state knows
+		return url.Values{"state": {state}}, nil
 	}
 	plain, err := s.c.Sealer.Open(answerAD, sealed)
 	if err != nil {

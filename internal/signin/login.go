@@ -179,6 +179,9 @@ func (s *Service) complete(w http.ResponseWriter, r *http.Request, u underway, q
 	if code := q.Get("error"); code != "" {
 		return explained(nil, kindOf(code), "The tenant did not sign you in", code, aadsts.Read(q.Get("error_description")))
 	}
+	if q.Get("code") == "" {
+		return problem.New(problem.Invalid, "The tenant's answer holds no code, so the sign-in was not completed.")
+	}
 	answer, err := s.c.Tenant.Credential.Token(r.Context(), s.c.HTTP, tenant.oauth.Endpoint.TokenURL, url.Values{
 		"grant_type": {"authorization_code"}, "code": {q.Get("code")}, "redirect_uri": {tenant.oauth.RedirectURL}, "code_verifier": {u.Verifier},
 	})

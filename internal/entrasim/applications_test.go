@@ -284,3 +284,23 @@ func TestProvisioningIsSetUpThroughGraph(t *testing.T) {
 		t.Errorf("set up: %v %v", p, ok)
 	}
 }
+
+// Who forgets to ask for version 2 gets tokens that a verifier of version 2 refuses.
+func TestAccessTokensOfVersionOne(t *testing.T) {
+	w := newWorld(t, withRegistrar())
+	app, principal := w.registered(map[string]any{"displayName": "Old", "signInAudience": "AzureADMyOrg"})
+	if api := app["api"].(map[string]any); api["requestedAccessTokenVersion"] != nil || principal["id"] == nil {
+		t.Fatalf("made: %v", api)
+	}
+	token := func() map[string]any {
+		_, body := w.post(url.Values{"grant_type": {"client_credentials"}, "scope": {app["appId"].(string) + "/.default"}})
+		return claims(t, body["access_token"].(string))
+	}
+	if c := token(); c["ver"] != "1.0" || c["iss"] != "https://sts.windows.net/"+w.TenantID()+"/" || c["appid"] != LanyardAppID || c["azp"] != nil {
+		t.Errorf("version 1: %v", c)
+	}
+	w.must(registrar, "PATCH", "applications/"+app["id"].(string), map[string]any{"api": map[string]any{"requestedAccessTokenVersion": 2}})
+	if c := token(); c["ver"] != "2.0" || c["iss"] != w.Issuer() || c["aud"] != app["appId"] {
+		t.Errorf("version 2: %v", c)
+	}
+}

@@ -61,7 +61,7 @@ func (t *Tenant) idClaims(i issue) map[string]any {
 	return c
 }
 
-// accessClaims are those of a user's v2.0 access token for the scopes' resource. t.mu is held.
+// accessClaims are those of a user's access token for the scopes' resource. t.mu is held.
 func (t *Tenant) accessClaims(i issue) map[string]any {
 	resource := i.scopes.Resource
 	c := t.forResource(resource)
@@ -71,7 +71,7 @@ func (t *Tenant) accessClaims(i issue) map[string]any {
 	c["scp"] = joined(i.scopes.Names)
 	t.optional(c, resource.forAccess(), i, i.inAccess)
 	t.memberClaims(c, resource, i.UserID)
-	return c
+	return t.versioned(c, resource)
 }
 
 // appClaims are those of an app's own token: sub is oid, and there is neither scp nor sid.
@@ -83,7 +83,7 @@ func (t *Tenant) appClaims(client, resource App, acr string) map[string]any {
 	if len(roles) > 0 {
 		c["roles"] = roles
 	}
-	return c
+	return t.versioned(c, resource)
 }
 
 // forAccess is the app with the optional claims of access tokens.

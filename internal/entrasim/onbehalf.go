@@ -61,7 +61,7 @@ func (t *Tenant) checkOnBehalf(assertion string, client App) (signIn, *stsError)
 		Scopes   string   `json:"scp"`
 		Contexts []string `json:"acrs"`
 	}
-	if err != nil || json.Unmarshal(payload, &c) != nil || c.Issuer != t.Issuer() {
+	if err != nil || json.Unmarshal(payload, &c) != nil || c.Issuer != t.Issuer() && c.Issuer != t.v1Issuer() {
 		return refuse(50013, "Assertion failed signature validation.")
 	}
 	issued := time.Unix(c.Issued, 0).Add(backDated)

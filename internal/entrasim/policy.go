@@ -137,8 +137,15 @@ func (t *Tenant) apply(s signIn, a access) []applied {
 	return out
 }
 
-// allowed refuses a sign-in that lacks a context which was asked for, or does not meet the policies. t.mu is held.
+// allowed refuses at the token endpoint: who is not assigned any more, a sign-in that lacks a context which was asked
+// for, or one that does not meet the policies. t.mu is held.
 func (t *Tenant) allowed(s signIn, client App, scopes scopes, contexts []string) *stsError {
+	for _, app := range []App{client, scopes.Resource} {
+		if refused := t.checkAssigned(app, s.UserID); refused != nil {
+			refused.OAuth = "invalid_grant"
+			return refused
+		}
+	}
 	if refused := t.meets(s, contexts); refused != nil {
 		return refused
 	}

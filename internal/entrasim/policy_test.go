@@ -108,6 +108,23 @@ func TestPoliciesAtSignInAndRefresh(t *testing.T) {
 	}
 }
 
+// Who loses the assignment that an app wants gets no new tokens for it.
+func TestRefreshTakesTheAssignment(t *testing.T) {
+	org := contoso()
+	org.Apps[0].AssignmentRequired = true
+	w := newWorld(t, org)
+	token := w.signIn("ada")
+	if code, _, _ := w.refresh(token); code != 0 {
+		t.Errorf("assigned: %d", code)
+	}
+	if err := w.RemoveMember("payments-engineers", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, _ := w.refresh(token); code != 50105 {
+		t.Errorf("not assigned any more: %d", code)
+	}
+}
+
 func TestPoliciesAreOfUsersGroupsAndApps(t *testing.T) {
 	w := newWorld(t, contoso())
 	for _, c := range []struct {

@@ -210,3 +210,42 @@ func TestDeviceCodeOutlivesARestart(t *testing.T) {
 		t.Errorf("after a restart: %d %v", status, body)
 	}
 }
+
+// TestDeviceCodeUnderPolicies: what policies want of a person they want on the page for codes too.
+func TestDeviceCodeUnderPolicies(t *testing.T) {
+	w := newWorld(t, withTool())
+	if _, err := w.SetPolicy(Policy{Name: "second factor", Users: []string{All}, Apps: []string{GraphAppID}, Controls: []string{ControlMFA}}); err != nil {
+		t.Fatal(err)
+	}
+	sign := func(p Person) (string, error) {
+		code, userCode, _ := w.begin("User.Read")
+		return code, SignInDeviceAs(t.Context(), &http.Client{Transport: w.http.Transport}, w.url+devicePath, userCode, p)
+	}
+	ada := Person{User: "ada", Password: password("ada")}
+	code, err := sign(ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, body := w.poll(toolID, deviceGrantType, code); status != http.StatusOK {
+		t.Errorf("with a second factor: %d %v", status, body)
+	}
+	if code, err = sign(Person{User: "ada", Password: password("ada"), Denies: true}); err == nil || !strings.Contains(err.Error(), "AADSTS50074") {
+		t.Errorf("without: %v", err)
+	}
+	if _, body := w.poll(toolID, deviceGrantType, code); number(body) != 70016 {
+		t.Errorf("without: %v", body)
+	}
+	if _, err := w.SetPolicy(Policy{Name: "managed machines", Users: []string{All}, Apps: []string{All}, Controls: []string{ControlDevice}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = sign(ada); err == nil || !strings.Contains(err.Error(), "AADSTS53000") {
+		t.Errorf("from a machine that nobody knows: %v", err)
+	}
+	ada.Device = DeviceCompliant
+	if code, err = sign(ada); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := w.poll(toolID, deviceGrantType, code); status != http.StatusOK {
+		t.Errorf("from a managed machine: %d %v", status, body)
+	}
+}

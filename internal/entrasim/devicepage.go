@@ -12,7 +12,7 @@ func (t *Tenant) serveDevicePage(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveDeviceForm takes the page's forms: a code; then action=signin with username and password, action=continue to go
-// on with the browser's session, or action=decline.
+// on with the browser's session, action=mfa with the second factor that a policy wants, or action=decline.
 func (t *Tenant) serveDeviceForm(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
@@ -26,18 +26,20 @@ func (t *Tenant) serveDeviceForm(w http.ResponseWriter, r *http.Request) {
 		t.devicePage(w, http.StatusOK, map[string]any{"Error": "That code didn't work. Check the code and try again.", "Code": 70018})
 		return
 	}
-	data := map[string]any{"UserCode": code, "App": app.Name, "Hint": t.org.PasswordHint, "SignedIn": t.deviceSession(r), "Chosen": r.PostForm.Get("username")}
-	switch r.PostForm.Get("action") {
-	case "signin", "continue":
-		var by signIn
-		var refused *stsError
-		if r.PostForm.Get("action") == "signin" {
-			by, refused = t.devicePassword(w, r, app, asked)
-		} else {
-			by, refused = t.usableSession(r, authRequest{Client: app, MaxAge: -1, AskedInID: asked.AskedInID, AskedInAccess: asked.AskedInAccess})
-		}
+	data := map[string]any{"UserCode": code, "App": app.Name, "Organisation": t.org.Name, "Hint": t.org.PasswordHint, "SignedIn": t.deviceSession(r),
+		"Chosen": r.PostForm.Get("username"), "Devices": t.wantsDevice()}
+	switch action := r.PostForm.Get("action"); action {
+	case "signin", "continue", "mfa":
+		by, refused := t.devicePerson(w, r, app, asked)
 		if refused == nil {
 			refused = t.approveDevice(r, code, app, by)
+		}
+		if refused != nil && refused.Code == 50076 && by.SID != "" {
+			data["Shown"] = t.secondFactor(by)
+			if action == "mfa" {
+				data["Error"], data["Code"] = "AADSTS50074: The code is not right.", 50074
+			}
+			break
 		}
 		if refused != nil {
 			t.log.Info("the tenant refused a device's sign-in", "aadsts", refused.Code)
@@ -88,6 +90,19 @@ func (t *Tenant) deviceSession(r *http.Request) string {
 		}
 	}
 	return ""
+}
+
+// devicePerson is who answers for a device, by a form of its page.
+func (t *Tenant) devicePerson(w http.ResponseWriter, r *http.Request, app App, asked deviceRequest) (signIn, *stsError) {
+	if r.PostForm.Get("action") == "signin" {
+		return t.devicePassword(w, r, app, asked)
+	}
+	req := authRequest{Client: app, Scope: asked.Scope, MaxAge: -1, AskedInID: asked.AskedInID, AskedInAccess: asked.AskedInAccess}
+	by, refused := t.usableSession(r, req)
+	if r.PostForm.Get("action") == "mfa" && refused != nil && refused.Code == 50076 && t.giveSecondFactor(r, r.PostForm.Get("factor"), by) {
+		return t.usableSession(r, req)
+	}
+	return by, refused
 }
 
 func (t *Tenant) devicePassword(w http.ResponseWriter, r *http.Request, app App, asked deviceRequest) (signIn, *stsError) {

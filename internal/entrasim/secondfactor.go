@@ -36,20 +36,31 @@ func (t *Tenant) serveSecondFactor(w http.ResponseWriter, r *http.Request, req a
 		t.turnAway(w, r, req, s, &stsError{OAuth: "access_denied", Code: 500121, Message: "Authentication failed during strong authentication request."})
 		return
 	}
-	if subtle.ConstantTimeCompare([]byte(r.PostForm.Get("code")), []byte(t.secondFactor(s))) != 1 {
+	if !t.giveSecondFactor(r, r.PostForm.Get("code"), s) {
 		t.secondFactorPage(w, req, r, s, "AADSTS50074: The code is not right.")
 		return
 	}
 	t.mu.Lock()
-	session := t.session(r)
-	if session == nil || session.SID != s.SID {
-		t.mu.Unlock()
-		t.signInPage(w, r, req, nil)
-		return
+	made := s
+	if session := t.session(r); session != nil {
+		made = session.signIn
 	}
-	session.MFAAt = t.now()
-	made := session.signIn
-	t.saveGrants()
 	t.mu.Unlock()
 	t.goOn(w, r, req, made)
+}
+
+// giveSecondFactor notes in the browser's session that the second factor was given, if the code is that of s.
+func (t *Tenant) giveSecondFactor(r *http.Request, code string, s signIn) bool {
+	if subtle.ConstantTimeCompare([]byte(code), []byte(t.secondFactor(s))) != 1 {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	session := t.session(r)
+	if session == nil || session.SID != s.SID {
+		return false
+	}
+	session.MFAAt = t.now()
+	t.saveGrants()
+	return true
 }

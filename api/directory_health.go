@@ -13,6 +13,7 @@ type DirectoryHealth struct {
 	Findings []DirectoryFinding `json:"findings" doc:"Problems first"`
 	URL      string             `json:"url" doc:"Lanyard's own"`
 	Reads    bool               `json:"reads" doc:"Lanyard reads the tenant's directory at Microsoft Graph"`
+	Stopped  bool               `json:"stopped,omitempty" doc:"No server runs; the configuration was looked at alone"`
 	// Leads says that this replica reads the tenant: what stands under reading and notifications is about this process.
 	Leads         bool               `json:"leads"`
 	Provider      string             `json:"provider,omitempty" doc:"What people sign in at, where that is not Entra"`
@@ -31,7 +32,16 @@ type DirectoryHealth struct {
 	SweepSeconds  float64            `json:"sweep_seconds"`
 	SkewSeconds   float64            `json:"skew_seconds" doc:"How far the tenant's clock is ahead of this machine's"`
 	Provisioning  ProvisioningHealth `json:"provisioning"`
+	SignInLog     SignInLogHealth    `json:"sign_in_log"`
 	SignIn        *SignInTest        `json:"sign_in,omitempty" doc:"A test sign-in, where one was made for this"`
+}
+
+// SignInLogHealth says how the tenant's log of sign-ins is compared with what happened here.
+type SignInLogHealth struct {
+	Wanted  bool      `json:"wanted" doc:"It is to be read"`
+	Read    time.Time `json:"read,omitzero" doc:"When it last was"`
+	Problem string    `json:"problem,omitempty" doc:"Why it cannot be read"`
+	Flagged int       `json:"flagged" doc:"Sign-ins of the last seven days that are in one place only"`
 }
 
 // RolesHealth says who holds the roles of the whole installation.

@@ -31,6 +31,8 @@ type ReviewLog struct {
 	Problem  string    `json:"problem,omitempty" doc:"Why it cannot be read, and what to do"`
 	Entries  int       `json:"entries" doc:"Sign-ins to Lanyard in it, refused ones too"`
 	Joined   int       `json:"joined" doc:"Of these: belong to a sign-in here"`
+	// JoinedBy counts by what that was seen: token, correlation, circumstances.
+	JoinedBy map[string]int `json:"joined_by"`
 }
 
 // What a ReviewFinding is.

@@ -130,13 +130,14 @@ func (s *server) period(r *http.Request) (x reviewed, err error) {
 func (s *server) assemble(x reviewed) api.Review {
 	out := api.Review{
 		Since: x.since, Until: x.until, CountedFrom: x.state.UsesFrom,
-		Log: api.ReviewLog{From: x.state.LogFrom, Read: x.state.LogRead, Problem: x.state.Problem, Entries: len(x.logged),
+		Log: api.ReviewLog{From: x.state.LogFrom, Read: x.state.LogRead, Problem: x.state.Problem, Entries: len(x.logged), JoinedBy: map[string]int{},
 			Compared: x.state.Problem == "" && !x.state.LogFrom.IsZero() && !x.state.LogFrom.After(x.since.Add(time.Minute))},
 		Findings: s.reviewFindings(x), Refused: refusals(x.logged), Groups: s.reviewGroups(x), Grants: s.reviewGrants(x),
 	}
 	for _, e := range x.logged {
 		if e.Joined != "" {
 			out.Log.Joined++
+			out.Log.JoinedBy[string(e.JoinedBy)]++
 		}
 	}
 	out.People = s.reviewPeople(x, out.Findings)

@@ -65,7 +65,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			return keys.Keys, err
 		},
 		WorkspaceDomain: c.Workspaces, AppDomain: c.Apps, TrustedProxies: c.TrustedProxies, Certificates: c.TLS.Certificates, ACME: authority,
-		Tenant: tenant, TokenURL: tokenURL(c), Graph: c.Entra.Graph, Notifications: notificationsTo(c), SignInLog: c.OIDC == nil && c.Entra.SignInLog != config.NoSignInLog,
+		Tenant: tenant, TokenURL: tokenURL(c), Graph: c.Entra.Graph, Notifications: notificationsTo(c), SignInLog: c.OIDC == nil && c.Directory.Members != config.FromSignIn && c.Entra.SignInLog != config.NoSignInLog,
 		Projects: c.Projects, FromGroups: c.FromGroups, Policies: c.Policies, Global: c.Roles,
 		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime, Guests: c.Entra.Guests, FormPost: c.Entra.FormPost,
 		Sweep: c.Directory.Sweep, Members: c.Directory.Members, Users: c.Directory.Users, SCIM: c.Entra.SCIM, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter, StepUp: c.StepUp,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/session/review"
@@ -52,4 +53,18 @@ func (s *Server) liveSignIns() []session.SignIn {
 		}
 	}
 	return all
+}
+
+// signInLogHealth is for who looks what is wrong.
+func (s *Server) signInLogHealth(ctx context.Context) api.SignInLogHealth {
+	h := api.SignInLogHealth{Wanted: s.options.SignInLog}
+	state, err := s.store.ReviewState(ctx)
+	if err == nil {
+		h.Read, h.Problem = state.LogRead, state.Problem
+		h.Flagged, err = s.store.FlaggedSince(ctx, time.Now().Add(-7*24*time.Hour))
+	}
+	if err != nil {
+		h.Problem = err.Error()
+	}
+	return h
 }

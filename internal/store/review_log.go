@@ -135,3 +135,10 @@ func putState(ctx context.Context, tx *sql.Tx, values map[string]string) error {
 }
 
 func microText(t time.Time) string { return strconv.FormatInt(micro(t), 10) }
+
+// FlaggedSince counts the sign-ins since a moment that were reported and are still in one place only.
+func (s *Store) FlaggedSince(ctx context.Context, since time.Time) (n int, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM logged_sign_ins WHERE at >= $1 AND flagged <> 0 AND joined = '')
+		+ (SELECT COUNT(*) FROM remembered_sign_ins WHERE at >= $1 AND flagged <> 0 AND logged = '')`, micro(since)).Scan(&n)
+	return n, failed(err, "count the sign-ins that were reported")
+}

@@ -100,6 +100,9 @@ func TestSignInsAreReviewed(t *testing.T) {
 	if len(r.Findings) != 0 || status != 0 {
 		t.Errorf("nothing is wrong, and it ended with %d: %+v", status, r.Findings)
 	}
+	if r.Log.JoinedBy["token"]+r.Log.JoinedBy["correlation"] < 2 { // by what cannot be chance
+		t.Errorf("joined by %v", r.Log.JoinedBy)
+	}
 	ada := person(r, "Ada Lovelace")
 	if ada.SignIns != 1 || ada.Joined != 1 || len(ada.Places) != 1 || !slices.Equal(ada.Devices, []string{"a Go program"}) || ada.New != 0 {
 		t.Errorf("%+v", ada)
@@ -185,6 +188,49 @@ func TestSignInsAreReviewed(t *testing.T) {
 			t.Errorf("%s", said.Out)
 		}
 		_ = ws
+	})
+
+	t.Run("what the tenant refused is said", func(t *testing.T) {
+		b := w.Browser()
+		if err := b.SignIn(w.Context(), w.Info.URL, "grace@contoso.example", "wrong"); err == nil {
+			t.Fatal("signed in with a wrong password")
+		}
+		w.Eventually("it stands there", func() bool {
+			r, _ = review(w)
+			return slices.ContainsFunc(r.Refused, func(x api.ReviewRefusal) bool { return x.Code == 50126 && x.People == 1 && x.Failure != "" })
+		})
+	})
+
+	t.Run("a test of signing in, which begins no session, is no stray sign-in", func(t *testing.T) {
+		before, _ := review(w)
+		test, err := w.Operator.NewSignInTest(w.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		web := w.Browser().HTTP()
+		follow := web.CheckRedirect
+		web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		answer, err := web.Get(test.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		web.CheckRedirect = follow
+		back, err := entrasim.SignIn(w.Context(), web, answer.Header.Get("Location"), "barbara@contoso.example", "lanyard-barbara")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer, err = web.Get(back.String()); err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		w.Eventually("the tenant's entry is joined", func() bool {
+			r, _ = review(w)
+			return r.Log.Joined > before.Log.Joined
+		})
+		if len(r.Findings) != len(before.Findings) || person(r, "Barbara Liskov").SignIns != 0 {
+			t.Errorf("%+v %+v", r.Findings, r.People)
+		}
 	})
 
 	t.Run("it takes the role of an auditor", func(t *testing.T) {

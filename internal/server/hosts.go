@@ -34,6 +34,7 @@ func machinePath(path string) bool {
 type hosts struct {
 	url       string // of the pages
 	pagesHost string
+	secure    bool // browsers are to come by https only (RFC 6797)
 	pages     http.Handler
 	machine   http.Handler
 	// provisioning takes its own paths of the machine host out of the machine site, because it alone takes its credentials.
@@ -50,6 +51,9 @@ type hosts struct {
 
 func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.proxies.believe(r)
+	if h.secure {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	host := strings.ToLower(r.Host)
 	if _, app := h.apps.app(host); app {
 		inPace(w, r, h.bodyWithin)

@@ -109,6 +109,11 @@ func (s *Server) state() telemetry.State {
 		Store: s.store.Transactions(),
 	}
 	st.Refused = s.listener.refused.Load()
+	if s.certificates != nil {
+		for _, c := range s.certificates.Held() {
+			st.Certificates = append(st.Certificates, telemetry.Certificate{Name: c.Names[0], Until: c.Until})
+		}
+	}
 	if graph := s.graph.Load(); graph != nil {
 		g := graph.State()
 		st.Graph = &telemetry.Graph{Requests: g.Requests, Throttled: g.Throttled, Failed: g.Failed, Resyncs: g.Resyncs, Failing: !g.Failing.IsZero(), Pages: map[string]int{}}

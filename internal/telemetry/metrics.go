@@ -37,7 +37,7 @@ type descriptions struct {
 	build, requests, durations, decisions, cached, leases, cuts, closing, defects                                *prometheus.Desc
 	directoryAge, directorySweep, directoryStale, directoryUsers, directoryGroups                                *prometheus.Desc
 	feedSeq, feedBehind, auditSize, auditLag, exportLag, exportFailing, auditDropped, auditFailing, auditLeading *prometheus.Desc
-	tunnels, workspaces, store, recordsDropped, connectionsRefused                                               *prometheus.Desc
+	tunnels, workspaces, store, recordsDropped, connectionsRefused, certificates                                 *prometheus.Desc
 	graphRequests, graphThrottled, graphFailed, graphResyncs, graphFailing, graphPages                           *prometheus.Desc
 	scimRequests, scimLast, scimFailed                                                                           *prometheus.Desc
 }
@@ -80,6 +80,7 @@ func described() descriptions {
 		scimRequests:       describe("provisioning_requests_total", "Requests of provisioning services, by whether their credential was accepted or refused.", "credential"),
 		scimLast:           describe("provisioning_last_request_timestamp_seconds", "When the provisioning service was last heard of here."),
 		scimFailed:         describe("provisioning_apply_failures_total", "Times that what was provisioned could not be applied to the directory and was tried again."),
+		certificates:       describe("certificate_expires_timestamp_seconds", "When a certificate ends that the server shows, by the first of its names.", "name"),
 		connectionsRefused: describe("connections_refused_total", "Connections refused because their address had too many open."),
 	}
 }
@@ -141,6 +142,15 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 	to <- histogram(d.store, s.Store)
 	count(d.recordsDropped, s.Records)
 	count(d.connectionsRefused, s.Refused)
+	ends := map[string]time.Time{} // two of one name, for clients of two kinds: the first that ends
+	for _, c := range s.Certificates {
+		if at, ok := ends[c.Name]; !ok || c.Until.Before(at) {
+			ends[c.Name] = c.Until
+		}
+	}
+	for name, at := range ends {
+		gauge(d.certificates, float64(at.Unix()), name)
+	}
 	if g := s.Graph; g != nil {
 		count(d.graphRequests, g.Requests)
 		count(d.graphThrottled, g.Throttled)

@@ -23,6 +23,13 @@ type State struct {
 	Store        observe.Totals // transactions that may write
 	Records      int64          // request records that could not be kept
 	Refused      int64          // connections refused because their address had too many open
+	Certificates []Certificate  // that are shown; none where TLS is spoken in front
+}
+
+// Certificate is one that the server shows.
+type Certificate struct {
+	Name  string // the first of its names
+	Until time.Time
 }
 
 // Directory is how the directory is doing.

@@ -47,7 +47,7 @@ type installation struct {
 	port      int    // that the url names: the server's, or a proxy's in front
 	listen    int    // the server's
 	git       string // host and port
-	owner     int    // user whose files and processes they are
+	owner     int    // user that the server runs as, when this one is root; 0: this one
 
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -72,7 +72,9 @@ func newInstallation(t testing.TB) *installation {
 	}
 	i := &installation{TB: t, dir: dir, authority: newAuthority(t), listen: harness.FreePort(t)}
 	i.at(i.listen)
-	i.write("ca.pem", string(i.authority.pem))
+	if err := os.Chmod(i.write("ca.pem", string(i.authority.pem)), 0o644); err != nil { // every user trusts it
+		t.Fatal(err)
+	}
 	i.serveTenant()
 	i.serveGit()
 	i.write("keys/client-secret", "the-client-secret-of-a-test")
@@ -226,9 +228,7 @@ func (i *installation) begin(file string, around ...string) {
 	if err != nil {
 		i.Fatal(err)
 	}
-	if err := exec.Command("chown", "-R", fmt.Sprintf("%d:%[1]d", i.owner), i.dir).Run(); err != nil {
-		i.Fatal(err)
-	}
+	i.own()
 	args := append(around, filepath.Join(bin, "lanyard"), "serve", "--config", file)
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+i.in("ca.pem"))
@@ -257,6 +257,20 @@ func (i *installation) begin(file string, around ...string) {
 			i.Logf("the server's log:\n%s", i.log.String())
 		}
 	})
+}
+
+// own gives the server's files to its user.
+func (i *installation) own() {
+	i.Helper()
+	if i.owner == 0 {
+		return
+	}
+	if err := os.MkdirAll(i.in("data"), 0o700); err != nil {
+		i.Fatal(err)
+	}
+	if out, err := exec.Command("chown", "-R", fmt.Sprintf("%d:%[1]d", i.owner), i.in("data"), i.in("keys"), i.in("tls"), i.in("projects"), i.in("lanyard.yaml")).CombinedOutput(); err != nil {
+		i.Fatalf("%v: %s", err, out)
+	}
 }
 
 // stop ends the workspaces, which would outlive the server, and then the server.

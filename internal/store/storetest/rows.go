@@ -191,4 +191,31 @@ func keysRoundTrip(t *testing.T, db Database) {
 	if got, err = s.Keys(ctx, "audit"); err != nil || len(got) != 0 {
 		t.Errorf("of another kind: %v, %v", got, err)
 	}
+	replaced := store.Key{ID: "acme a", Kind: "acme", Sealed: []byte{1}, Created: now()}
+	for _, sealed := range [][]byte{{1}, {2, 2}} {
+		replaced.Sealed = sealed
+		if err := s.PutKey(ctx, replaced); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.PutKey(ctx, store.Key{ID: "empty", Kind: "acme"}); err == nil {
+		t.Error("a key without content was put")
+	}
+	if got, err = s.Keys(ctx, "acme"); err != nil || !cmp.Equal(got, []store.Key{replaced}) {
+		t.Errorf("after it was put twice: %v, %v", got, err)
+	}
+	for range 2 {
+		if err := s.DropKey(ctx, "assertion", replaced.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err = s.Keys(ctx, "acme"); err != nil || len(got) != 1 {
+		t.Errorf("dropped as one of another kind: %v, %v", got, err)
+	}
+	if err := s.DropKey(ctx, "acme", replaced.ID); err != nil {
+		t.Error(err)
+	}
+	if got, err = s.Keys(ctx, "acme"); err != nil || len(got) != 0 {
+		t.Errorf("after it was dropped: %v, %v", got, err)
+	}
 }

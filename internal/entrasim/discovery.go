@@ -14,6 +14,7 @@ func (t *Tenant) oidcRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/authorize", t.serveAuthorize)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", t.serveToken)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/devicecode", t.serveDeviceCode)
+	mux.HandleFunc("GET /error", t.serveErrorLookup)
 	mux.HandleFunc("GET "+devicePath, t.serveDevicePage)
 	mux.Handle("POST "+devicePath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(t.serveDeviceForm)))
 	for _, tenant := range []string{t.org.TenantID, t.org.Domain, "common", "organizations"} { // {tenant} would be the portal's too

@@ -1,6 +1,7 @@
 package entrasim
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -92,5 +93,20 @@ func TestAppTokenIsAsCaptured(t *testing.T) {
 	if c["aud"] != ContosoGitAppID || c["sub"] != c["oid"] || c["azpacr"] != "1" || c["ver"] != "2.0" || c["nbf"] != c["iat"] ||
 		c["exp"].(float64)-c["iat"].(float64) != 3900 || !strings.HasPrefix(c["rh"].(string), "1.") {
 		t.Errorf("the token says %v", c)
+	}
+}
+
+// TestErrorURILeadsSomewhere: the address that a refusal names explains its number.
+func TestErrorURILeadsSomewhere(t *testing.T) {
+	w := newWorld(t, contoso())
+	_, body := w.post(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}})
+	answer, err := w.http.Get(body["error_uri"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(page), "AADSTS70000") {
+		t.Errorf("%s: %s %s %v", body["error_uri"], answer.Status, page, err)
 	}
 }

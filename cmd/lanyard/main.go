@@ -39,7 +39,7 @@ func main() {
 		Restore: func(ctx context.Context, config string, from io.Reader) (store.Summary, error) {
 			return server.Restore(ctx, config, from, log)
 		},
-		RotateKeys: server.RotateKeys, Revision: server.Revision,
+		Examine: server.Examine, RotateKeys: server.RotateKeys, Revision: server.Revision,
 		Serve:        func(ctx context.Context, config string) error { return serve(ctx, config, log) },
 		DatabaseFile: server.DatabaseFile, VerifyAudit: server.VerifyAudit,
 		Version: version, Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/store"
@@ -33,6 +34,8 @@ type Config struct {
 	// Dev runs the sample world until ctx ends; Serve the server of a configuration file.
 	Dev   func(context.Context, DevOptions) error
 	Serve func(ctx context.Context, config string) error
+	// Examine says how a configuration stands with its tenant while no server runs on it.
+	Examine func(ctx context.Context, config string) (api.DirectoryHealth, error)
 	// DatabaseFile is the SQLite database in a data folder. VerifyAudit checks the audit log of a database with a
 	// public key, its own where that is empty, and compares it with files of copied checkpoints.
 	DatabaseFile func(data string) string

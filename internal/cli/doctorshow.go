@@ -40,8 +40,9 @@ func (a *app) showDirectoryHealth(h api.DirectoryHealth) {
 	for _, o := range h.Outside {
 		line(o.For, o.Address, outsideWords(o))
 	}
-	d := h.Directory
-	line("directory", d.State, whenOr(d.AsOf, now, "not read yet")+"; "+count(d.Users, "user")+", "+count(d.Groups, "group")+", "+count(d.Memberships, "membership"))
+	if d := h.Directory; !h.Stopped {
+		line("directory", d.State, whenOr(d.AsOf, now, "not read yet")+"; "+count(d.Users, "user")+", "+count(d.Groups, "group")+", "+count(d.Memberships, "membership"))
+	}
 	if h.Leads && h.Reads {
 		for _, s := range h.Notifications.Subscriptions {
 			how := "none"
@@ -62,7 +63,9 @@ func (a *app) showDirectoryHealth(h api.DirectoryHealth) {
 		a.showSignInTest(*h.SignIn)
 	}
 	a.out.line("")
-	a.out.line("%s", clean(h.Latency))
+	if !h.Stopped {
+		a.out.line("%s", clean(h.Latency))
+	}
 	a.showFindings(h)
 }
 

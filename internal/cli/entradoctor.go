@@ -34,6 +34,8 @@ where sign-ins return to and sends the claims that are needed, how Lanyard's own
 what certificate they show, how old the directory is, whether change notifications are subscribed to and arrive, how
 provisioning stands, and whether the clocks agree. Each finding says what to do next.
 
+With --config and no server on it, the configuration and the tenant alone are compared.
+
 With --sign-in it prints a link that works once. Who opens it signs in as always, but no session begins: the page and this
 command show the claims that came and the roles that follow from them.
 
@@ -105,6 +107,9 @@ func (a *app) examined(ctx context.Context, f doctorFlags) (api.DirectoryHealth,
 	r := a.operator()
 	defer r.Close()
 	h, err := r.DirectoryHealth(ctx)
+	if f.config != "" && !f.signIn && remote.Away(err) {
+		return a.c.Examine(ctx, f.config)
+	}
 	if err != nil || !f.signIn {
 		return h, err
 	}

@@ -51,14 +51,24 @@ func (e examiner) permissions() {
 	}
 }
 
-// stillGranted looks whether a permission that works now is still there: a token holds what was granted when it was made.
+// stillGranted looks whether a permission that works now is still there: a token holds what was granted when it was made,
+// and what lets Lanyard read may not let it be told of changes (learn.microsoft.com/graph/api/subscription-post-subscriptions).
 func (e examiner) stillGranted(p api.PermissionHealth) {
 	r := e.health.Registration
-	covers := []string{p.Name, strings.Replace(p.Name, ".Read.", ".ReadWrite.", 1), "Directory.Read.All", "Directory.ReadWrite.All"}
-	if !r.Readable || !r.Enterprise || slices.ContainsFunc(r.Permissions, func(held string) bool { return slices.Contains(covers, held) }) {
+	if !r.Readable || !r.Enterprise || holds(r, p.Name, strings.Replace(p.Name, ".Read.", ".ReadWrite.", 1)) {
 		return
 	}
-	e.mend("permission-missing", "permission", addPermission(p.Name), "%s (%s): it was taken away, and works only until Lanyard's present token ends.", p.Name, p.For)
+	const about = "permission"
+	switch wide := holds(r, "Directory.Read.All", "Directory.ReadWrite.All"); {
+	case !wide:
+		e.mend("permission-missing", about, addPermission(p.Name), "%s (%s): it was taken away, and works only until Lanyard's present token ends.", p.Name, p.For)
+	case p.Name != "Application.Read.All" && e.health.Notifications.URL != "":
+		e.mend("permission-missing", about, addPermission(p.Name), "%s (%s): it is not granted. Another permission lets Lanyard read, but not be told of changes.", p.Name, p.For)
+	}
+}
+
+func holds(r api.RegistrationHealth, any ...string) bool {
+	return slices.ContainsFunc(r.Permissions, func(held string) bool { return slices.Contains(any, held) })
 }
 
 func addPermission(name string) string {

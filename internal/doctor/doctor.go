@@ -25,17 +25,24 @@ func Diagnose(h *api.DirectoryHealth) {
 	e.credentials()
 	e.registration()
 	e.redirects()
-	e.outside()
-	e.directory()
-	e.roles()
+	if h.Stopped {
+		e.mend("server-stopped", "server", "Start it: `lanyard serve --config FILE`.", "No server runs, so the configuration and the tenant were compared, and nothing beyond that.")
+	} else {
+		e.outside()
+		e.directory()
+		e.roles()
+	}
 	if h.Reads {
 		e.permissions()
+	}
+	if h.Reads && !h.Stopped {
 		e.reading()
 		e.notifications()
 	}
 	e.clock()
 	e.provisioning()
 	e.signIn()
+	e.signInLog()
 	slices.SortStableFunc(h.Findings, func(a, b api.DirectoryFinding) int {
 		switch {
 		case a.Problem == b.Problem:

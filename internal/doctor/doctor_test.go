@@ -26,7 +26,7 @@ func sound() api.DirectoryHealth {
 			RedirectURIs: []string{url + "/login/callback/entra", url + "/logout/done"}, LogoutURL: url + "/logout/frontchannel",
 			IDTokenClaims: []string{"sid", "auth_time", "login_hint", "acrs"},
 			Certificates:  []api.RegisteredSecret{{Name: "CN=lanyard", Ends: noon.AddDate(1, 0, 0), Used: "certificate"}},
-			Enterprise:    true, Enabled: true, AssignmentRequired: true, Assigned: 11, Permissions: []string{"User.Read.All", "Group.Read.All", "Application.Read.All"},
+			Enterprise:    true, Enabled: true, AssignmentRequired: true, Assigned: 11, Permissions: []string{"User.Read.All", "Group.Read.All", "Application.Read.All", "AuditLog.Read.All"},
 		},
 		Redirects: []api.RedirectHealth{{URL: url + "/login/callback/entra", For: ForSignIn, Known: true}, {URL: url + "/logout/done", For: ForSignOut, Known: true}},
 		Outside: []api.OutsideHealth{{For: ForPages, Address: url + "/oauth/jwks", Names: []string{"lanyard.example.test"}, Issuer: "CN=Some CA",
@@ -72,6 +72,10 @@ var faults = map[string]struct {
 	"only a secret": {func(h *api.DirectoryHealth) {
 		h.Credentials[0] = api.CredentialHealth{Kind: "client secret", File: "/s", Works: true}
 	}, "credential-secret", "is all that proves", false},
+	"log of sign-ins": {func(h *api.DirectoryHealth) {
+		h.SignInLog = api.SignInLogHealth{Wanted: true, Problem: "it may not be read"}
+	}, "sign-in-log", "it may not be read", false},
+	"sign-ins in one place": {func(h *api.DirectoryHealth) { h.SignInLog.Flagged = 2 }, "sign-in-flagged", "do not agree about 2", false},
 	"permission": {func(h *api.DirectoryHealth) {
 		h.Permissions = []api.PermissionHealth{{Name: "User.Read.All", For: "users", Problem: "it is not granted"}}
 	}, "permission-missing", "User.Read.All (users): it is not granted", true},
@@ -137,7 +141,16 @@ var faults = map[string]struct {
 	"stranger here": {func(h *api.DirectoryHealth) { h.SignIn.Known = false }, "sign-in-unknown", "not in the directory", true},
 	"disabled here": {func(h *api.DirectoryHealth) { h.SignIn.Active = false }, "sign-in-disabled", "is disabled", true},
 	"not renewable": {func(h *api.DirectoryHealth) { h.SignIn.Renewed = false }, "sign-in-refresh", "no refresh token", true},
-	"no role":       {func(h *api.DirectoryHealth) { h.SignIn.Roles, h.SignIn.Projects = nil, nil }, "sign-in-roles", "no role", false},
+	"stopped":       {func(h *api.DirectoryHealth) { h.Stopped, h.Directory.State, h.Roles.Admins = true, "", 0 }, "server-stopped", "No server runs", true},
+	"too wide": {func(h *api.DirectoryHealth) {
+		h.Permissions = []api.PermissionHealth{{Name: "Group.Read.All", For: "groups", Granted: true}, {Name: "Application.Read.All", For: "apps", Granted: true}}
+		h.Registration.Permissions = []string{"User.Read.All", "Directory.Read.All"}
+	}, "permission-missing", "not be told of changes", true},
+	"taken away": {func(h *api.DirectoryHealth) {
+		h.Permissions = []api.PermissionHealth{{Name: "Group.Read.All", For: "groups", Granted: true}}
+		h.Registration.Permissions = []string{"User.Read.All", "AuditLog.Read.All"}
+	}, "permission-missing", "works only until", true},
+	"no role": {func(h *api.DirectoryHealth) { h.SignIn.Roles, h.SignIn.Projects = nil, nil }, "sign-in-roles", "no role", false},
 }
 
 // TestFindings: each fault is found once, by its code, says what it is, and what to do where somebody can do something.

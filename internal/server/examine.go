@@ -23,13 +23,18 @@ func (s *Server) members() string { return string(cmp.Or(s.options.Members, conf
 
 func (s *Server) prober() probe.Prober { return probe.Prober{HTTP: s.options.HTTP, Dial: Dial} }
 
-// registrationHealth compares the credentials of the app registration with those that are in use here, by what does not
-// give them away.
-func (s *Server) registrationHealth(ctx context.Context, source *entra.Source) api.RegistrationHealth {
-	h := api.RegistrationHealth{
+// newRegistration is what is known of the app registration before it is read.
+func (s *Server) newRegistration() api.RegistrationHealth {
+	return api.RegistrationHealth{
 		ClientID: s.options.Tenant.ClientID, RedirectURIs: []string{}, IDTokenClaims: []string{}, Secrets: []api.RegisteredSecret{},
 		Certificates: []api.RegisteredSecret{}, Federated: []api.RegisteredFederated{}, AppRoles: []string{}, Permissions: []string{},
 	}
+}
+
+// registrationHealth compares the credentials of the app registration with those that are in use here, by what does not
+// give them away.
+func (s *Server) registrationHealth(ctx context.Context, source *entra.Source) api.RegistrationHealth {
+	h := s.newRegistration()
 	r, err := source.Registration(ctx)
 	if err != nil {
 		h.Problem = err.Error()

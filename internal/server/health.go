@@ -3,10 +3,8 @@ package server
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/lanyardhq/lanyard/api"
-	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/directory/entra"
 	"github.com/lanyardhq/lanyard/internal/doctor"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -16,39 +14,12 @@ import (
 // health says how Lanyard stands with the tenant. What waits for others is asked side by side.
 func (s *Server) health(ctx context.Context, d api.Directory) api.DirectoryHealth {
 	source := s.graph.Load()
-	asked := time.Now()
-	reads := s.signedIn == nil && s.options.Users != config.FromSCIM
-	h := api.DirectoryHealth{
-		At: asked.UTC(), URL: s.options.URL, Reads: reads, Leads: s.leading(), Directory: d,
-		Credentials: []api.CredentialHealth{}, Permissions: []api.PermissionHealth{}, Findings: []api.DirectoryFinding{},
-		SweepSeconds: source.Sweep().Seconds(), Roles: s.rolesHealth(), Provisioning: s.provisioningHealth(ctx),
-	}
+	h := s.newHealth(d)
+	h.Leads, h.SweepSeconds = s.leading(), source.Sweep().Seconds()
+	h.Roles, h.Provisioning, h.SignInLog = s.rolesHealth(), s.provisioningHealth(ctx), s.signInLogHealth(ctx)
 	var looks sync.WaitGroup
 	looks.Go(func() { h.Outside = s.outside(ctx) })
-	looks.Go(func() {
-		h.Discovery = s.prober().Discovery(ctx, s.options.Tenant.Issuer, s.options.TokenURL)
-	})
-	looks.Go(func() {
-		if s.options.Tenant.OIDC != nil {
-			s.providerHealth(ctx, &h)
-			return
-		}
-		found := source.Examine(ctx, reads)
-		for _, c := range found.Credentials {
-			h.Credentials = append(h.Credentials, api.CredentialHealth{
-				Kind: string(c.Kind), File: c.File, Works: !c.Worked.Before(asked), Ends: c.Ends, Problem: c.Problem,
-			})
-		}
-		for _, p := range found.Permissions {
-			h.Permissions = append(h.Permissions, api.PermissionHealth{Name: p.Name, For: p.For, Granted: p.Granted, Problem: p.Problem})
-		}
-		h.Registration = api.RegistrationHealth{ClientID: s.options.Tenant.ClientID}
-		if found.Token != nil {
-			h.Token = found.Token.Error()
-			return
-		}
-		h.Registration = s.registrationHealth(ctx, source)
-	})
+	s.lookAtTenant(ctx, &looks, source, &h)
 	looks.Wait()
 	h.Redirects = s.redirects(ctx, h.Discovery.Authorize, h.Registration)
 	state := source.State()

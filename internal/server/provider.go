@@ -9,7 +9,7 @@ import (
 // providerHealth looks how Lanyard stands with an OpenID provider that is not Entra.
 func (s *Server) providerHealth(ctx context.Context, h *api.DirectoryHealth) {
 	h.Provider = s.options.Tenant.Name()
-	h.Registration = api.RegistrationHealth{ClientID: s.options.Tenant.ClientID}
+	h.Registration = s.newRegistration()
 	states, err := s.signin.Examine(ctx)
 	works := false
 	for _, c := range states {

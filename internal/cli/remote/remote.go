@@ -43,6 +43,11 @@ func As(b *browser.Browser, base string) *Remote {
 	return &Remote{Client: &api.Client{URL: base, HTTP: b.HTTP()}, Browser: b}
 }
 
+// Over reaches the server at base by a transport that says who asks.
+func Over(t http.RoundTripper, base string) *Remote {
+	return &Remote{Client: &api.Client{URL: base, HTTP: &http.Client{Transport: t}}}
+}
+
 // Close ends idle connections.
 func (r *Remote) Close() { r.HTTP.CloseIdleConnections() }
 
@@ -54,6 +59,11 @@ func (r *Remote) dial(ctx context.Context, path string) (*websocket.Conn, *http.
 	return websocket.Dial(ctx, r.URL+"/api/v1"+path, &websocket.DialOptions{HTTPClient: r.HTTP})
 }
 
+// Away reports whether an error says that no server runs.
+func Away(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
 // socket is a transport whose errors say what a missing server means.
 type socket struct {
 	*http.Transport
@@ -63,7 +73,7 @@ type socket struct {
 func (s *socket) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := s.Transport.RoundTrip(r)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case Away(err):
 		err = problem.Wrap(err, problem.Unavailable, "No server runs here (looked at %s). Start one with `lanyard dev`, or name another socket with --socket.", s.path)
 	case errors.Is(err, fs.ErrPermission):
 		err = problem.Wrap(err, problem.Denied, "The socket %s belongs to somebody else: only who runs the server may speak to it as operator.", s.path)

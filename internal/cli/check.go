@@ -56,6 +56,9 @@ func (a *app) showCheck(config string, r CheckReport) {
 	default:
 		a.out.line("%s is in order: %s.", config, r.Read)
 	}
+	if len(r.Redirects) > 0 {
+		a.out.line("To be registered at the provider: the redirect URI %s and, for signing out, %s.", r.Redirects[0], r.Redirects[1])
+	}
 	if r.Stored != "" {
 		a.out.line("%s", clean(r.Stored))
 	}

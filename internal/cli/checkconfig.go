@@ -21,6 +21,8 @@ type CheckReport struct {
 	LongLived []string `json:"long_lived"`
 	// Read says what was read, for a configuration without findings.
 	Read string `json:"read"`
+	// Redirects are the addresses to register at an OpenID provider that is not Entra: after signing in, after signing out.
+	Redirects []string `json:"redirects,omitempty"`
 	// Revision is the number of the revision of projects and policies that the database holds, 0 when it holds none; Same
 	// says that it is what the folders hold now.
 	Revision int64  `json:"revision"`
@@ -58,6 +60,7 @@ func checkConfig(ctx context.Context, path string) (CheckReport, error) {
 		return report, err
 	}
 	report.longLived(c.LongLived())
+	report.Redirects = redirects(c)
 	loader := project.NewLoader(project.LoaderConfig{
 		Projects: c.Projects, Policies: c.Policies, Tenant: c.Tenant(), Global: c.Roles, Log: slog.New(slog.DiscardHandler),
 		Apply: func(_ context.Context, change project.Change) error {

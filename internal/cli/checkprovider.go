@@ -3,8 +3,18 @@ package cli
 import (
 	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/source"
 )
+
+// redirects are where an OpenID provider that is not Entra leads people back to.
+func redirects(c *config.Config) []string {
+	if c.OIDC == nil {
+		return nil
+	}
+	at := signin.Tenant{Issuer: c.OIDC.Issuer, OIDC: &signin.OIDC{}}
+	return []string{c.URL + at.RedirectPath(), c.URL + signin.LogoutPath}
+}
 
 // checkProvider finds credentials that Entra alone gives, where people sign in at another provider.
 func checkProvider(o *config.OIDC, projects []project.Project) (found source.Findings) {

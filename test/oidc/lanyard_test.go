@@ -109,7 +109,7 @@ func (l *lanyard) serve(issuer, app, credential, more string) {
 		l.t.Fatal(err)
 	}
 	program := filepath.Join(bin, "lanyard")
-	if out, err := exec.Command(program, "check", "--config", file).CombinedOutput(); err != nil {
+	if out, err := exec.Command(program, "check", "--config", file).CombinedOutput(); err != nil || !strings.Contains(string(out), l.redirect(issuer)) {
 		l.t.Errorf("check: %v\n%s", err, out)
 	}
 	cmd := exec.Command(program, "serve", "--config", file)

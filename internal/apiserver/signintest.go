@@ -8,11 +8,13 @@ import (
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/access"
-	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
+
+// fromSignIn is Config.Members where groups and app roles are those that each sign-in brings.
+const fromSignIn = "sign-in"
 
 // SignInTests is what the API asks of signin.Service.
 type SignInTests interface {
@@ -76,7 +78,7 @@ func SignInTest(f *access.Facts, members string, t signin.Trial) api.SignInTest 
 	if known {
 		x.Active = u.Active()
 	}
-	if members == string(config.FromSignIn) {
+	if members == fromSignIn {
 		ofClaims(&x, f, t)
 	} else if known {
 		d := userDetail(f, u)

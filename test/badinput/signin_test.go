@@ -84,7 +84,10 @@ func TestSignIn(t *testing.T) {
 		if status, body := b.with(t, func(url.Values) {}).send(t, b.HTTP()); status != http.StatusSeeOther {
 			t.Fatalf("the first use: %d %s", status, body)
 		}
-		b.with(t, func(url.Values) {}).refused(t, b.HTTP(), 400, "was used already")
+		if status, body := b.with(t, func(url.Values) {}).send(t, b.HTTP()); status != http.StatusSeeOther || !strings.Contains(body, `href="/"`) {
+			t.Errorf("in the same browser it leads to %d %s", status, body)
+		}
+		b.with(t, func(url.Values) {}).refused(t, w.Browser().HTTP(), 400, "was used already")
 		other := begin(t, w, "barbara")
 		other.with(t, func(q url.Values) { q.Set("code", b.answer.Query().Get("code")) }).refused(t, other.HTTP(), 403, "invalid_grant")
 		nobody(t, other.Browser)

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -102,5 +103,48 @@ func TestTLS(t *testing.T) {
 		if _, wrapped := (<-conns).(*tls.Conn); wrapped { // closing that waits for the peer to take an alert
 			t.Error("a cut would close the connection by TLS's own goodbye")
 		}
+	}
+}
+
+// TestAttack33UnfinishedHandshakes: who begins to speak TLS, or does not even begin, holds no connection.
+func TestAttack33UnfinishedHandshakes(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	issue(t, certFile, keyFile, "lanyard.example.test", time.Unix(1_000_000, 0))
+	log := slog.New(slog.DiscardHandler)
+	c, err := tlscert.New(tlscert.Config{Files: []tlscert.Files{{Cert: certFile, Key: keyFile}}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newHTTPServer(http.NotFoundHandler(), log)
+	if s.ReadHeaderTimeout <= 0 {
+		t.Error("a handshake has no end")
+	}
+	s.ReadHeaderTimeout = 100 * time.Millisecond // it bounds handshakes too
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(tls.NewListener(l, c.TLS())) }()
+	defer func() {
+		s.Close()
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	for _, sent := range []string{"", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"} { // the beginning of a ClientHello
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, sent); err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after %q the connection is held", sent)
+		}
+		conn.Close()
 	}
 }

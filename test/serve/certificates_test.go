@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/cli/browser"
 	"github.com/lanyardhq/lanyard/test/harness"
 )
 
@@ -17,10 +19,10 @@ import (
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	i := newInstallation(t)
-	plain := harness.FreePort(t)
+	plain, operations := harness.FreePort(t), harness.FreePort(t)
 	pages, wild := i.certificate("pages", pagesHost), i.certificate("wild", "*."+workspaceDomain, "*."+appDomain)
-	file := i.configure(fmt.Sprintf("tls:\n  certificates:\n    - {cert_file: %s, key_file: %s}\n    - {cert_file: %s, key_file: %s}\n  plain: 127.0.0.1:%d\n",
-		pages.Cert, pages.Key, wild.Cert, wild.Key, plain))
+	file := i.configure(fmt.Sprintf("tls:\n  certificates:\n    - {cert_file: %s, key_file: %s}\n    - {cert_file: %s, key_file: %s}\n  plain: 127.0.0.1:%d\nlisten_metrics: 127.0.0.1:%d\n",
+		pages.Cert, pages.Key, wild.Cert, wild.Key, plain, operations))
 	i.start(file)
 	person := i.person(i.authority.pool(), "127.0.0.1")
 	ada := i.ada(person)
@@ -49,6 +51,36 @@ func TestCertificates(t *testing.T) {
 
 	i.checkPlain(plain)
 	i.checkCheck(file, wild.Cert)
+	i.checkSaid(other, operations)
+}
+
+// checkSaid: browsers are told to come by https, and operators when certificates end.
+func (i *installation) checkSaid(b *browser.Browser, operations int) {
+	i.Helper()
+	for address, want := range map[string]string{i.url + "/": "max-age=31536000", fmt.Sprintf("https://ledger.%s:%d/", appDomain, i.port): "max-age=31536000"} {
+		resp, err := b.Visit(i.within(), address)
+		if err != nil {
+			i.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Strict-Transport-Security"); got != want {
+			i.Errorf("%s says Strict-Transport-Security: %q", address, got)
+		}
+	}
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", operations))
+	if err != nil {
+		i.Fatal(err)
+	}
+	defer resp.Body.Close()
+	metrics, err := io.ReadAll(resp.Body)
+	if err != nil {
+		i.Fatal(err)
+	}
+	for _, name := range []string{pagesHost, "*." + workspaceDomain} {
+		if !strings.Contains(string(metrics), fmt.Sprintf("lanyard_certificate_expires_timestamp_seconds{name=%q} 1", name)) {
+			i.Errorf("no end of the certificate of %s in the metrics", name)
+		}
+	}
 }
 
 // checkPlain asks without TLS.

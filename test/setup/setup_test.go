@@ -61,6 +61,16 @@ func TestFirstHour(t *testing.T) {
 			_, err := me.Leases(w.context(), "")
 			return err == nil
 		})
+		doctor := said{}
+		for end := time.Now().Add(harness.Wait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			doctor = w.lanyard("entra", "doctor", "--config", w.here("/etc/lanyard/lanyard.yaml"))
+			if doctor.status == 0 && !strings.Contains(doctor.out, "\nnote") {
+				break
+			}
+		}
+		if doctor.status != 0 || strings.Contains(doctor.out, "\nnote") {
+			t.Errorf("the doctor says with status %d:\n%s%s", doctor.status, doctor.out, doctor.err)
+		}
 		stranger := browser.New()
 		defer stranger.Close()
 		if err := stranger.SignIn(w.context(), base, "mallory@contoso.example", "lanyard-mallory"); err == nil || !strings.Contains(err.Error(), "50105") {

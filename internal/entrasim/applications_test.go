@@ -141,6 +141,10 @@ func TestUpsertByUniqueName(t *testing.T) {
 	if len(list) != 1 || list[0]["displayName"] != "Lanyard 3" || len(list[0]) != 2 {
 		t.Errorf("listed: %v", list)
 	}
+	named := values(t, w.must(registrar, "GET", "servicePrincipals?$filter="+url.QueryEscape("servicePrincipalNames/any(n:n eq '"+LanyardAppID+"')"), nil))
+	if len(named) != 1 || named[0]["appId"] != LanyardAppID {
+		t.Errorf("by one of its names: %v", named)
+	}
 }
 
 // An app that was registered through Graph does everything that a sample app does, and does it after a restart too.

@@ -20,14 +20,17 @@ const (
 	FaultTruncate = "truncate" // half of the answer, then the connection ends
 	FaultSlow     = "slow"     // the answer comes DelaySeconds late
 	FaultStall    = "stall"    // half of the answer, then nothing for DelaySeconds (an hour when 0), then the connection ends
+	FaultRefuse   = "refuse"   // the token service refuses with the AADSTS number Code, at sign-in on a page
 	FaultExpire   = "expire"   // a delta token is not known any more: 410 with Location, or Status without one
 )
 
 // Fault is one thing that goes wrong with some requests.
 type Fault struct {
 	Kind string `json:"kind"`
-	// Path begins the paths that it befalls; empty: all of Graph, /v1.0/.
+	// Path begins the paths that it befalls; empty: all of Graph, /v1.0/. For FaultRefuse it ends them; empty: sign-in and
+	// the token endpoint.
 	Path string `json:"path,omitempty"`
+	Code int    `json:"code,omitempty"` // of FaultRefuse
 	// Rate is the share of requests that it befalls, 0 to 1; 0 stands for 1.
 	Rate float64 `json:"rate,omitempty"`
 	// Count ends it after so many requests; 0: it goes on.
@@ -126,11 +129,13 @@ func (f Faults) any() bool {
 }
 
 func (f Faults) check() error {
-	kinds := []string{FaultThrottle, FaultError, FaultDrop, FaultLose, FaultTruncate, FaultSlow, FaultStall, FaultExpire}
+	kinds := []string{FaultThrottle, FaultError, FaultDrop, FaultLose, FaultTruncate, FaultSlow, FaultStall, FaultExpire, FaultRefuse}
 	for _, one := range f.Requests {
 		switch {
 		case !slices.Contains(kinds, one.Kind):
 			return badRequest(fmt.Sprintf("A fault of the kind '%s' is not known; there are %s.", one.Kind, strings.Join(kinds, ", ")))
+		case one.Kind == FaultRefuse && plantable(one.Code) == nil:
+			return badRequest(fmt.Sprintf("The number %d is none of the refusals that this tenant can be told to give.", one.Code))
 		case one.Status != 0 && (one.Status < 400 || one.Status > 599):
 			return badRequest(fmt.Sprintf("The status %d is none of an error.", one.Status))
 		case one.Count < 0 || one.RetryAfterSeconds < 0 || one.DelaySeconds < 0 || one.DelaySeconds > 3600:
@@ -161,7 +166,7 @@ func (at *faults) befalls(r *http.Request) (Fault, bool) {
 			path = graphPrefix
 		}
 		switch query := r.URL.Query(); {
-		case !strings.HasPrefix(r.URL.Path, path), f.Count > 0 && at.befell[i] >= f.Count:
+		case f.Kind == FaultRefuse && !f.refusable(r.URL.Path), f.Kind != FaultRefuse && !strings.HasPrefix(r.URL.Path, path), f.Count > 0 && at.befell[i] >= f.Count:
 			continue
 		case f.Kind == FaultExpire && query.Get("$deltatoken") == "" && query.Get("$skiptoken") == "":
 			continue

@@ -32,6 +32,8 @@ func (t *Tenant) faulty(w http.ResponseWriter, r *http.Request) {
 		t.fail(w, r, f, http.StatusServiceUnavailable, offset)
 	case FaultExpire:
 		t.loseSyncState(w, r, f)
+	case FaultRefuse:
+		t.serveRefusal(w, r, f.Code)
 	case FaultSlow:
 		if t.pause(r.Context(), f.DelaySeconds) {
 			t.routes.ServeHTTP(w, r)

@@ -80,6 +80,12 @@ func tooManyTerms(n int) error {
 }
 
 func filterTerm(term string) (func(entity) bool, error) {
+	if list, condition, ok := strings.Cut(term, "/any("); ok { // tags/any(t:t eq 'value')
+		if _, value, ok := strings.Cut(strings.TrimSuffix(condition, ")"), " eq "); ok {
+			want := unquoted(value)
+			return func(e entity) bool { return contains(e[list], want) }, nil
+		}
+	}
 	if name, value, ok := strings.Cut(term, " eq "); ok {
 		name, want := strings.TrimSpace(name), unquoted(value)
 		return func(e entity) bool { return is(e[name], want) }, nil
@@ -124,6 +130,17 @@ func since(have any, moment time.Time, later bool) bool {
 	text, _ := have.(string)
 	at, err := time.Parse(time.RFC3339, text)
 	return err == nil && (at.Equal(moment) || at.After(moment) == later)
+}
+
+// contains reports whether a list of strings, as it was made or as it was decoded, has this one.
+func contains(list any, want string) bool {
+	switch list := list.(type) {
+	case []string:
+		return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, want) })
+	case []any:
+		return slices.ContainsFunc(list, func(s any) bool { return is(s, want) })
+	}
+	return false
 }
 
 func is(have any, want string) bool {

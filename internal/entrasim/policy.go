@@ -30,8 +30,11 @@ const (
 	DeviceJoined    = "joined"
 )
 
-// All stands for all users, or all apps.
-const All = "All"
+// All stands for all users, or all apps; Guests for all users of other organisations.
+const (
+	All    = "All"
+	Guests = "GuestsOrExternalUsers"
+)
 
 // Policy is a Conditional Access policy: whoever it applies to gets no token unless its controls are met.
 //
@@ -75,13 +78,16 @@ func wanted(client App, s scopes, contexts []string) access {
 }
 
 // applies reports whether the policy is about this user and this access. groups are all that the user is in.
-func (p Policy) applies(user string, groups []string, a access) bool {
+func (p Policy) applies(user string, guest bool, groups []string, a access) bool {
 	in := func(list, of []string) bool {
 		return slices.ContainsFunc(list, func(id string) bool {
 			return slices.ContainsFunc(of, func(o string) bool { return strings.EqualFold(id, o) })
 		})
 	}
 	me := []string{user}
+	if guest {
+		me = append(me, Guests)
+	}
 	if in(p.ExcludeUsers, me) || in(p.ExcludeGroups, groups) || !slices.Contains(p.Users, All) && !in(p.Users, me) && !in(p.Groups, groups) {
 		return false
 	}
@@ -127,10 +133,13 @@ type applied struct {
 
 // apply lists the policies that are about an access, enforced or reported only. t.mu is held.
 func (t *Tenant) apply(s signIn, a access) []applied {
-	groups := t.dir.groupsOf(s.UserID, true)
+	groups, guest := t.dir.groupsOf(s.UserID, true), false
+	if u := t.dir.user(s.UserID); u != nil {
+		guest = u.Home != ""
+	}
 	var out []applied
 	for _, p := range t.dir.Policies {
-		if p.State != PolicyDisabled && p.applies(s.UserID, groups, a) {
+		if p.State != PolicyDisabled && p.applies(s.UserID, guest, groups, a) {
 			out = append(out, applied{p, p.unmet(s, t.now())})
 		}
 	}

@@ -2,8 +2,11 @@ package entrasim
 
 import (
 	"fmt"
+	"html"
+	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +137,7 @@ func TestPoliciesAreOfUsersGroupsAndApps(t *testing.T) {
 	}{
 		{"all", Policy{Users: []string{All}, Apps: []string{All}}, true},
 		{"through a group in a group", Policy{Groups: []string{PaymentsEngineersID}, Apps: []string{LanyardAppID}}, true},
+		{"guests, of whom barbara is none", Policy{Users: []string{Guests}, Apps: []string{All}}, false},
 		{"another group", Policy{Groups: []string{ShopLeadsID}, Apps: []string{All}}, false},
 		{"another app", Policy{Users: []string{BarbaraID}, Apps: []string{ContosoGitAppID}}, false},
 		{"an excluded app", Policy{Users: []string{All}, Apps: []string{All}, ExcludeApps: []string{LanyardAppID}}, false},
@@ -192,6 +196,17 @@ func TestContextsAreIssuedAsDocumented(t *testing.T) {
 		if !slices.Equal(got, row.Issued) {
 			t.Errorf("row %d: %v; the documentation says %v", i+1, got, row.Issued)
 		}
+	}
+}
+
+func TestPoliciesOfGuests(t *testing.T) {
+	w := newWorld(t, contoso())
+	if err := w.ChangeUser("donald", func(u *User) { u.Home = newGUID() }); err != nil {
+		t.Fatal(err)
+	}
+	w.policy(Policy{Name: "guests", Users: []string{Guests}, Apps: []string{All}, Controls: []string{ControlBlock}})
+	if _, err := w.arrive(Person{User: "donald"}); err == nil || !strings.Contains(err.Error(), "AADSTS53003") {
+		t.Errorf("a guest: %v", err)
 	}
 }
 
@@ -364,5 +379,48 @@ func TestDelegatedAdministration(t *testing.T) {
 		if got := status(c.bearer, c.method, c.path, c.body); got != c.want {
 			t.Errorf("%s %s: %d, not %d", c.method, c.path, got, c.want)
 		}
+	}
+}
+
+// Any refusal can be had, as JSON and as a page with the way back.
+func TestPlantedRefusals(t *testing.T) {
+	w := newWorld(t, contoso())
+	token := w.signIn("ada")
+	plant := func(f Fault) {
+		t.Helper()
+		f.Kind = FaultRefuse
+		if err := w.SetFaults(Faults{Requests: []Fault{f}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for code, sub := range map[int]string{50079: "basic_action", 530032: "message_only", 65001: "consent_required", 50053: "", 700082: "token_expired", 7000222: "", 7000112: ""} {
+		plant(Fault{Code: code, Count: 1})
+		if got, gotSub, _ := w.refresh(token); got != code || gotSub != sub {
+			t.Errorf("%d at refresh: %d %s", code, got, gotSub)
+		}
+		if got, _, _ := w.refresh(token); got != 0 {
+			t.Errorf("%d a second time: %d", code, got)
+		}
+		plant(Fault{Code: code, Path: "/authorize"})
+		if _, err := w.arrive(Person{User: "ada"}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("AADSTS%d: ", code)) {
+			t.Errorf("%d at sign-in: %v", code, err)
+		}
+	}
+	answer, err := w.http.Get(w.lanyard().AuthCodeURL("st"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	back := regexp.MustCompile(`id="back" href="([^"]*)"`).FindSubmatch(page)
+	if err != nil || back == nil {
+		t.Fatalf("no way back: %v", err)
+	}
+	u, err := url.Parse(html.UnescapeString(string(back[1])))
+	if err != nil || u.Query().Get("state") != "st" || u.Query().Get("error") == "" || !strings.Contains(u.Query().Get("error_description"), "Correlation ID: ") {
+		t.Errorf("the way back: %v %v", u, err)
+	}
+	if err := w.SetFaults(Faults{Requests: []Fault{{Kind: FaultRefuse, Code: 1}}}); err == nil {
+		t.Error("a number that is not known was taken")
 	}
 }

@@ -13,7 +13,7 @@ import (
 var faultWords = []struct{ Kind, Words string }{
 	{FaultThrottle, "too many requests (429)"}, {FaultError, "service unavailable (503)"}, {FaultDrop, "the connection is reset"},
 	{FaultLose, "done, but no answer"}, {FaultTruncate, "half an answer"}, {FaultSlow, "a late answer"}, {FaultStall, "half an answer, then nothing"},
-	{FaultExpire, "delta tokens are not known (410)"},
+	{FaultExpire, "delta tokens are not known (410)"}, {FaultRefuse, "sign-ins and renewals are refused, by number"},
 }
 
 // The faults that are not of requests, as the page numbers them.
@@ -49,9 +49,12 @@ func (f Fault) words() string {
 	} else {
 		text += " for every request"
 	}
-	if f.Path != "" {
+	switch {
+	case f.Kind == FaultRefuse:
+		text += fmt.Sprintf(" with AADSTS%d %s", f.Code, f.Path)
+	case f.Path != "":
 		text += " under " + f.Path
-	} else {
+	default:
 		text += " under " + graphPrefix
 	}
 	if f.Count > 0 {
@@ -67,6 +70,14 @@ func (f Fault) words() string {
 }
 
 func percent(share float64) string { return strconv.FormatFloat(share*100, 'f', -1, 64) }
+
+// planted is the fault with the number of a refusal, which befalls the token service and no path of Graph's.
+func (f Fault) planted(code int) Fault {
+	if f.Kind == FaultRefuse {
+		f.Path, f.Code = "", code
+	}
+	return f
+}
 
 // faultsPage shows what goes wrong now, how often it did, and what else can.
 func (t *Tenant) faultsPage() any {
@@ -132,7 +143,7 @@ func (t *Tenant) faultForms() map[string]func(*http.Request) error {
 		"request": func(r *http.Request) error {
 			return change(func(f *Faults) {
 				f.Requests = append(f.Requests, Fault{Kind: r.PostForm.Get("kind"), Path: strings.TrimSpace(r.PostForm.Get("path")), Rate: number(r, "percent") / 100,
-					Count: int(number(r, "count")), RetryAfterSeconds: int(number(r, "after")), DelaySeconds: number(r, "delay")})
+					Count: int(number(r, "count")), RetryAfterSeconds: int(number(r, "after")), DelaySeconds: number(r, "delay")}.planted(int(number(r, "code"))))
 			})
 		},
 		"notifications": func(r *http.Request) error {

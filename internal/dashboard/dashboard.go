@@ -165,9 +165,6 @@ func (d *Dashboard) stepUp(doc problem.Document, r *http.Request) string {
 	if err != nil {
 		return doc.Next.SignIn
 	}
-	if _, err := web.LocalPath(back); err != nil && to.Path == "/login" { // it leads back to its own site alone
-		return doc.Next.SignIn
-	}
 	q := to.Query()
 	q.Set("return", back)
 	to.RawQuery = q.Encode()

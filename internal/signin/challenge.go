@@ -3,6 +3,7 @@ package signin
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -65,4 +66,18 @@ func (s *Service) hint(u identity.UserID) string {
 		return ""
 	}
 	return latest.Hint
+}
+
+// former is the hint of whose session this browser had, which has ended: it is most likely they who come back. Signing
+// out takes the cookie away.
+func (s *Service) former(r *http.Request) string {
+	cookies := r.CookiesNamed(session.CookieName)
+	if len(cookies) != 1 {
+		return ""
+	}
+	row, ok := s.c.Sessions.Set().BySecret(session.HashSecret(cookies[0].Value))
+	if !ok {
+		return ""
+	}
+	return s.hint(row.User)
 }

@@ -264,3 +264,34 @@ func (w *world) signInOf(b *browser) identity.SignInID {
 	row, _, _ := w.sessions.Set().Session(b.session(w))
 	return row.SignIn
 }
+
+// Whose session ended is named to the tenant when they come back, unless they signed out; and a sign-in may lead to another
+// of Lanyard's sites.
+func TestComingBack(t *testing.T) {
+	r := newRogue(t)
+	b := newBrowser(t)
+	claims := r.claims("")
+	claims["login_hint"] = "O.CiQ-opaque"
+	r.enter(t, b, claims)
+	r.sessions.EndUser(t.Context(), user(entrasim.AdaID), "test")
+	hint := func(query string) string {
+		_, _, next := b.send(http.MethodGet, r.url+"/login"+query, nil)
+		return next.Query().Get("login_hint")
+	}
+	if hint("") != "O.CiQ-opaque" || hint("?hint=grace") != "grace" || hint("?prompt=select_account") != "" {
+		t.Errorf("hints: %q %q %q", hint(""), hint("?hint=grace"), hint("?prompt=select_account"))
+	}
+	r.enter(t, b, claims)
+	b.send(http.MethodPost, r.url+"/logout", url.Values{})
+	if got := hint(""); got != "" {
+		t.Errorf("after signing out: %q", got)
+	}
+
+	w := newWorld(t)
+	site := "http://t-aaaaaaaaaaaaaaaa.localhost" + w.url[strings.LastIndexByte(w.url, ':'):] + "/files?x=1"
+	c := newBrowser(t)
+	_, _, back := c.signInAt(w, "/login?return="+url.QueryEscape(site), "ada", "lanyard-ada")
+	if status, body, next := c.send(http.MethodGet, back.String(), nil); status != http.StatusSeeOther || next.String() != site {
+		t.Errorf("%d %v %s", status, next, body)
+	}
+}

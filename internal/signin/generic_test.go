@@ -55,18 +55,29 @@ type idp struct {
 	auth     string                             // Authorization of the last one
 }
 
-func newIDP(t *testing.T) *idp {
-	t.Helper()
-	p := &idp{document: map[string]any{}}
-	var err error
-	for _, key := range []**rsa.PrivateKey{&p.key, &p.foreign} {
+type idpKeySet struct {
+	key, foreign *rsa.PrivateKey
+	curve        *ecdsa.PrivateKey
+}
+
+// idpKeys are those of all of them: making one takes seconds with the race detector.
+var idpKeys = sync.OnceValues(func() (keys idpKeySet, err error) {
+	for _, key := range []**rsa.PrivateKey{&keys.key, &keys.foreign} {
 		if *key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-			t.Fatal(err)
+			return keys, err
 		}
 	}
-	if p.curve, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+	keys.curve, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return keys, err
+})
+
+func newIDP(t *testing.T) *idp {
+	t.Helper()
+	keys, err := idpKeys()
+	if err != nil {
 		t.Fatal(err)
 	}
+	p := &idp{document: map[string]any{}, key: keys.key, foreign: keys.foreign, curve: keys.curve}
 	s := httptest.NewServer(p)
 	t.Cleanup(s.Close)
 	p.issuer = s.URL

@@ -48,17 +48,16 @@ func own(_ *http.Request, p identity.Principal) (identity.Resource, error) {
 	return identity.Own(p.User), nil
 }
 
-// login begins a sign-in. `return` is a path to come back to; `hint` names who is likely to sign in; `prompt` may be
+// login begins a sign-in. `return` is a path to come back to, or an address of another of Lanyard's sites; `hint` names who is likely to sign in; `prompt` may be
 // select_account or login; `challenge` is what the tenant wants to be asked for.
 func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	u := underway{Return: "/", Hint: q.Get("hint")}
 	if asked := q.Get("return"); asked != "" {
-		path, err := web.LocalPath(asked)
-		if err != nil {
+		if u.Return = s.back(asked); u.Return == "" {
+			_, err := web.LocalPath(asked)
 			return err
 		}
-		u.Return = path
 	}
 	if u.Hint != "" && !hinted.MatchString(u.Hint) {
 		return problem.New(problem.Invalid, "The hint is no name that somebody signs in by.")
@@ -76,6 +75,9 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		u.For, u.Claims, u.Hint = c.User, c.Claims, s.hint(c.User)
+	}
+	if u.Hint == "" {
+		u.Hint = s.former(r)
 	}
 	return s.leave(w, r, u)
 }

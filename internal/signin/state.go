@@ -152,11 +152,11 @@ func (s *Service) again(u underway, why string) error {
 	return &problem.Error{Kind: problem.Invalid, Message: text, Help: &problem.Help{Again: loginAt(u.Return, "")}}
 }
 
-// loginAt is where a sign-in begins that leads to a path of this site. prompt is one of its values, or empty.
+// loginAt is where a sign-in begins that leads to where another was to lead. prompt is one of its values, or empty.
 func loginAt(back, prompt string) string {
 	q := url.Values{}
-	if path, err := web.LocalPath(back); err == nil && path != "/" {
-		q.Set("return", path)
+	if back != "" && back != "/" {
+		q.Set("return", back)
 	}
 	if prompt != "" {
 		q.Set("prompt", prompt)

@@ -148,7 +148,7 @@ func (s *Service) back(asked string) string {
 		return path
 	}
 	u, err := url.Parse(asked)
-	if err != nil || u.Scheme != s.scheme() || u.User != nil {
+	if err != nil || u.Scheme != s.scheme() || u.User != nil || s.c.SiteOf == nil {
 		return ""
 	}
 	if _, _, ok := s.c.SiteOf(u.Host); !ok {

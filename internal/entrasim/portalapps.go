@@ -16,7 +16,8 @@ type registeredOnPage struct {
 	Federated                                                       []FederatedCredential
 	Given                                                           []permissionOnPage
 	Asked                                                           []string // what the registration says it needs
-	Provisioning                                                    string
+	Provisioning                                                    Provisioning
+	Run                                                             ProvisioningRun
 }
 
 type secretOnPage struct {
@@ -51,9 +52,8 @@ func (t *Tenant) appsPage() any {
 			}
 		}
 		one.Given = t.givenTo(a)
-		if s := a.registered.Sync; s.Address != "" {
-			one.Provisioning = s.Address
-		}
+		s := a.registered.Sync
+		one.Provisioning, one.Run = Provisioning{TenantURL: s.Address, Running: s.Running, ObjectID: s.ObjectID}, s.Run
 		shown = append(shown, one)
 	}
 	slices.SortFunc(shown, func(a, b registeredOnPage) int { return strings.Compare(a.Name+a.ClientID, b.Name+b.ClientID) })
@@ -121,6 +121,9 @@ func (t *Tenant) appForms() map[string]func(*http.Request) error {
 		},
 		"consent": func(r *http.Request) error {
 			return t.editApp(field(r, "app"), func(a *App) error { t.grantRequired(t.dir, *a, "", true); return nil })
+		},
+		"map": func(r *http.Request) error {
+			return t.editApp(field(r, "app"), func(a *App) error { a.registered.Sync.ObjectID = !a.registered.Sync.ObjectID; return nil })
 		},
 		"withdraw": func(r *http.Request) error { return t.Withdraw(field(r, "app"), field(r, "id")) },
 	}

@@ -38,25 +38,32 @@ func (t *Tenant) graphTemplates(r graphRequest) (graphAnswer, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	app, err := t.newApplication(entity{
-		"displayName": body.DisplayName, "signInAudience": "AzureADMyOrg",
-		"appRoles": []any{
-			entity{"id": "18d14569-c3bd-439b-9a66-3a2aee01d14f", "allowedMemberTypes": []any{"User"}, "displayName": "User", "description": "User", "isEnabled": true, "value": nil},
-			entity{"id": "b9632174-c057-4f7e-951b-be3adc52bfe6", "allowedMemberTypes": []any{"User"}, "displayName": "msiam_access", "description": "msiam_access", "isEnabled": true, "value": nil},
-		},
-	}, r.ObjectID)
+	app, err := t.instantiate(body.DisplayName, r.ObjectID)
 	if err != nil {
 		return graphAnswer{}, err
+	}
+	return graphAnswer{Status: http.StatusCreated, Body: entity{
+		"@odata.context": t.graphURL("$metadata#microsoft.graph.applicationServicePrincipal"),
+		"application":    t.applicationEntity(app, r), "servicePrincipal": t.principalEntity(app),
+	}}, nil
+}
+
+// instantiate makes an application and its service principal of the custom template. t.mu is held.
+func (t *Tenant) instantiate(name, owner string) (App, error) {
+	role := func(id, name string) entity {
+		return entity{"id": id, "allowedMemberTypes": []any{"User"}, "displayName": name, "description": name, "isEnabled": true, "value": nil}
+	}
+	app, err := t.newApplication(entity{"displayName": name, "signInAudience": "AzureADMyOrg", "appRoles": []any{
+		role("18d14569-c3bd-439b-9a66-3a2aee01d14f", "User"), role("b9632174-c057-4f7e-951b-be3adc52bfe6", "msiam_access")}}, owner)
+	if err != nil {
+		return App{}, err
 	}
 	app.PrincipalID, app.AssignmentRequired = newGUID(), true
 	app.registered.PrincipalMade, app.registered.Template = t.now(), customTemplateID
 	app.registered.Principal = entity{"tags": []any{"WindowsAzureActiveDirectoryCustomSingleSignOnApplication", "WindowsAzureActiveDirectoryIntegratedApp"}}
 	t.apps[app.ClientID] = app
 	t.saveApps()
-	return graphAnswer{Status: http.StatusCreated, Body: entity{
-		"@odata.context": t.graphURL("$metadata#microsoft.graph.applicationServicePrincipal"),
-		"application":    t.applicationEntity(app, r), "servicePrincipal": t.principalEntity(app),
-	}}, nil
+	return app, nil
 }
 
 // synchronization is what was said of an app's provisioning.
@@ -64,20 +71,9 @@ type synchronization struct {
 	Address, Secret string // tenant URL and secret token
 	JobID           string // empty: there is no job
 	Running         bool
+	ObjectID        bool // externalId is mapped from objectId
 	Since           time.Time
-}
-
-// Provisioning is what an administrator set up for an enterprise application, for whoever runs its job.
-type Provisioning struct {
-	TenantURL, SecretToken string
-	Running                bool
-}
-
-// Provisioning says how the provisioning of an app is set up; ok is false when it is not.
-func (t *Tenant) Provisioning(clientID string) (p Provisioning, ok bool) {
-	app, known := t.App(clientID)
-	s := app.registered.Sync
-	return Provisioning{TenantURL: s.Address, SecretToken: s.Secret, Running: s.Running}, known && s.JobID != ""
+	Run             ProvisioningRun // the last one
 }
 
 // graphSynchronization answers /servicePrincipals/{id}/synchronization: templates, secrets and one job.
@@ -117,7 +113,13 @@ func (t *Tenant) graphSynchronization(r graphRequest, app App, rest []string) (g
 			}
 		})
 	case operation == "GET secrets":
-		value := []entity{{"key": "BaseAddress", "value": s.Address}, {"key": "SecretToken", "value": "*"}}
+		value := []entity{}
+		if s.Address != "" {
+			value = append(value, entity{"key": "BaseAddress", "value": s.Address})
+		}
+		if s.Secret != "" {
+			value = append(value, entity{"key": "SecretToken", "value": "*"})
+		}
 		return graphAnswer{Body: entity{"@odata.context": t.context(context+"secrets", nil), "value": value}}, nil
 	case operation == "GET jobs" && len(rest) == 1:
 		byID := map[string]entity{}
@@ -136,7 +138,7 @@ func (t *Tenant) graphSynchronization(r graphRequest, app App, rest []string) (g
 		if s.JobID != "" {
 			return graphAnswer{}, &graphError{Status: http.StatusConflict, Code: "DuplicateJob", Message: "A job of this template is there already."}
 		}
-		made := synchronization{Address: s.Address, Secret: s.Secret, JobID: "scim." + strings.ReplaceAll(t.org.TenantID, "-", "") + "." + newGUID(), Since: t.now()}
+		made := synchronization{Address: s.Address, Secret: s.Secret, JobID: t.newJobID(), Since: t.now()}
 		if err := set(func(s *synchronization) { *s = made }); err != nil {
 			return graphAnswer{}, err
 		}
@@ -167,8 +169,19 @@ func (s synchronization) job() entity {
 	if s.Running {
 		state, code = "Active", "Active"
 	}
+	var last, quarantine any
+	if run := s.Run; !run.Ended.IsZero() {
+		outcome, failure := "Succeeded", any(nil)
+		if run.Error != "" {
+			outcome, failure = "Failed", entity{"code": "EndpointFailed", "message": run.Error, "tenantActionable": true}
+		}
+		last = entity{"state": outcome, "timeEnded": run.Ended.UTC().Format(graphTime), "countExported": run.Changes, "countEscrowed": run.Failures, "error": failure}
+		if run.Quarantined && s.Running {
+			code, quarantine = "Quarantine", entity{"reason": "EncounteredBaseEscrowThreshold", "currentBegan": run.Ended.UTC().Format(graphTime), "error": failure}
+		}
+	}
 	return entity{"id": s.JobID, "templateId": "scim", "schedule": entity{"expiration": nil, "interval": "PT40M", "state": state},
-		"status": entity{"code": code, "countSuccessiveCompleteFailures": 0, "escrowsPruned": false, "quarantine": nil, "lastExecution": nil,
+		"status": entity{"code": code, "countSuccessiveCompleteFailures": 0, "escrowsPruned": false, "quarantine": quarantine, "lastExecution": last,
 			"steadyStateFirstAchievedTime": "0001-01-01T00:00:00Z", "troubleshootingUrl": nil, "progress": []entity{}},
 		"synchronizationJobSettings": []entity{}}
 }

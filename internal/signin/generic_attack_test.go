@@ -190,7 +190,7 @@ func TestAttack17MixUpOfProviders(t *testing.T) {
 	}
 
 	honest.document["authorization_response_iss_parameter_supported"] = true
-	names := newParty(t, honest, nil)
+	names := newParty(t, honest, atHonest)
 	b = newBrowser(t)
 	refused("no name, from who gives it", names, b, state(names), nil)
 	if status, body := names.answer(b, state(names), url.Values{"iss": {honest.issuer}}); status != http.StatusSeeOther {
@@ -201,6 +201,7 @@ func TestAttack17MixUpOfProviders(t *testing.T) {
 // TestAttack25DiscoveryLeadsNowhereElse: a discovery document whose addresses are no addresses, or lead from https to
 // http, signs nobody in; neither does one of another issuer.
 func TestAttack25DiscoveryLeadsNowhereElse(t *testing.T) {
+	first := newParty(t, newIDP(t), nil)
 	for name, document := range map[string]map[string]any{
 		"another issuer":        {"issuer": "https://idp.example.test"},
 		"a script":              {"authorization_endpoint": "javascript:alert(1)"},
@@ -212,7 +213,7 @@ func TestAttack25DiscoveryLeadsNowhereElse(t *testing.T) {
 	} {
 		p := newIDP(t)
 		maps.Copy(p.document, document)
-		l := newParty(t, p, nil)
+		l := newParty(t, p, first)
 		if status, body, next := newBrowser(t).send(http.MethodGet, l.url+"/login", nil); status != http.StatusServiceUnavailable || next != nil {
 			t.Errorf("%s: %d %s", name, status, body)
 		}

@@ -263,6 +263,7 @@ func (l *party) last() signedin.Sighting {
 
 // Where groups are said, and in which of the shapes that providers have for them.
 func TestGroupsOfAnyProvider(t *testing.T) {
+	first := newParty(t, newIDP(t), nil)
 	for name, c := range map[string]struct {
 		claim    []string
 		said     map[string]any // in the ID token
@@ -283,9 +284,8 @@ func TestGroupsOfAnyProvider(t *testing.T) {
 		"not within an object": {[]string{"groups", "x"}, map[string]any{"groups": []string{"x"}}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			p := newIDP(t)
-			l := newParty(t, p, nil, func(o *signin.OIDC) { o.Groups = c.claim })
+			l := newParty(t, p, first, func(o *signin.OIDC) { o.Groups = c.claim })
 			p.idToken = func(claims map[string]any) string {
 				delete(claims, "groups")
 				for key, value := range c.said {
@@ -336,7 +336,7 @@ func TestAskingAnyProvider(t *testing.T) {
 	} {
 		p := newIDP(t)
 		p.document["token_endpoint_auth_methods_supported"] = c.listed
-		l := newParty(t, p, nil, func(o *signin.OIDC) { o.TokenAuth = c.configured })
+		l := newParty(t, p, l, func(o *signin.OIDC) { o.TokenAuth = c.configured })
 		if status, body, _ := l.signIn(); status != http.StatusSeeOther {
 			t.Fatalf("%s: %d %s", name, status, body)
 		}

@@ -128,6 +128,9 @@ func (t *Tenant) serveGraph(w http.ResponseWriter, r *http.Request) {
 
 // graph finds the resource. A delegated token may read its own user, and what the user's directory roles allow besides.
 func (t *Tenant) graph(r graphRequest) (graphAnswer, error) {
+	if r.path[0] == "$batch" {
+		return t.batch(r)
+	}
 	if r.UserID != "" {
 		switch {
 		case !slices.Contains(r.Scopes, "User.Read"): // then what is asked for takes more

@@ -77,8 +77,12 @@ func TestNode(t *testing.T) {
 	if err := os.WriteFile(tokenFile, []byte(w.issuer.token()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// Graph tells its client to come again later, which it does by itself.
+	if err := w.SetFaults(entrasim.Faults{Requests: []entrasim.Fault{{Kind: entrasim.FaultThrottle, Path: "/v1.0/groups", Count: 1, RetryAfterSeconds: 1}}}); err != nil {
+		t.Fatal(err)
+	}
 	steps := w.play(dir, "client.mjs", map[string]any{
-		"url": w.url, "tenant": w.TenantID(), "desktop": desktopID, "batch": batchID, "web": webID, "api": apiID, "scope": apiScope,
+		"url": w.url, "tenant": w.TenantID(), "desktop": desktopID, "batch": batchID, "web": webID, "api": apiID, "scope": apiScope, "ada": entrasim.AdaID,
 		"secret": secret, "pem": w.app.file, "sha1": hex.EncodeToString(one[:]), "sha256": hex.EncodeToString(two[:]),
 		"federated": w.issuer.token(), "tokenFile": tokenFile,
 	})
@@ -112,6 +116,7 @@ func TestNode(t *testing.T) {
 				t.Errorf("the client was given %d of %d people: %v", len(s.Names), len(w.Users()), s.Names)
 			}
 		},
+		"graph batch":  names("Ada Lovelace", "200"),
 		"graph groups": names("payments-engineers"), "graph me": names("Ada Lovelace"),
 		"msal wrong secret": fails("AADSTS7000215"), "graph nobody": fails("404 Request_ResourceNotFound"), "end": func(*testing.T, nodeStep) {},
 	}
@@ -128,6 +133,9 @@ func TestNode(t *testing.T) {
 			}
 			check(t, s)
 		})
+	}
+	if _, counts := w.Faults(); counts[entrasim.FaultThrottle] != 1 {
+		t.Errorf("faults were %v", counts)
 	}
 	for name := range checks {
 		if !seen[name] {

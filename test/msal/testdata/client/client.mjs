@@ -5,7 +5,7 @@ import { ConfidentialClientApplication, CryptoProvider, InteractionRequiredAuthE
 import {
   ClientAssertionCredential, ClientCertificateCredential, ClientSecretCredential, DeviceCodeCredential, OnBehalfOfCredential, WorkloadIdentityCredential,
 } from '@azure/identity';
-import { Client, PageIterator } from '@microsoft/microsoft-graph-client';
+import { BatchRequestContent, BatchResponseContent, Client, PageIterator } from '@microsoft/microsoft-graph-client';
 import { TokenCredentialAuthenticationProvider } from '@microsoft/microsoft-graph-client/authProviders/azureTokenCredentials/index.js';
 
 const c = JSON.parse(process.env.CLIENT);
@@ -142,6 +142,11 @@ try {
   say('graph users', { names });
   say('graph groups', { names: (await app.api('/groups').filter("displayName eq 'payments-engineers'").get()).value.map((g) => g.displayName) });
   await app.api('/users/nobody@contoso.example').get().then(() => say('graph nobody', {}), (e) => say('graph nobody', { error: `${e.statusCode} ${e.code}` }));
+  const { responses } = await app.api('/$batch').post(await new BatchRequestContent([
+    { id: '1', request: new Request(`${c.url}/users/${c.ada}`) }, { id: '2', request: new Request(`${c.url}/users/${c.ada}/memberOf`) },
+  ]).getContent());
+  const batch = new BatchResponseContent({ responses });
+  say('graph batch', { names: [(await batch.getResponseById('1').json()).displayName, String(batch.getResponseById('2').status)] });
   const me = await graph(behalf, 'https://graph.microsoft.com/User.Read').api('/me').get();
   say('graph me', { names: [me.displayName] });
 } catch (e) {

@@ -76,7 +76,25 @@ func TestFirstHour(t *testing.T) {
 		if err := stranger.SignIn(w.context(), base, "mallory@contoso.example", "lanyard-mallory"); err == nil || !strings.Contains(err.Error(), "50105") {
 			t.Errorf("who is not assigned: %v", err)
 		}
+		w.provisions(operator)
 	})
+}
+
+// provisions makes the second application on the machine where Lanyard runs now, and gives the tenant a secret, once.
+func (w *world) provisions(operator *remote.Remote) {
+	w.t.Helper()
+	w.azLogin("margaret")
+	args := []string{"entra", "setup", "--config", filepath.Join(w.dir, "lanyard.yaml"), "--provisioning", "--yes", "--assign", "payments-engineers"}
+	if s := w.lanyard(args...); s.status != 0 || !strings.Contains(s.out, "done: tell it where Lanyard is, and the secret") || !strings.Contains(s.out, "done: start it") {
+		w.t.Fatalf("setup --provisioning: %+v", s)
+	}
+	if s := w.lanyard(args...); s.status != 0 || !strings.Contains(s.out, "Nothing is to be changed.") {
+		w.t.Errorf("setup --provisioning again: %+v", s)
+	}
+	p, err := operator.Provisioning(w.context())
+	if err != nil || len(p.Secrets) != 1 || p.Secrets[0].Name != "entra" {
+		w.t.Errorf("Lanyard's secrets: %+v %v", p.Secrets, err)
+	}
 }
 
 // serve runs the server while f runs.

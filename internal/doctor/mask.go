@@ -35,6 +35,7 @@ func mask(h *api.DirectoryHealth) {
 
 // kinds say what stands in fields that are names as a whole.
 var kinds = map[string]string{
+	"Provider":                  "provider-",
 	"Credentials.File":          "/file-",
 	"Registration.Name":         "app-",
 	"Registration.AppRoles":     "role-",
@@ -46,11 +47,17 @@ var kinds = map[string]string{
 	"SignIn.Projects.ID": "project-id-", "SignIn.Projects.Name": "project-", "SignIn.Projects.Via": "group-", "SignIn.Projects.Path": "group-",
 }
 
+// named are fields that are GUIDs at Entra, and at other providers what these like.
+var named = map[string]string{"SignIn.User": "u-", "SignIn.Groups.ID": "group-", "Registration.ClientID": "client-"}
+
 func (m *masked) field(path, s string) string {
 	if s == "" {
 		return ""
 	}
 	if kind, known := kinds[path]; known {
+		return m.name(kind, s)
+	}
+	if kind := named[path]; kind != "" && !guids.MatchString(s) {
 		return m.name(kind, s)
 	}
 	if path == "Outside.Names" {

@@ -43,6 +43,9 @@ type SignIn struct {
 	At       time.Time `json:"at"`
 	Expires  time.Time `json:"expires"`
 	Strength string    `json:"strength,omitempty"`
+	IP       string    `json:"ip,omitempty" doc:"Where the browser was"`
+	Device   string    `json:"device,omitempty" doc:"Browser and operating system, as the browser says"`
+	Guest    bool      `json:"guest,omitempty"`
 	Ended    time.Time `json:"ended,omitzero"`
 	EndedWhy string    `json:"ended_why,omitempty"`
 	Current  bool      `json:"current,omitempty" doc:"The session that asks hangs below this sign-in"`

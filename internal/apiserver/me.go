@@ -11,6 +11,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/session/review"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
@@ -71,7 +72,10 @@ func (s *server) sessions(w http.ResponseWriter, r *http.Request) error {
 func signInOf(f *access.Facts, row *session.SignIn, here identity.SessionID) api.SignIn {
 	x := api.SignIn{
 		ID: string(row.ID), User: row.User.String(), UserName: userName(f, row.User), At: row.At, Expires: row.Expires,
-		Strength: row.Strength, Ended: row.Ended, EndedWhy: row.EndedWhy,
+		Strength: row.Strength, IP: row.IP, Guest: row.Guest, Ended: row.Ended, EndedWhy: row.EndedWhy,
+	}
+	if row.Agent != "" {
+		x.Device = review.Device(row.Agent)
 	}
 	for _, below := range f.Sessions.Below(row.ID) {
 		current := below.ID == here && here != ""

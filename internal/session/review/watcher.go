@@ -89,8 +89,8 @@ type Recorder interface {
 // Watcher reads the tenant's log, compares, reports and counts. One replica at a time runs it.
 type Watcher struct {
 	c     Config
-	quiet time.Time // the tenant's log is not asked before
-	said  string    // the problem that was logged last
+	quiet time.Time       // the tenant's log is not asked before
+	said  map[string]bool // what fails and was logged
 }
 
 // New returns a watcher.
@@ -101,7 +101,7 @@ func New(c Config) *Watcher {
 	if c.Pace == (Pace{}) {
 		c.Pace = DefaultPace()
 	}
-	return &Watcher{c: c}
+	return &Watcher{c: c, said: map[string]bool{}}
 }
 
 // Run looks again and again until ctx ends.
@@ -128,12 +128,13 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// say logs what fails, once until it is something else.
+// say logs what fails, once until it works again.
 func (w *Watcher) say(ctx context.Context, what string, err error) {
-	if err == nil || ctx.Err() != nil || w.said == what {
+	if was := w.said[what]; err == nil || ctx.Err() != nil || was {
+		w.said[what] = was && err != nil
 		return
 	}
-	w.said = what
+	w.said[what] = true
 	w.c.Logger.Warn(what+"; it is tried again", "error", err)
 }
 

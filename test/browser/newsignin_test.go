@@ -1,0 +1,39 @@
+package browser
+
+import (
+	"testing"
+)
+
+// TestNewSignIn: who signs in with a device that is new for them sees that, here and where they were signed in before, until
+// they say that it was them; "not me" ends all their sign-ins.
+func TestNewSignIn(t *testing.T) {
+	w := start(t)
+	for _, who := range []string{"ada", "barbara"} {
+		if _, err := w.As(who).Me(w.Context()); err != nil { // with a program, which then is what they are known by
+			t.Fatal(err)
+		}
+	}
+	c := launch(t)
+	b := c.home(w, "ada")
+	b.sees(id("new-sign-in"))
+	b.reads(id("new-sign-in"), "a new device: Chrome on Linux")
+	b.shot("new-sign-in")
+	b.click(id("new-sign-in-known"))
+	b.seesNo(id("new-sign-in"))
+	b.open(w.Info.URL + "/")
+	b.sees(id("home"))
+	b.seesNo(id("new-sign-in"))
+
+	stranger := c.home(w, "barbara")
+	if page, err := w.As("barbara").NewSignIns(w.Context()); err != nil || len(page.Items) != 1 {
+		t.Fatal(page, err)
+	}
+	stranger.expect(` 401 `)
+	stranger.sees(id("new-sign-in"))
+	stranger.click(id("new-sign-in-not-me"))
+	stranger.sees(id("sign-in"))
+	w.Eventually("every sign-in of hers is over", func() bool {
+		_, err := w.As("barbara").Me(w.Context())
+		return err != nil
+	})
+}

@@ -191,10 +191,8 @@ func (a *app) wanted(c *config.Config, o setupOptions) (registration.Wanted, con
 			return w, write, err
 		}
 		if !slices.Contains(files, absolute) {
-			for _, f := range files { // a whole list is written
-				write.Credentials = append(write.Credentials, f)
-			}
-			files, write.Credentials = append(files, absolute), append(write.Credentials, add)
+			write.Credentials = append(slices.Clone(files), add) // a whole list is written
+			files = append(files, absolute)
 		}
 	}
 	like := o.config

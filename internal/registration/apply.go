@@ -134,7 +134,7 @@ func (s *Setup) keep(r *request, answer map[string]any) error {
 	for name, field := range r.keeps {
 		value := fieldOf(answer, field)
 		if value == "" {
-			return fmt.Errorf("Microsoft Graph's answer to %s %s has no %s", r.method, r.path, field)
+			return fmt.Errorf("the answer of Microsoft Graph to %s %s has no %s", r.method, r.path, field)
 		}
 		s.values[name] = value
 	}

@@ -183,7 +183,7 @@ func all[T any](ctx context.Context, g *graph, path string) ([]T, error) {
 		}
 		list = append(list, page.Value...)
 		if page.Next != "" && !strings.HasPrefix(page.Next, g.base+"/") {
-			return nil, errors.New("Microsoft Graph's next page is not at Microsoft Graph")
+			return nil, errors.New("the next page of Microsoft Graph is not at Microsoft Graph")
 		}
 		path = page.Next
 	}

@@ -213,7 +213,7 @@ func (b *builder) required(c *change, have []resourceAccess) error {
 	for _, name := range b.setup.wanted.Delegated {
 		i := slices.IndexFunc(b.state.graph.Scopes, func(s scope) bool { return s.Value == name })
 		if i < 0 {
-			return fmt.Errorf("Microsoft Graph offers no delegated permission %s in this tenant", name)
+			return fmt.Errorf("no delegated permission %s is offered by Microsoft Graph in this tenant", name)
 		}
 		need(name, access{b.state.graph.Scopes[i].ID, "Scope"})
 	}
@@ -230,7 +230,7 @@ func (b *builder) roleOfGraph(name string) (string, error) {
 			return r.ID, nil
 		}
 	}
-	return "", fmt.Errorf("Microsoft Graph offers no application permission %s in this tenant", name)
+	return "", fmt.Errorf("no application permission %s is offered by Microsoft Graph in this tenant", name)
 }
 
 // principal makes the enterprise application, which only those who are assigned to it may sign in to.

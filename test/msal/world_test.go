@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"golang.org/x/net/html"
 	"io"
 	"net"
 	"net/http"
@@ -19,7 +18,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"golang.org/x/net/html"
 
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/test/harness"
@@ -264,5 +264,3 @@ func roles(t *testing.T, token string) []string {
 
 // temporary is a file with this content.
 func temporary(t *testing.T, name string) string { return filepath.Join(t.TempDir(), name) }
-
-func soon() time.Time { return time.Now().Add(5 * time.Minute) }

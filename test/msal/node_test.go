@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,12 @@ func TestNode(t *testing.T) {
 				t.Errorf("the client was given %d of %d people: %v", len(s.Names), len(w.Users()), s.Names)
 			}
 		},
+		"graph made": func(t *testing.T, s nodeStep) {
+			if c := claims(t, s.Token); c["roles"] != nil || c["azp"] == batchID || c["aud"] != entrasim.GraphAppID {
+				t.Errorf("the token says %v", c)
+			}
+		},
+		"graph unmade": fails("AADSTS700016"),
 		"graph batch":  names("Ada Lovelace", "200"),
 		"graph groups": names("payments-engineers"), "graph me": names("Ada Lovelace"),
 		"msal wrong secret": fails("AADSTS7000215"), "graph nobody": fails("404 Request_ResourceNotFound"), "end": func(*testing.T, nodeStep) {},
@@ -128,7 +135,7 @@ func TestNode(t *testing.T) {
 				t.Fatalf("an unknown step: %+v", s)
 			}
 			seen[s.Step] = true
-			if s.Error != "" && s.Step != "msal wrong secret" && s.Step != "graph nobody" {
+			if s.Error != "" && !slices.Contains([]string{"msal wrong secret", "graph nobody", "graph unmade"}, s.Step) {
 				t.Fatal(s.Error)
 			}
 			check(t, s)

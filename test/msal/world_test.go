@@ -94,7 +94,7 @@ func (w *world) apps() []entrasim.App {
 		},
 		{
 			ClientID: batchID, PrincipalID: "5c6d7b8a-9fae-4dbd-8ecf-d0b1ac9d8e76", Name: "Payments batch", Secret: secret,
-			Certificates: [][]byte{w.app.cert.Raw}, GraphRoles: []string{"User.Read.All", "Group.Read.All"},
+			Certificates: [][]byte{w.app.cert.Raw}, GraphRoles: []string{"User.Read.All", "Group.Read.All", "Application.ReadWrite.All"},
 			Federated: []entrasim.FederatedCredential{{Name: "ci", Issuer: w.issuer.url, Subject: subject, Audience: audience}},
 		},
 		{

@@ -147,6 +147,15 @@ try {
   ]).getContent());
   const batch = new BatchResponseContent({ responses });
   say('graph batch', { names: [(await batch.getResponseById('1').json()).displayName, String(batch.getResponseById('2').status)] });
+  // It registers an app, which then signs in with the secret that it was given.
+  const made = await app.api('/applications').post({
+    displayName: 'Made by a client', signInAudience: 'AzureADMyOrg', api: { requestedAccessTokenVersion: 2 }, web: { redirectUris: ['https://made.example.test/'] },
+  });
+  await app.api('/servicePrincipals').post({ appId: made.appId });
+  const { secretText } = await app.api(`/applications/${made.id}/addPassword`).post({ passwordCredential: { displayName: 'a secret' } });
+  await step('graph made', get(new ClientSecretCredential(c.tenant, made.appId, secretText, options)));
+  await app.api(`/applications/${made.id}`).delete();
+  await step('graph unmade', get(new ClientSecretCredential(c.tenant, made.appId, secretText, options)));
   const me = await graph(behalf, 'https://graph.microsoft.com/User.Read').api('/me').get();
   say('graph me', { names: [me.displayName] });
 } catch (e) {

@@ -27,6 +27,9 @@ func (b *Browser) SignIn(ctx context.Context, base, user, password string) error
 	f.fields.Set("username", user)
 	f.fields.Set("password", password)
 	resp, err := b.submit(ctx, page, f)
+	if err == nil {
+		resp, err = b.answered(ctx, resp, base)
+	}
 	if err != nil {
 		return reach(err)
 	}
@@ -51,6 +54,11 @@ func (b *Browser) SignOut(ctx context.Context, base string) error {
 // Lanyard without it.
 func (b *Browser) open(ctx context.Context, address, user string) (*url.URL, form, error) {
 	resp, err := b.Visit(ctx, address)
+	if err == nil {
+		if to, wrong := url.Parse(address); wrong == nil {
+			resp, err = b.answered(ctx, resp, origin(to))
+		}
+	}
 	if err == nil && strings.HasPrefix(address, origin(resp.Request.URL)+"/") && resp.StatusCode == http.StatusOK && resp.Request.URL.Path != "/login" {
 		resp.Body.Close()
 		return nil, form{}, nil

@@ -145,7 +145,7 @@ func (t *Tenant) turnAway(w http.ResponseWriter, r *http.Request, req authReques
 		return
 	}
 	t.mu.Lock()
-	t.logOutcome(r, req, s, refused, "")
+	t.logOutcome(r, req, s, refused, fromBrowser)
 	t.mu.Unlock()
 	t.refusalPage(w, r, req, refused)
 }
@@ -183,7 +183,7 @@ func (t *Tenant) meets(s signIn, contexts []string) *stsError {
 // answerCode gives the client a code.
 func (t *Tenant) answerCode(w http.ResponseWriter, r *http.Request, req authRequest, s signIn) {
 	t.mu.Lock()
-	id := t.logOutcome(r, req, s, nil, "")
+	id := t.logOutcome(r, req, s, nil, fromBrowser)
 	code := "1." + randomID(48)
 	t.grants.Codes[hashed(code)] = &authCode{
 		signIn: s, ClientID: req.Client.ClientID, RedirectURI: req.RedirectURI, Challenge: req.Challenge, Nonce: req.Nonce,

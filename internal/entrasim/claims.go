@@ -70,6 +70,9 @@ func (t *Tenant) accessClaims(i issue) map[string]any {
 	c["azp"], c["azpacr"], c["sid"] = i.client.ClientID, i.acr, i.SID
 	c["scp"] = joined(i.scopes.Names)
 	t.optional(c, resource.forAccess(), i, i.inAccess)
+	if i.continuous && slices.Contains(resource.forAccess().OptionalClaims, "xms_cc") {
+		c["xms_cc"] = []string{"cp1"} // so that the API knows that it may challenge
+	}
 	t.memberClaims(c, resource, i.UserID)
 	return t.versioned(c, resource)
 }

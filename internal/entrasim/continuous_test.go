@@ -101,3 +101,22 @@ func (w *world) me(token string) (int, string) {
 	decodeBody(w.t, answer)
 	return answer.StatusCode, answer.Header.Get("WWW-Authenticate")
 }
+
+// TestCapabilitiesReachAnAPI: an API whose manifest lists xms_cc learns that the client takes claims challenges; it may tell
+// it so, and the token lives as long as any.
+func TestCapabilitiesReachAnAPI(t *testing.T) {
+	org := contoso()
+	org.Apps[1].OptionalClaims = append(org.Apps[1].OptionalClaims, "xms_cc")
+	w := newWorld(t, org)
+	token := w.signIn("ada")
+	for asked, want := range map[string]int{"": 0, capable: 1, `{"access_token":{"xms_cc":{"values":["CP1"]}}}`: 1, `{"access_token":{"xms_cc":{"values":["cp2"]}}}`: 0} {
+		status, body := w.post(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.RefreshToken}, "scope": {ContosoGitAppID + "/user_impersonation"}, "claims": {asked}})
+		if status != http.StatusOK {
+			t.Fatalf("%d %v", status, body)
+		}
+		c := claims(t, body["access_token"].(string))
+		if got, _ := c["xms_cc"].([]any); len(got) != want || body["expires_in"] != float64(3599) {
+			t.Errorf("asked with %s: xms_cc %v, expires_in %v", asked, c["xms_cc"], body["expires_in"])
+		}
+	}
+}

@@ -122,7 +122,7 @@ func (t *Tenant) approveDevice(r *http.Request, code string, app App, by signIn)
 	if asked := t.deviceOf(code); refused == nil && asked != nil {
 		scopes, _ := t.readScopes(asked.Scope, app, by.UserID) // read before without an error
 		refused = t.conditional(by, wanted(app, scopes, append(asked.AskedInID, asked.AskedInAccess...)))
-		t.logOutcome(r, authRequest{Client: app, Scope: asked.Scope, AskedInID: asked.AskedInID, AskedInAccess: asked.AskedInAccess}, by, refused, "deviceCode")
+		t.logOutcome(r, authRequest{Client: app, Scope: asked.Scope, AskedInID: asked.AskedInID, AskedInAccess: asked.AskedInAccess}, by, refused, fromDevice)
 	}
 	t.mu.Unlock()
 	if refused == nil {

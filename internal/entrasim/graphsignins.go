@@ -15,6 +15,9 @@ const (
 	signInsKept = 5000
 	signInsPage = 1000
 
+	fromBrowser = "Browser"
+	fromDevice  = "Mobile Apps and Desktop clients"
+
 	logRequests = 5 // in logPeriod, by one app
 	logPeriod   = 10 * time.Second
 )
@@ -30,7 +33,7 @@ type loggedSignIn struct {
 	App                      App
 	Resource                 App
 	IP, Correlation, Browser string
-	Device, Protocol         string
+	Device, Client           string
 	At                       time.Time
 	Code                     int // AADSTS; 0: success
 	Failure                  string
@@ -51,12 +54,12 @@ func tokenID(request string) string {
 }
 
 // logOutcome notes a sign-in whose person is known, with what the policies said to it, and returns the request's ID.
-// protocol is empty, or deviceCode. t.mu is held.
-func (t *Tenant) logOutcome(r *http.Request, req authRequest, s signIn, failed *stsError, protocol string) string {
+// client is the kind of app that it was made from. t.mu is held.
+func (t *Tenant) logOutcome(r *http.Request, req authRequest, s signIn, failed *stsError, client string) string {
 	scopes, _ := t.readScopes(req.Scope, req.Client, s.UserID) // read before without an error
 	e := t.logSignIn(r, req.Client, t.dir.user(s.UserID), "", failed)
 	e.Policies = t.apply(s, wanted(req.Client, scopes, req.contexts()))
-	e.Device, e.Protocol = s.Device, protocol
+	e.Device, e.Client = s.Device, client
 	if scopes.Chosen {
 		e.Resource = scopes.Resource
 	}
@@ -96,7 +99,7 @@ func (e loggedSignIn) entity() entity {
 	}
 	return entity{
 		"id": e.ID, "createdDateTime": e.At.Format("2006-01-02T15:04:05.9999999Z"), "userDisplayName": e.Name, "userPrincipalName": e.UPN, "userId": e.UserID,
-		"appId": e.App.ClientID, "appDisplayName": e.App.Name, "ipAddress": e.IP, "clientAppUsed": "Browser", "correlationId": e.Correlation,
+		"appId": e.App.ClientID, "appDisplayName": e.App.Name, "ipAddress": e.IP, "clientAppUsed": or(e.Client, fromBrowser), "correlationId": e.Correlation,
 		"conditionalAccessStatus": e.conditionalAccess(), "isInteractive": true, "riskDetail": "none", "riskLevelAggregated": "none", "riskLevelDuringSignIn": "none",
 		"riskState": "none", "riskEventTypes": []string{}, "resourceDisplayName": e.Resource.Name, "resourceId": e.Resource.ClientID,
 		"status":                           entity{"errorCode": e.Code, "failureReason": failure, "additionalDetails": nil},

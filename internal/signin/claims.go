@@ -30,6 +30,9 @@ type claims struct {
 
 	correlation string // of the attempt; no claim
 
+	// said is all that a provider other than Entra says, in the token and in UserInfo.
+	said map[string]json.RawMessage
+
 	memberships // looked at only where the directory is made of sign-ins: a token says what they were
 }
 

@@ -144,7 +144,7 @@ func (g generic) read(subject string, said map[string]json.RawMessage) (identity
 	c := claims{
 		Name: text(said["name"]), UserName: text(said["preferred_username"]), Session: text(said["sid"]), Strength: text(said["acr"]), TokenID: text(said["jti"]),
 	}
-	c.Mail = text(said["email"])
+	c.Mail, c.said = text(said["email"]), said
 	_ = json.Unmarshal(said["auth_time"], &c.AuthTime) // the time of issue stands for one that cannot be read
 	for _, other := range []string{c.UserName, c.Mail, subject} {
 		if c.UserName == "" {
@@ -154,7 +154,7 @@ func (g generic) read(subject string, said map[string]json.RawMessage) (identity
 	if c.Name == "" {
 		c.Name = c.UserName
 	}
-	if c.Strength != "" {
+	if c.Strength != "" && c.Strength != "0" { // "0" is no strength at all (OpenID Connect Core, section 2)
 		c.Contexts = []string{c.Strength}
 	}
 	c.Groups, c.Roles = named(said, g.tenant.OIDC.Groups), named(said, g.tenant.OIDC.Roles)

@@ -106,6 +106,9 @@ func (s *Service) tried(w http.ResponseWriter, r *http.Request, u underway, user
 	if err := token.Claims(&t.Claims); err != nil {
 		return problem.Wrap(err, problem.Denied, "The tenant's answer was refused: its ID token cannot be read.")
 	}
+	for name, value := range c.said { // UserInfo says what the token does not
+		t.Claims[name] = value
+	}
 	delete(t.Claims, "nonce")
 	if err := s.keepTried(r.Context(), t); err != nil {
 		return err

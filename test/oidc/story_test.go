@@ -8,9 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/cli/remote"
 	"github.com/lanyardhq/lanyard/internal/gateway/httpproxy"
 )
@@ -70,6 +72,7 @@ func TestCertifiedProvider(t *testing.T) {
 	}
 
 	checkHealth(t, l, p)
+	checkTrial(t, l, ada)
 	app := l.ledger(ada)
 	defer app.Body.Close()
 	said, rest := line(t, app.Body)
@@ -120,6 +123,28 @@ func checkHealth(t *testing.T, l *lanyard, p provider) {
 		if f.Problem {
 			t.Errorf("the doctor finds %+v", f)
 		}
+	}
+}
+
+// checkTrial lets ada sign in for a test: who asked sees what came, that of UserInfo too, and what follows from it.
+func checkTrial(t *testing.T, l *lanyard, ada *remote.Remote) {
+	t.Helper()
+	test, err := l.operator.NewSignInTest(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := ada.Browser.Visit(within(t), test.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := answer(t, ada, page)
+	shown := read(t, done)
+	test, err = l.operator.SignInTest(within(t), test.ID)
+	if err != nil || test.State != "done" || test.User != "u-0b1e-ada|1" || len(test.Groups) != 2 || len(test.Projects) != 1 || test.Projects[0].Role != "developer" {
+		t.Errorf("%+v %v\n%s %s", test, err, done.Status, shown)
+	}
+	if !slices.ContainsFunc(test.Claims, func(c api.Claim) bool { return c.Name == "groups" && strings.Contains(c.Value, "/contoso/engineers") }) {
+		t.Errorf("the claims do not say where the role comes from: %+v", test.Claims)
 	}
 }
 

@@ -109,33 +109,41 @@ func stepUp(t *testing.T, l *lanyard, who *remote.Remote, link string) (int, str
 	if err != nil {
 		t.Fatal(err)
 	}
-	post := func(from *url.URL, to string, form url.Values) *http.Response {
-		t.Helper()
-		u, err := from.Parse(to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, u.String(), strings.NewReader(form.Encode()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Origin", from.Scheme+"://"+from.Host)
-		r.Header.Set("Accept", "text/html")
-		resp, err := who.Browser.HTTP().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp
-	}
 	q := address.Query()
-	resp := post(address, "/step-up", url.Values{"code": {q.Get("code")}, "return": {q.Get("return")}, "go": {"on"}})
-	form := action.FindStringSubmatch(read(t, resp))
-	if form == nil || !strings.HasPrefix(resp.Request.URL.Host, "idp.") {
-		t.Fatalf("the provider does not ask for a stronger sign-in: %s at %s", resp.Status, resp.Request.URL)
-	}
-	resp = post(resp.Request.URL, html.UnescapeString(form[1]), url.Values{"username": {"ada"}, "password": {"pw-ada"}})
+	resp := post(t, who, address, "/step-up", url.Values{"code": {q.Get("code")}, "return": {q.Get("return")}, "go": {"on"}})
+	resp = answer(t, who, resp)
 	defer resp.Body.Close()
 	said, _ := line(t, resp.Body)
 	return resp.StatusCode, said
+}
+
+// answer fills in the provider's page for ada, and returns where that leads.
+func answer(t *testing.T, who *remote.Remote, page *http.Response) *http.Response {
+	t.Helper()
+	form := action.FindStringSubmatch(read(t, page))
+	if form == nil || !strings.HasPrefix(page.Request.URL.Host, "idp.") {
+		t.Fatalf("the provider does not ask anybody to sign in: %s at %s", page.Status, page.Request.URL)
+	}
+	return post(t, who, page.Request.URL, html.UnescapeString(form[1]), url.Values{"username": {"ada"}, "password": {"pw-ada"}})
+}
+
+// post sends a form of a page.
+func post(t *testing.T, who *remote.Remote, from *url.URL, to string, form url.Values) *http.Response {
+	t.Helper()
+	u, err := from.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, u.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", from.Scheme+"://"+from.Host)
+	r.Header.Set("Accept", "text/html")
+	resp, err := who.Browser.HTTP().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
 }

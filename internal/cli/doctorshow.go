@@ -38,7 +38,7 @@ func (a *app) showDirectoryHealth(h api.DirectoryHealth) {
 		line(r.For, r.URL, how)
 	}
 	for _, o := range h.Outside {
-		line(o.For, o.Address, outsideWords(o))
+		line("address", o.Address, "for "+o.For+": "+outsideWords(o))
 	}
 	if d := h.Directory; !h.Stopped {
 		line("directory", d.State, whenOr(d.AsOf, now, "not read yet")+"; "+count(d.Users, "user")+", "+count(d.Groups, "group")+", "+count(d.Memberships, "membership"))

@@ -1,6 +1,6 @@
 // Package cli is Lanyard's command line. It speaks to a server through the HTTP API: as the operator over the
-// server's Unix socket, or under `lanyard dev` as a sample user who signs in as in a browser. It keeps no token and no
-// cookie on disk.
+// server's Unix socket, as a person who signed in from this machine (account), or under `lanyard dev` as a sample user who
+// signs in as in a browser.
 package cli
 
 import (
@@ -84,6 +84,7 @@ type app struct {
 	c        Config
 	out, err output
 	socket   string // --socket
+	context  string // --context
 	started  bool   // the command line was understood
 }
 
@@ -109,6 +110,8 @@ Lanyard failed and 126 when it was refused.`,
 	root.SetOut(a.c.Stdout)
 	root.SetErr(a.c.Stderr)
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the server's `socket` (default $LANYARD_SOCKET, else lanyard.sock in the data folder)")
+	root.PersistentFlags().StringVar(&a.context, "context", a.c.Env("LANYARD_CONTEXT"), "the `name` or address of a server you are signed in to (default: the one chosen last)")
+	_ = root.RegisterFlagCompletionFunc("context", a.completeContexts) // fails for an unknown flag only
 	root.AddGroup(
 		&cobra.Group{ID: groupWorkspaces, Title: "Workspaces:"},
 		&cobra.Group{ID: groupAccess, Title: "Access:"},
@@ -122,7 +125,7 @@ Lanyard failed and 126 when it was refused.`,
 	}
 	add(groupServer, a.scim())
 	add(groupServer, a.dev(), a.serve(), a.check(), a.policy(), a.entra(), a.backup(), a.restore(), a.keys(), a.version())
-	add(groupAccess, a.whoami(), a.why(), a.whatIf(), a.projects(), a.leases(), a.revoke(), a.audit(), a.directory())
+	add(groupAccess, a.login(), a.logout(), a.contexts(), a.whoami(), a.why(), a.whatIf(), a.projects(), a.leases(), a.revoke(), a.audit(), a.directory())
 	add(groupAccess, a.request(), a.requests(), a.approve(), a.refuse(), a.withdraw(), a.grants(), a.breakGlass())
 	add(groupWorkspaces, a.start(), a.list(), a.open(), a.exec(), a.logs(), a.stop(), a.delete())
 	add(groupServer, a.tour())

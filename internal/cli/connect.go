@@ -35,11 +35,21 @@ func (a *app) socketPath() string {
 // operator reaches the server as its operator. The caller closes it.
 func (a *app) operator() *remote.Remote { return remote.Socket(a.socketPath()) }
 
-// connect reaches the server as a sample user, or as the operator when none is named. The caller closes it.
+// connect reaches the server as a sample user; without one, as who signed in from this machine; and without that, or when a
+// socket is named, as the operator. The caller closes it.
 func (a *app) connect(ctx context.Context, user string) (*remote.Remote, error) {
 	operator := a.operator()
 	if user == "" {
-		return operator, nil
+		if a.socket != "" || a.context == "" && a.c.Env("LANYARD_SOCKET") != "" {
+			return operator, nil
+		}
+		s := a.accounts()
+		c, err := s.Find(a.context)
+		if err != nil || c == nil {
+			return operator, err
+		}
+		operator.Close()
+		return remote.Over(s.Transport(*c), c.URL), nil
 	}
 	defer operator.Close()
 	info, err := operator.Dev(ctx)
@@ -55,6 +65,6 @@ func (a *app) connect(ctx context.Context, user string) (*remote.Remote, error) 
 
 // signInFlag adds --user to a command that may be run as a sample user.
 func (a *app) signInFlag(cmd *cobra.Command, user *string) {
-	cmd.Flags().StringVar(user, "user", "", "sign in as this sample `user` first (only under lanyard dev); without it, as operator")
+	cmd.Flags().StringVar(user, "user", "", "sign in as this sample `user` first (only under lanyard dev)")
 	_ = cmd.RegisterFlagCompletionFunc("user", a.completeUsers) // fails for an unknown flag only
 }

@@ -48,6 +48,8 @@ func (t *Tenant) authenticateClient(r *http.Request) (client App, acr string, re
 			return client, "2", t.checkFederated(r, client, assertion, token)
 		}
 		return client, "2", t.checkAssertion(r, client, assertion)
+	case secret == "" && len(client.NativeURIs) > 0:
+		return client, "0", nil // enough for what was signed in to on somebody's machine
 	case secret == "":
 		return App{}, "", errNoCredential()
 	}

@@ -57,6 +57,7 @@ type refreshToken struct {
 	signIn
 	ClientID string
 	Scope    string
+	Native   bool // of a program on somebody's machine, without a credential
 	Expires  time.Time
 }
 

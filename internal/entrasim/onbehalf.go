@@ -14,7 +14,7 @@ const onBehalfGrantType = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 // onBehalf exchanges a person's token for the client for one of another resource.
 func (t *Tenant) onBehalf(r *http.Request, client App, acr string) (*tokenResponse, *stsError) {
-	if client.Public {
+	if acr == "0" {
 		return nil, errNoCredential()
 	}
 	if r.PostForm.Get("requested_token_use") != "on_behalf_of" {

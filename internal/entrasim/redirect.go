@@ -11,13 +11,19 @@ import (
 //
 // https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
 func (a App) returnsTo(uri string) bool {
-	all := slices.Concat(a.RedirectURIs, a.NativeURIs)
+	return registered(slices.Concat(a.RedirectURIs, a.NativeURIs), uri)
+}
+
+// native reports whether uri leads to a program on somebody's machine, which has no credential of the app's.
+func (a App) native(uri string) bool { return registered(a.NativeURIs, uri) }
+
+func registered(all []string, uri string) bool {
 	if slices.Contains(all, uri) {
 		return true
 	}
 	asked, ok := ofThisMachine(uri)
-	return ok && slices.ContainsFunc(all, func(registered string) bool {
-		known, ok := ofThisMachine(registered)
+	return ok && slices.ContainsFunc(all, func(one string) bool {
+		known, ok := ofThisMachine(one)
 		return ok && known == asked
 	})
 }

@@ -59,3 +59,52 @@ func TestAuthorities(t *testing.T) {
 		t.Errorf("the token endpoint: %v", body)
 	}
 }
+
+// TestNativeRedirects: an app with a secret may have a program on people's machines too, which has none; with what that
+// program got nothing is done that takes the secret, and without the secret nothing with what the web application got.
+func TestNativeRedirects(t *testing.T) {
+	org := contoso()
+	org.Apps[0].NativeURIs = []string{"http://localhost"}
+	w := newWorld(t, org)
+	sign := func(redirect string) string {
+		back, err := SignIn(t.Context(), w.http, w.url+"/"+w.TenantID()+"/oauth2/v2.0/authorize?"+url.Values{
+			"client_id": {LanyardAppID}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {"openid offline_access"}}.Encode(), "ada", "lanyard-ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return back.Query().Get("code")
+	}
+	redeem := func(redirect string, bare bool) (int, map[string]any) {
+		form := url.Values{"grant_type": {"authorization_code"}, "code": {sign(redirect)}, "redirect_uri": {redirect}}
+		if bare {
+			form.Set("client_id", LanyardAppID)
+		}
+		return w.post(form)
+	}
+	status, body := redeem("http://localhost:1234", true)
+	if status != http.StatusOK || claims(t, body["access_token"].(string))["azpacr"] != "0" {
+		t.Fatalf("a program: %d %v", status, body)
+	}
+	refresh := func(token any, bare bool) (int, map[string]any) {
+		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.(string)}}
+		if bare {
+			form.Set("client_id", LanyardAppID)
+		}
+		return w.post(form)
+	}
+	if status, body := refresh(body["refresh_token"], true); status != http.StatusOK {
+		t.Errorf("its refresh token: %d %v", status, body)
+	}
+	if status, body := redeem(callback, true); status != http.StatusUnauthorized || number(body) != 7000218 {
+		t.Errorf("the web application's code without the secret: %d %v", status, body)
+	}
+	if status, body = redeem(callback, false); status != http.StatusOK {
+		t.Fatalf("with the secret: %d %v", status, body)
+	}
+	if status, body := refresh(body["refresh_token"], true); status != http.StatusUnauthorized || number(body) != 7000218 {
+		t.Errorf("the web application's refresh token without the secret: %d %v", status, body)
+	}
+	if status, body := w.post(url.Values{"client_id": {LanyardAppID}, "grant_type": {"client_credentials"}, "scope": {w.GraphScope()}}); status != http.StatusUnauthorized || number(body) != 7000218 {
+		t.Errorf("the app itself: %d %v", status, body)
+	}
+}

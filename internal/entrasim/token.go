@@ -106,6 +106,8 @@ func (t *Tenant) redeemCode(r *http.Request, client App, acr string) (*tokenResp
 	case code.RedirectURI != r.PostForm.Get("redirect_uri"):
 		refused = &stsError{OAuth: "invalid_grant", Code: 500112, Message: "The reply address '" + r.PostForm.Get("redirect_uri") +
 			"' does not match the reply address '" + code.RedirectURI + "' provided when requesting Authorization code."}
+	case acr == "0" && !client.Public && !client.native(code.RedirectURI):
+		refused = errNoCredential()
 	case !verifierFits(code.Challenge, r.PostForm.Get("code_verifier")):
 		refused = &stsError{OAuth: "invalid_grant", Code: 501481, Message: "The Code_Verifier does not match the code_challenge supplied in the authorization request."}
 	}
@@ -151,7 +153,7 @@ func (t *Tenant) redeemRefresh(r *http.Request, client App, acr string) (*tokenR
 	if refused := asked.parseClaims(r.PostForm.Get("claims")); refused != nil {
 		return nil, refused
 	}
-	out, refused := t.checkRefresh(value, r.PostForm.Get("scope"), client, asked.contexts())
+	out, refused := t.checkRefresh(value, r.PostForm.Get("scope"), client, acr, asked.contexts())
 	if refused != nil {
 		if refused.OAuth == "interaction_required" {
 			refused.Claims = or(r.PostForm.Get("claims"), refused.Claims)
@@ -163,12 +165,15 @@ func (t *Tenant) redeemRefresh(r *http.Request, client App, acr string) (*tokenR
 }
 
 // checkRefresh decides whether a refresh token may be redeemed now, for these scopes and contexts.
-func (t *Tenant) checkRefresh(value, scope string, client App, contexts []string) (issue, *stsError) {
+func (t *Tenant) checkRefresh(value, scope string, client App, acr string, contexts []string) (issue, *stsError) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	grant := t.grants.Refresh[hashed(value)]
 	if grant == nil || grant.ClientID != client.ClientID {
 		return issue{}, &stsError{OAuth: "invalid_grant", Code: 70000, Message: "The provided value for the input parameter 'refresh_token' is not valid."}
+	}
+	if acr == "0" && !client.Public && !grant.Native {
+		return issue{}, errNoCredential()
 	}
 	if !t.now().Before(grant.Expires) {
 		return issue{}, &stsError{OAuth: "invalid_grant", Code: 700082, Sub: "token_expired", Message: "The refresh token has expired due to inactivity. The token was issued on " +
@@ -207,7 +212,7 @@ func (t *Tenant) issue(r *http.Request, i issue) (*tokenResponse, *stsError) {
 	if i.refresh {
 		answer.RefreshToken = "1." + randomID(64)
 		t.grants.Refresh[hashed(answer.RefreshToken)] = &refreshToken{
-			signIn: i.signIn, ClientID: i.client.ClientID, Scope: i.scopes.Granted, Expires: t.now().Add(refreshLife),
+			signIn: i.signIn, ClientID: i.client.ClientID, Scope: i.scopes.Granted, Native: i.acr == "0", Expires: t.now().Add(refreshLife),
 		}
 		t.saveGrants()
 	}
@@ -234,7 +239,7 @@ func (t *Tenant) clientInfo(user string) string {
 
 // appToken answers client_credentials: a token for the app itself, without refresh.
 func (t *Tenant) appToken(r *http.Request, client App, acr string) (*tokenResponse, *stsError) {
-	if client.Public {
+	if acr == "0" {
 		return nil, errNoCredential()
 	}
 	var asked authRequest

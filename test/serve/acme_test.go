@@ -1,16 +1,23 @@
 package serve
 
 import (
+	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/tlscert"
+	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/test/harness"
 )
 
@@ -38,7 +45,7 @@ func (i *installation) both(p *pebble) *x509.CertPool {
 func TestACME(t *testing.T) {
 	t.Parallel()
 	i := newInstallation(t)
-	p := i.startPebble(pebbleConfig{http: harness.FreePort(t), tls: i.listen, life: 30})
+	p := i.startPebble(pebbleConfig{http: harness.FreePort(t), tls: i.listen, life: 45})
 	i.start(i.acme(p, "", ""))
 	var first *x509.Certificate
 	i.eventually("a certificate was obtained", func() bool {
@@ -119,4 +126,72 @@ func (i *installation) files(folder, text string) (list []string) {
 		i.Fatal(err)
 	}
 	return list
+}
+
+// TestACMEIsShared: of two replicas one asks for a certificate, the other is the one that the authority comes to, and shows
+// the same certificate without asking for one.
+func TestACMEIsShared(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	p := i.startPebble(pebbleConfig{http: harness.FreePort(t), tls: i.listen, life: 90 * 24 * 3600})
+	sealer, err := token.NewSealer(token.NewSealingKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := store.Open(t.Context(), store.Config{SQLite: i.in("shared.db"), Origin: "a", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	replica := func(log *harness.Buffer) *tlscert.Set {
+		set, err := tlscert.New(tlscert.Config{
+			ACME: &tlscert.ACME{Directory: p.directory, Hosts: []string{pagesHost}, Roots: i.authority.pool()}, Rows: rows, Sealer: sealer,
+			Log: slog.New(slog.NewTextHandler(log, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	run := func(set *tlscert.Set) {
+		ctx, end := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { set.Run(ctx) })
+		t.Cleanup(func() {
+			end()
+			running.Wait()
+		})
+	}
+	var first, second harness.Buffer
+	a, b := replica(&first), replica(&second)
+	l, err := tls.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", i.listen), b.TLS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.NotFoundHandler(), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(l) })
+	t.Cleanup(func() {
+		s.Close()
+		serving.Wait()
+	})
+	run(a)
+	i.eventually("the one has a certificate", func() bool {
+		if strings.Contains(first.String(), "no certificate was obtained") {
+			t.Fatal(first.String())
+		}
+		return len(a.Held()) == 1
+	})
+	if len(b.Held()) != 0 || i.leaf(pagesHost) != nil {
+		t.Error("the other shows one before it has looked")
+	}
+	run(b)
+	i.eventually("the other shows it", func() bool { return i.leaf(pagesHost) != nil })
+	if a.Held()[0].Until != b.Held()[0].Until || a.Held()[0].Since != b.Held()[0].Since {
+		t.Errorf("each has its own:\n%s\n%s", first.String(), second.String())
+	}
 }

@@ -35,7 +35,7 @@ func TestAttack06SessionFixation(t *testing.T) {
 	}
 }
 
-// TestAttack07OpenRedirect: sign-out leads to registered addresses only.
+// TestAttack07OpenRedirect: sign-out and consent lead to registered addresses only.
 func TestAttack07OpenRedirect(t *testing.T) {
 	w := newWorld(t, contoso())
 	for _, to := range []string{"http://evil.example.test/", "//evil.example.test", `/\evil.example.test`, "http://lanyard.localhost/x", "http://lanyard.localhost"} {
@@ -46,6 +46,9 @@ func TestAttack07OpenRedirect(t *testing.T) {
 		answer.Body.Close()
 		if answer.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s to %s", to, answer.Status, answer.Header.Get("Location"))
+		}
+		if _, err := SignIn(t.Context(), newBrowser(), w.adminConsentURL(to), "margaret", password("margaret")); err == nil || !strings.Contains(err.Error(), "AADSTS50011") {
+			t.Errorf("consent returns to %s: %v", to, err)
 		}
 	}
 }
@@ -96,6 +99,11 @@ func TestAttack14CrossOriginForms(t *testing.T) {
 		w.PortalURL() + "/faults/request":              {"form": {w.formToken()}, "kind": {FaultDrop}},
 		w.PortalURL() + "/assignments/assign":          {"form": {w.formToken()}, "app": {LanyardAppID}, "principal": {MalloryID}, "role": {"Payments.Lead"}},
 		w.PortalURL() + "/bin/purge":                   {"form": {w.formToken()}, "id": {AdaID}},
+		w.PortalURL() + "/apps/consent":                {"form": {w.formToken()}, "app": {LanyardAppID}},
+		w.PortalURL() + "/policies/add":                {"form": {w.formToken()}, "name": {"x"}, "control": {ControlBlock}},
+		w.lanyard().AuthCodeURL("consents"):            {"action": {"accept"}, "everybody": {"yes"}},
+		w.lanyard().AuthCodeURL("factor"):              {"action": {"mfa"}, "code": {"000000"}},
+		w.adminConsentURL(callback):                    {"action": {"accept"}},
 	} {
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", path, strings.NewReader(form.Encode()))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -118,6 +126,13 @@ func TestAttack14CrossOriginForms(t *testing.T) {
 	if app, _ := w.App("Lanyard"); w.assigned(app, MalloryID) {
 		t.Error("mallory is assigned")
 	}
+	if len(w.Policies()) != 0 {
+		t.Errorf("policies: %v", w.Policies())
+	}
+}
+
+func (w *world) adminConsentURL(redirect string) string {
+	return w.url + "/" + w.TenantID() + "/adminconsent?" + url.Values{"client_id": {LanyardAppID}, "redirect_uri": {redirect}, "state": {"s"}}.Encode()
 }
 
 // TestAttack22HostNames: another name for the same listener gets nothing.

@@ -171,11 +171,14 @@ func (a *app) setUp(ctx context.Context, o setupOptions) error {
 // wanted is what the tenant shall hold for this configuration, and what is to be written into that.
 func (a *app) wanted(c *config.Config, o setupOptions) (registration.Wanted, config.Registration, error) {
 	write := config.Registration{Admin: registration.AdminRole, Auditor: registration.AuditorRole}
-	reads := c.Directory.Members == config.FromGraph || c.Directory.Users == config.FromGraph && c.Directory.Members == config.FromSCIM
-	application, delegated := registration.Permissions(reads, c.Entra.SignInLog != config.NoSignInLog && c.Directory.Members != config.FromSignIn, c.Directory.Members == config.FromSignIn)
+	members := c.Directory.Members
+	application, delegated := registration.Permissions(registration.Reads{
+		Users: members == config.FromGraph || members == config.FromSCIM && c.Directory.Users == config.FromGraph, Groups: members == config.FromGraph,
+		SignIns: members != config.FromSignIn && c.Entra.SignInLog != config.NoSignInLog, People: members == config.FromSignIn,
+	})
 	w := registration.Wanted{
 		Name: o.name, URL: c.URL, RedirectURIs: []string{c.URL + signin.RedirectPath, c.URL + signin.LogoutPath}, LogoutURL: c.URL + signin.FrontChannelPath,
-		ClientID: c.Entra.ClientID, GroupClaims: c.Directory.Members == config.FromSignIn,
+		ClientID: c.Entra.ClientID, GroupClaims: members == config.FromSignIn,
 		Application: application, Delegated: delegated, Roles: registration.Roles(),
 	}
 	base := filepath.Dir(c.File)

@@ -92,7 +92,7 @@ func TestBySignIn(t *testing.T) {
 	w := newWorld(t)
 	wanted := w.wanted()
 	wanted.GroupClaims = true
-	wanted.Application, wanted.Delegated = registration.Permissions(false, false, true)
+	wanted.Application, wanted.Delegated = registration.Permissions(registration.Reads{People: true})
 	done, err := w.apply(wanted)
 	if err != nil {
 		t.Fatal(err)
@@ -106,10 +106,16 @@ func TestBySignIn(t *testing.T) {
 		t.Errorf("granted are %v", granted.Value)
 	}
 	// Later it may: consent is added to what there is.
-	wanted.Application, _ = registration.Permissions(true, false, false)
+	wanted.Application, _ = registration.Permissions(registration.Reads{Users: true, Groups: true})
 	wanted.Delegated = append(wanted.Delegated, "User.Read.All")
 	if _, err := w.apply(wanted); err != nil {
 		t.Fatal(err)
+	}
+	// What it needs no more is told of, and stays.
+	less := wanted
+	less.Application = nil
+	if plan := w.plan(less); len(plan.Steps) != 0 || !strings.Contains(strings.Join(plan.Notes, "\n"), "also has the permission Group.Read.All") {
+		t.Errorf("of superfluous permissions is said %q, and to do is\n%s", plan.Notes, says(plan))
 	}
 	var consents struct{ Value []struct{ Scope string } }
 	w.get("/servicePrincipals(appId='"+done.ClientID+"')/oauth2PermissionGrants", &consents)
@@ -202,6 +208,12 @@ func TestNotPossible(t *testing.T) {
 			}
 		})
 	}
+	token := w.token
+	w.token = "no token"
+	if _, err := w.setup(w.wanted()).Plan(t.Context()); problem.KindOf(err) != problem.Denied || strings.Contains(fmt.Sprint(err), w.token) {
+		t.Errorf("a bad token: %v", err)
+	}
+	w.token = token
 	weak := newWorld(t, "Application.Read.All", "Directory.Read.All")
 	if _, err := weak.apply(weak.wanted()); problem.KindOf(err) != problem.Denied || !strings.Contains(fmt.Sprint(err), "Cloud Application Administrator") {
 		t.Errorf("without the right to register: %v", err)

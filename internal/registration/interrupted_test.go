@@ -91,6 +91,9 @@ func TestInterruptedAtEachStep(t *testing.T) {
 	defer all.Wait()
 	for at := range steps {
 		for _, how := range []string{"before", "after", "fails"} {
+			if how == "fails" && at%4 != 0 { // it is much like an answer that is lost
+				continue
+			}
 			wanted := wanted()
 			few <- struct{}{}
 			all.Go(func() {

@@ -54,6 +54,9 @@ func (s *Setup) mark() string { return "lanyard:" + s.wanted.URL }
 func (s *Setup) look(ctx context.Context) (*state, error) {
 	var st state
 	orgs, err := all[organization](ctx, s.graph, "/organization?$select=id,displayName,verifiedDomains")
+	if statusOf(err) == http.StatusUnauthorized {
+		return nil, problem.Wrap(err, problem.Denied, "The token is not taken (%v). Sign in again, or bring a fresh token for Microsoft Graph.", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask which tenant this is: %w", err)
 	}
@@ -221,10 +224,14 @@ func (s *Setup) resolve(ctx context.Context, st *state) error {
 		roles[r.Value] = r
 	}
 	if s.wanted.Me != "" {
-		if err := s.graph.do(ctx, http.MethodGet, "/me?$select=id,displayName,userPrincipalName", nil, &st.me); err != nil {
+		err := s.graph.do(ctx, http.MethodGet, "/me?$select=id,displayName,userPrincipalName", nil, &st.me)
+		b := builder{setup: s, state: st}
+		switch {
+		case err == nil:
+			st.assign = append(st.assign, resolved{st.me, roles[s.wanted.Me], true})
+		case !b.held(b.roleID(roles[s.wanted.Me])):
 			return problem.Wrap(err, problem.Invalid, "Who is to be Lanyard's first administrator? The token that was given is no person's; name a user or a group with --admin.")
 		}
-		st.assign = append(st.assign, resolved{st.me, roles[s.wanted.Me], true})
 	}
 	for _, a := range s.wanted.Assign {
 		p, err := s.find(ctx, a.Who)

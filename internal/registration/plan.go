@@ -267,6 +267,11 @@ func (b *builder) permissions() {
 			body: assignment{Principal: "{{principal}}", Resource: "{{graph}}", Role: id},
 		}})
 	}
+	for _, r := range b.state.graph.AppRoles {
+		if !slices.Contains(b.setup.wanted.Application, r.Value) && slices.ContainsFunc(b.state.granted, func(a assignment) bool { return a.Role == r.ID && a.Resource == b.state.graph.ID }) {
+			b.note("Lanyard also has the permission %s at Microsoft Graph, which it does not need with this configuration. Take it away in the portal, under the enterprise application's permissions.", r.Value)
+		}
+	}
 	i := slices.IndexFunc(b.state.consents, func(g permissionGrant) bool { return g.Resource == b.state.graph.ID && g.Consent == allUsers })
 	if i < 0 {
 		b.add(Step{What: "consent", Says: "consent for everybody to signing in (" + strings.Join(b.setup.wanted.Delegated, " ") + ")", consent: true, request: &request{

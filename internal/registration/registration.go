@@ -55,16 +55,27 @@ func Roles() []Role {
 	}
 }
 
-// Permissions at Microsoft Graph, by what they are for.
-func Permissions(readsDirectory, readsSignIns, asksPeople bool) (application, delegated []string) {
-	if readsDirectory {
-		application = append(application, "User.Read.All", "Group.Read.All", "Application.Read.All")
+// Reads says what Lanyard is to read at Microsoft Graph.
+type Reads struct {
+	Users, Groups bool // by itself; Groups with their members and app roles
+	SignIns       bool // the tenant's log of them
+	People        bool // each person's own groups, as that person
+}
+
+// Permissions are those at Microsoft Graph that this takes. The delegated ones are consented to for everybody, so that
+// nobody is asked when they sign in.
+func Permissions(r Reads) (application, delegated []string) {
+	if r.Users {
+		application = append(application, "User.Read.All")
 	}
-	if readsSignIns {
+	if r.Groups {
+		application = append(application, "Group.Read.All", "Application.Read.All")
+	}
+	if r.SignIns {
 		application = append(application, "AuditLog.Read.All", "Directory.Read.All")
 	}
 	delegated = []string{"openid", "profile", "email", "offline_access"}
-	if asksPeople {
+	if r.People {
 		delegated = append(delegated, "User.Read")
 	}
 	return application, delegated

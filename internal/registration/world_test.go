@@ -92,7 +92,7 @@ func (w *world) signIn() string {
 
 // wanted is an ordinary Lanyard.
 func (w *world) wanted() registration.Wanted {
-	application, delegated := registration.Permissions(true, true, false)
+	application, delegated := registration.Permissions(registration.Reads{Users: true, Groups: true, SignIns: true})
 	pem := filepath.Join(w.files, "entra.pem")
 	return registration.Wanted{
 		Name: "Lanyard", URL: url0, RedirectURIs: []string{url0 + "/login/callback/entra", url0 + "/logout/done"}, LogoutURL: url0 + "/logout/frontchannel",

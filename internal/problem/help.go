@@ -23,3 +23,30 @@ func help(err error) *Help {
 	}
 	return nil
 }
+
+// Words are Message and, where another system refused, who can mend it and by what it is found there: for where there is
+// room for a text alone.
+func Words(err error) string {
+	text, h := Message(err), help(err)
+	if h == nil {
+		return text
+	}
+	switch {
+	case h.Do == "":
+	case h.Who == "you":
+		text += " You can mend this yourself. " + h.Do
+	default:
+		text += " This can be mended by " + h.Who + ". " + h.Do
+	}
+	ids := h.Code
+	if h.Correlation != "" {
+		if ids != "" {
+			ids += ", "
+		}
+		ids += "correlation ID " + h.Correlation
+	}
+	if ids != "" {
+		text += " (" + ids + ")"
+	}
+	return text
+}

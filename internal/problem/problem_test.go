@@ -54,3 +54,17 @@ func TestOnlyTheMessageIsShown(t *testing.T) {
 		}
 	}
 }
+
+// Where another system refused, a text says who can mend it and by what it is found there.
+func TestWords(t *testing.T) {
+	for want, err := range map[string]error{
+		"No.": New(Denied, "No."),
+		"No. You can mend this yourself. Sign in again. (AADSTS70043)":                                 &Error{Message: "No.", Help: &Help{Code: "AADSTS70043", Who: "you", Do: "Sign in again."}},
+		"No. This can be mended by an administrator. They assign you. (AADSTS50105, correlation ID 1)": &Error{Message: "No.", Help: &Help{Code: "AADSTS50105", Who: "an administrator", Do: "They assign you.", Correlation: "1"}},
+		"No. (correlation ID 1)": fmt.Errorf("while signing in: %w", &Error{Message: "No.", Help: &Help{Correlation: "1"}}),
+	} {
+		if got := Words(err); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}

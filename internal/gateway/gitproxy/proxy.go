@@ -152,7 +152,7 @@ func writeText(w http.ResponseWriter, err error) {
 	if status == http.StatusUnauthorized {
 		status = http.StatusForbidden
 	}
-	text := gateway.Printable(problem.Message(err))
+	text := gateway.Printable(problem.Words(err))
 	var reason access.Reason
 	if errors.As(err, &reason) && problem.KindOf(err) == problem.Internal { // cut while the upstream was asked
 		status, text = http.StatusForbidden, closedText(reason)

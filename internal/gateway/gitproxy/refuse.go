@@ -30,7 +30,7 @@ func (x *exchange) refuse(err error) error {
 	case problem.Internal:
 		return err
 	default:
-		x.whole(appendPacket(nil, "ERR "+gateway.Printable(problem.Message(err))))
+		x.whole(appendPacket(nil, "ERR "+gateway.Printable(problem.Words(err))))
 		return nil
 	}
 }
@@ -40,7 +40,7 @@ func (x *exchange) refusePush(err error, wanted commands) error {
 	if problem.KindOf(err) == problem.Internal || len(wanted.updates) == 0 {
 		return err
 	}
-	x.whole(rejection(wanted, same(gateway.Printable(problem.Message(err)))))
+	x.whole(rejection(wanted, same(gateway.Printable(problem.Words(err)))))
 	return nil
 }
 

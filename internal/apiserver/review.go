@@ -135,7 +135,7 @@ func (s *server) assemble(x reviewed) api.Review {
 		Findings: s.reviewFindings(x), Refused: refusals(x.logged), Groups: s.reviewGroups(x), Grants: s.reviewGrants(x),
 	}
 	for _, e := range x.logged {
-		if e.Joined != "" {
+		if e.Joined != "" && e.JoinedBy != review.NotListed {
 			out.Log.Joined++
 			out.Log.JoinedBy[string(e.JoinedBy)]++
 		}

@@ -19,7 +19,7 @@ import (
 const (
 	logRequests = 5
 	logPeriod   = 10 * time.Second
-	logPages    = 500 // of one reading: half a million sign-ins
+	logPages    = 5000 // of one reading: five million sign-ins
 )
 
 // SignInLogConfig is what a SignInLog needs. See Config.

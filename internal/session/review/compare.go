@@ -28,9 +28,16 @@ const (
 // auth_time, is dated back by five minutes.
 const oneSignOn = 10 * time.Minute
 
+// before stands for the sign-in of an entry from before anything was remembered.
+const before = "before"
+
 // compare joins and reports.
 func (w *Watcher) compare(ctx context.Context) error {
 	now := w.c.Now()
+	state, err := w.c.Rows.ReviewState(ctx)
+	if err != nil || state.UsesFrom.IsZero() {
+		return err
+	}
 	entries, remembered, err := w.c.Rows.Unsettled(ctx, now.Add(-firstRead), settled)
 	if err != nil {
 		return err
@@ -48,6 +55,8 @@ func (w *Watcher) compare(ctx context.Context) error {
 		case ok:
 			e.Joined, e.JoinedBy = id, by
 			logged[id] = true
+		case e.At.Before(state.UsesFrom): // nothing is remembered of that time
+			e.Joined, e.JoinedBy = before, NotListed
 		case now.Sub(e.At) >= w.c.Pace.Unseen:
 			e.Flagged = now
 			flags = append(flags, audit.Event{Time: now, Action: EventUnseen, Outcome: audit.Alarm, Actor: "service:review", User: audit.PersonOf(e.User, e.Name),
@@ -58,10 +67,6 @@ func (w *Watcher) compare(ctx context.Context) error {
 		joined = append(joined, e)
 	}
 	if err := w.report(ctx, joined, nil, flags); err != nil {
-		return err
-	}
-	state, err := w.c.Rows.ReviewState(ctx)
-	if err != nil {
 		return err
 	}
 	var done []Remembered

@@ -60,9 +60,11 @@ func DefaultPace() Pace {
 
 const (
 	firstRead = 7 * 24 * time.Hour // of the log, when it is read for the first time
-	lookBack  = 24 * time.Hour     // at most of each later reading: entries come late
-	refused   = time.Hour          // until it is tried again when the tenant does not let Lanyard read its log
-	settled   = 500                // entries and sign-ins that one look compares
+	lookBack  = 2 * time.Hour      // of later readings: entries come late
+	longBack  = 24 * time.Hour     // of one reading in each longEvery: some come very late
+	longEvery = time.Hour
+	refused   = time.Hour // until it is tried again when the tenant does not let Lanyard read its log
+	settled   = 500       // entries and sign-ins that one look compares
 	pruning   = time.Hour
 )
 
@@ -89,6 +91,7 @@ type Recorder interface {
 // Watcher reads the tenant's log, compares, reports and counts. One replica at a time runs it.
 type Watcher struct {
 	c     Config
+	long  time.Time       // when it was last read far back
 	quiet time.Time       // the tenant's log is not asked before
 	said  map[string]bool // what fails and was logged
 }
@@ -108,7 +111,8 @@ func New(c Config) *Watcher {
 func (w *Watcher) Run(ctx context.Context) {
 	tick := time.NewTicker(min(w.c.Pace.Look, countEvery))
 	defer tick.Stop()
-	looked, pruned := w.c.Now(), time.Time{} // a server that has just started has better things to do
+	looked, pruned := w.c.Now(), time.Time{}                   // a server that has just started has better things to do
+	w.say(ctx, "uses of rights are not counted", w.Count(ctx)) // which says since when
 	for {
 		select {
 		case <-ctx.Done():
@@ -163,18 +167,23 @@ func (w *Watcher) read(ctx context.Context) error {
 		return err
 	}
 	from, since := state.LogFrom, now.Add(-lookBack)
-	if from.IsZero() {
+	long := now.Sub(w.long) >= longEvery
+	switch {
+	case from.IsZero():
 		from, since = now.Add(-firstRead), now.Add(-firstRead)
-	} else if state.LogRead.Before(now.Add(-lookBack / 2)) { // after a pause there is more to read
-		since = state.LogRead.Add(-lookBack)
-	} else if w.c.Pace.Unlogged < lookBack/4 {
-		since = now.Add(-4 * w.c.Pace.Unlogged)
+	case state.LogRead.Before(now.Add(-lookBack / 2)): // after a pause there is more to read
+		since = state.LogRead.Add(-longBack)
+	case long:
+		since = now.Add(-longBack)
 	}
 	err = w.c.Log.Read(ctx, since, func(entries []Logged) error { return w.c.Rows.SaveLogged(ctx, entries) })
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err == nil {
+		if long {
+			w.long = now
+		}
 		return w.c.Rows.NoteLog(ctx, from, now, "")
 	}
 	problem := err.Error()

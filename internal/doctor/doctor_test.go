@@ -142,6 +142,13 @@ var faults = map[string]struct {
 	"disabled here": {func(h *api.DirectoryHealth) { h.SignIn.Active = false }, "sign-in-disabled", "is disabled", true},
 	"not renewable": {func(h *api.DirectoryHealth) { h.SignIn.Renewed = false }, "sign-in-refresh", "no refresh token", true},
 	"stopped":       {func(h *api.DirectoryHealth) { h.Stopped, h.Directory.State, h.Roles.Admins = true, "", 0 }, "server-stopped", "No server runs", true},
+	"claims of a token": {func(h *api.DirectoryHealth) {
+		h.Registration = api.RegistrationHealth{}
+		h.SignIn.Claims = append(h.SignIn.Claims, api.Claim{Name: "auth_time", Value: "1"}, api.Claim{Name: "login_hint", Value: `"x"`})
+	}, "claim-sid", "do not carry sid", true},
+	"another provider": {func(h *api.DirectoryHealth) {
+		h.Provider, h.Registration, h.Redirects[0].Refused = "Some IdP", api.RegistrationHealth{}, true
+	}, "redirect-sign-in", "Some IdP does not know", true},
 	"too wide": {func(h *api.DirectoryHealth) {
 		h.Permissions = []api.PermissionHealth{{Name: "Group.Read.All", For: "groups", Granted: true}, {Name: "Application.Read.All", For: "apps", Granted: true}}
 		h.Registration.Permissions = []string{"User.Read.All", "Directory.Read.All"}

@@ -30,7 +30,7 @@ func (e examiner) signIn() {
 	for _, c := range t.Claims {
 		have = append(have, c.Name)
 	}
-	if !e.health.Registration.Readable { // else it was said
+	if !e.health.Registration.Readable && e.health.Provider == "" { // else it was said; other providers have other claims
 		e.claims(have)
 	}
 	if e.health.Directory.Members == "sign-in" && !strings.Contains(" "+strings.Join(have, " ")+" ", " groups ") &&

@@ -92,7 +92,7 @@ func (s *Server) redirects(ctx context.Context, authorize string, r api.Registra
 			one.Known = slices.Contains(r.RedirectURIs, one.URL)
 			one.Refused = !one.Known
 		case authorize != "" && one.For == doctor.ForSignIn:
-			one.Known, one.Refused, one.Says = s.prober().Redirect(ctx, authorize, s.options.Tenant.ClientID, one.URL)
+			one.Known, one.Refused, one.Says = s.prober().Redirect(ctx, s.options.Tenant.Issuer, authorize, s.options.Tenant.ClientID, one.URL)
 		}
 	}
 	return all

@@ -15,15 +15,18 @@ import (
 // TestFaults plants one fault after the other in a sound installation. Each is found, with what to do, and when it was
 // mended nothing is found any more.
 func TestFaults(t *testing.T) {
-	w := newWorld(t, time.Now().AddDate(0, 0, 3))
+	w := newWorld(t, time.Now().AddDate(0, 0, 3), "lanyard.localhost")
 	for _, fault := range []struct {
 		name  string
 		code  string // of the finding
 		says  string
 		plant func() (mend func())
 	}{
-		{"the site's certificate ends in three days", "outside-ends", "expires at", func() func() {
-			return func() { w.site(time.Now().AddDate(0, 3, 0)) } // it began with one
+		{"the site's certificate ends in three days, and is not for workspaces", "outside-ends", "expires at", func() func() { // it began with that
+			if found := w.finds("outside-tls-name"); !strings.Contains(found.Says, "doctor.work.localhost") || !strings.Contains(found.Says, "it is for lanyard.localhost") {
+				t.Errorf("it says %q", found.Says)
+			}
+			return func() { w.site(time.Now().AddDate(0, 3, 0), allHosts...) }
 		}},
 		{"the client secret is another", "credential-refused", "AADSTS7000215", func() func() {
 			w.write("keys/client-secret", []byte("Wrong~secret"))

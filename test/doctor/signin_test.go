@@ -50,7 +50,7 @@ func (w *world) scim(method, path, secret, body string) string {
 // TestSignIn: a test shows a person, and who asked for it, the claims that came and the roles that follow; no session
 // begins; the link works once.
 func TestSignIn(t *testing.T) {
-	w := newWorld(t, time.Now().AddDate(0, 3, 0))
+	w := newWorld(t, time.Now().AddDate(0, 3, 0), allHosts...)
 	w.sound()
 	operator := w.operator()
 	defer operator.Close()
@@ -96,7 +96,7 @@ func TestSignIn(t *testing.T) {
 // TestCommand: the command waits for the person who opens its link, shows what came, and writes a report that names
 // nobody and is looked at again without a server.
 func TestCommand(t *testing.T) {
-	w := newWorld(t, time.Now().AddDate(0, 3, 0))
+	w := newWorld(t, time.Now().AddDate(0, 3, 0), allHosts...)
 	w.sound()
 	report := filepath.Join(w.dir, "report.json")
 	status, out := w.interactive("entra", "doctor", "--config", w.config(), "--sign-in", "--report", report)

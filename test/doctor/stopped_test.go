@@ -16,7 +16,7 @@ import (
 // TestStopped: where no server runs, the configuration is compared with the tenant, which finds what keeps an
 // installation from its first sign-in.
 func TestStopped(t *testing.T) {
-	w := newWorld(t, time.Now().AddDate(0, 3, 0))
+	w := newWorld(t, time.Now().AddDate(0, 3, 0), allHosts...)
 	w.end(syscall.SIGTERM)
 	text, err := os.ReadFile(w.config())
 	if err != nil {

@@ -77,8 +77,8 @@ type proxy struct {
 	strange atomic.Bool
 }
 
-// newWorld starts all of it. The site's certificate ends when it is said to.
-func newWorld(t *testing.T, ends time.Time) *world {
+// newWorld starts all of it. The site's certificate ends when it is said to, and is for these hosts.
+func newWorld(t *testing.T, ends time.Time, hosts ...string) *world {
 	t.Helper()
 	harness.Need(t, "bwrap")
 	dir, err := os.MkdirTemp("", "ly-") // short: sockets live below it
@@ -104,7 +104,7 @@ func newWorld(t *testing.T, ends time.Time) *world {
 	w.write("keys/encryption.key", []byte(base64.StdEncoding.EncodeToString(token.NewSealingKey())))
 	w.write("projects/payments.yaml", []byte(project))
 	w.write("lanyard.yaml", fmt.Appendf(nil, configuration, w.url, port, dir, entrasim.ContosoTenantID, entrasim.LanyardAppID, w.tenantAt, w.proxy.url))
-	w.site(ends)
+	w.site(ends, hosts...)
 	t.Cleanup(func() {
 		w.end(syscall.SIGTERM)
 		if t.Failed() {
@@ -128,10 +128,13 @@ func (w *world) write(name string, text []byte) {
 	}
 }
 
+// allHosts are what the site's certificate has to be for.
+var allHosts = []string{"lanyard.localhost", "*.work.localhost"}
+
 // site puts another certificate in place, which the server takes over by itself.
-func (w *world) site(ends time.Time) {
+func (w *world) site(ends time.Time, hosts ...string) {
 	w.Helper()
-	cert, key, err := authority.issue(ends, "lanyard.localhost", "*.work.localhost")
+	cert, key, err := authority.issue(ends, hosts...)
 	if err != nil {
 		w.Fatal(err)
 	}

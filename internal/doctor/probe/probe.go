@@ -57,10 +57,28 @@ func (p Prober) Discovery(ctx context.Context, issuer, tokenURL string) api.Disc
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
+	if !asked(issuer, doc.Keys) {
+		return d
+	}
 	if _, err := p.get(ctx, doc.Keys, &set); err == nil {
 		d.Keys = len(set.Keys)
 	}
 	return d
+}
+
+// asked reports whether an address that a discovery document names may be asked: https, and http only where the issuer's
+// is; without a user name.
+func asked(issuer, address string) bool {
+	from, err := url.Parse(issuer)
+	to, bad := url.Parse(address)
+	return err == nil && bad == nil && to.Host != "" && to.User == nil && (to.Scheme == "https" || to.Scheme == "http" && from.Scheme == "http")
+}
+
+// still is a client that follows no redirect.
+func (p Prober) still() *http.Client {
+	still := *p.HTTP
+	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &still
 }
 
 // get reads a JSON document. The answer's body is closed.
@@ -72,7 +90,7 @@ func (p Prober) get(ctx context.Context, address string, v any) (*http.Response,
 		return nil, errors.New("its address is no URL")
 	}
 	r.Header.Set("Accept", "application/json")
-	res, err := p.HTTP.Do(r)
+	res, err := p.still().Do(r)
 	if err != nil {
 		return nil, withoutURL(err)
 	}

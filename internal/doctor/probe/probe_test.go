@@ -123,7 +123,7 @@ func TestRedirect(t *testing.T) {
 	defer tenant.Close()
 	p := Prober{HTTP: tenant.Client()}
 	for path, want := range map[string][2]bool{"/known": {true, false}, "/unknown": {false, true}, "/away": {}, "/broken": {}} {
-		known, refused, _ := p.Redirect(t.Context(), tenant.URL+path, "client", redirect)
+		known, refused, _ := p.Redirect(t.Context(), tenant.URL, tenant.URL+path, "client", redirect)
 		if known != want[0] || refused != want[1] {
 			t.Errorf("%s: %v %v", path, known, refused)
 		}
@@ -161,5 +161,31 @@ func TestDiscovery(t *testing.T) {
 	tenant.Close()
 	if d := p.Discovery(t.Context(), at+"/good", ""); d.Status != 0 || d.Problem == "" || strings.Contains(d.Problem, "/good") {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestAttack25TheDoctorAsksWebAddressesOnly: what a discovery document names is asked only where it is a web address that
+// is no weaker than the issuer's, and no redirect is followed.
+func TestAttack25TheDoctorAsksWebAddressesOnly(t *testing.T) {
+	const issuer = "https://login.example.test/t/v2.0"
+	for address, want := range map[string]bool{
+		"https://login.example.test/keys": true, "https://keys.example.test": true, "http://login.example.test/keys": false, "file:///etc/passwd": false,
+		"https://u:p@login.example.test/keys": false, "//login.example.test/keys": false, "keys": false, "": false, "gopher://x": false,
+	} {
+		if asked(issuer, address) != want {
+			t.Errorf("%q is asked: %v", address, !want)
+		}
+	}
+	inside := 0
+	secret := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside++ }))
+	defer secret.Close()
+	tenant := httptest.NewServer(http.RedirectHandler(secret.URL, http.StatusFound))
+	defer tenant.Close()
+	p := Prober{HTTP: tenant.Client()}
+	if d := p.Discovery(t.Context(), tenant.URL, ""); d.Problem == "" {
+		t.Errorf("%+v", d)
+	}
+	if known, _, _ := p.Redirect(t.Context(), tenant.URL, tenant.URL, "client", "https://lanyard.example.test/cb"); known || inside != 0 {
+		t.Errorf("a redirect was followed %d times", inside)
 	}
 }

@@ -15,7 +15,10 @@ var mismatch = regexp.MustCompile(`AADSTS(50011|900971)\b`)
 // Redirect asks the tenant's authorization endpoint for a silent answer (prompt=none, OpenID Connect Core 3.1.2.1) to a
 // redirect address. One that is registered gets it, as an error, since nobody is signed in here; one that is not is never
 // led to. Neither may be said by an answer that is something else.
-func (p Prober) Redirect(ctx context.Context, authorize, clientID, redirect string) (known, refused bool, says string) {
+func (p Prober) Redirect(ctx context.Context, issuer, authorize, clientID, redirect string) (known, refused bool, says string) {
+	if !asked(issuer, authorize) {
+		return false, false, ""
+	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	q := url.Values{"client_id": {clientID}, "response_type": {"code"}, "response_mode": {"query"}, "scope": {"openid"}, "prompt": {"none"},
@@ -29,9 +32,7 @@ func (p Prober) Redirect(ctx context.Context, authorize, clientID, redirect stri
 	if err != nil {
 		return false, false, ""
 	}
-	still := *p.HTTP
-	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := still.Do(r)
+	res, err := p.still().Do(r)
 	if err != nil {
 		return false, false, ""
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/cli/remote"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/signin"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/test/harness"
 )
@@ -34,6 +35,7 @@ roles: {admin: [ops]}
 runtimes: {sandbox: {trusted_users_only: true}}
 projects: %[3]s/projects
 policies: %[3]s/policies
+%[7]s
 `
 
 const payments = `project: payments
@@ -53,6 +55,7 @@ type lanyard struct {
 	url      string
 	port     int
 	dir      string
+	postgres bool // rows are in PostgreSQL, otherwise in SQLite
 	log      *harness.Buffer
 	operator *remote.Remote
 }
@@ -103,7 +106,11 @@ func (l *lanyard) serve(issuer, app, credential, more string) {
 	if err := os.MkdirAll(filepath.Join(l.dir, "policies"), 0o755); err != nil {
 		l.t.Fatal(err)
 	}
-	file := l.write("lanyard.yaml", fmt.Sprintf(configuration, l.url, l.port, l.dir, issuer, credential, more))
+	database := ""
+	if l.postgres {
+		database = "database_file: " + l.write("keys/database", storetest.PostgreSQL(l.t))
+	}
+	file := l.write("lanyard.yaml", fmt.Sprintf(configuration, l.url, l.port, l.dir, issuer, credential, more, database))
 	bin, err := harness.Programs()
 	if err != nil {
 		l.t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -101,8 +102,13 @@ func TestCertifiedProvider(t *testing.T) {
 		t.Error("bob signs in")
 	}
 
-	if err := ops.Browser.SignOut(within(t), l.url); err != nil {
-		t.Errorf("signing out: %v", err)
+	home, err := url.Parse(l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := post(t, ops, home, "/logout", nil)
+	if page := read(t, out); out.StatusCode != http.StatusOK || !strings.HasPrefix(out.Request.URL.String(), p.issuer) {
+		t.Errorf("signing out does not lead to the provider's: %s at %s\n%s", out.Status, out.Request.URL, page)
 	}
 	if _, err := ops.Me(within(t)); err == nil {
 		t.Error("the session outlives signing out")

@@ -63,11 +63,12 @@ func zitadel(t *testing.T, l *lanyard) (issuer string, z *zitadels) {
 	return issuer, z
 }
 
-// The same with the provider of others: groups are the members of an object in UserInfo, and refresh tokens are for one
+// The same with the provider of others, and on PostgreSQL: groups are the members of an object in UserInfo, and refresh tokens are for one
 // use.
 func TestZitadelsProvider(t *testing.T) {
 	t.Parallel()
 	l := place(t)
+	l.postgres = true
 	issuer, z := zitadel(t, l)
 	z.put("id2", "/contoso/engineers")
 	l.serve(issuer, upstream(t), "", `  groups_claim: "urn:zitadel:iam:org:project:roles"`)

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -149,7 +150,7 @@ func (s *Service) finish(w http.ResponseWriter, r *http.Request) error {
 		if s.here(r) == nil {
 			return s.again(u, "This sign-in was used already, so nothing was done.")
 		}
-		http.Redirect(w, r, u.Return, http.StatusSeeOther) // somebody went back in their browser
+		http.Redirect(w, r, cmp.Or(u.Return, "/"), http.StatusSeeOther) // somebody went back in their browser
 		return nil
 	}
 	err = s.complete(w, r, u, q)
@@ -164,7 +165,9 @@ func (s *Service) finish(w http.ResponseWriter, r *http.Request) error {
 		if p.Help.Correlation == "" {
 			p.Help.Correlation = u.Correlation
 		}
-		p.Help.Again, p.Help.Other = loginAt(u.Return, ""), loginAt(u.Return, promptChoose)
+		if u.StepUp == nil && u.Trial == "" { // those begin at links of their own
+			p.Help.Again, p.Help.Other = loginAt(u.Return, ""), loginAt(u.Return, promptChoose)
+		}
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -121,7 +122,7 @@ func (s *Service) begun(r *http.Request, state string) (u underway, used bool, e
 
 // past keeps where a sign-in led, for who comes to its answer again. Nothing can be done with it.
 func (s *Service) past(ctx context.Context, hash [32]byte, u underway) {
-	body, err := json.Marshal(underway{Browser: u.Browser, Begun: u.Begun, Return: u.Return})
+	body, err := json.Marshal(underway{Browser: u.Browser, Begun: u.Begun, Return: cmp.Or(u.Return, "/")})
 	if err == nil {
 		err = s.c.Once.PutOnce(ctx, pastKind, hash, body, u.Begun.Add(stateKept))
 	}

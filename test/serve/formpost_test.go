@@ -28,9 +28,9 @@ func (n *noting) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections is what http.Client asks of its transport.
 func (n *noting) CloseIdleConnections() { n.RoundTripper.(*http.Transport).CloseIdleConnections() }
 
-// TestFormPost signs in where the tenant's page posts its answer: no URL that Lanyard is asked for holds the code, and no
+// TestAttack14FormPost signs in where the tenant's page posts its answer: no URL that Lanyard is asked for holds the code, and no
 // other address takes what another site posts.
-func TestFormPost(t *testing.T) {
+func TestAttack14FormPost(t *testing.T) {
 	t.Parallel()
 	i := newInstallation(t)
 	pages := i.certificate("pages", pagesHost)

@@ -227,8 +227,9 @@ func (t *Tenant) checkAssigned(app App, user string) *stsError {
 	if !app.AssignmentRequired || t.assigned(app, user) {
 		return nil
 	}
-	return &stsError{OAuth: "access_denied", Code: 50105, Message: "The signed in user is not assigned to a role for the application '" +
-		app.ClientID + "' (" + app.Name + ")."}
+	return &stsError{OAuth: "access_denied", Code: 50105, Message: "Your administrator has configured the application " +
+		app.Name + " ('" + app.ClientID + "') to block users unless they are specifically granted ('assigned') access to the application. The signed in user is blocked because they are " +
+		"not a direct member of a group with access, nor had access directly assigned by an administrator. Please contact your administrator to assign access to this application."}
 }
 
 // assigned reports whether a user is assigned to the app, by himself or as a direct member of an

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,10 @@ func TestServe(t *testing.T) {
 			port, operations := harness.FreePort(t), harness.FreePort(t)
 			file := write("lanyard.yaml", fmt.Appendf(nil, configuration, port, dir, authority, w.Info.Tenant.Graph, more, operations), 0o644)
 
+			pages := fmt.Sprintf("http://lanyard.localhost:%d", port)
+			w.Tenant().Do(http.MethodPatch, "/applications(appId='474233c8-e2bb-4d1b-bb70-e02df84a14de')", map[string]any{"web": map[string]any{
+				"redirectUris": []string{pages + "/login/callback/entra", pages + "/logout/done"}, "logoutUrl": pages + "/logout/frontchannel",
+			}}, nil)
 			if out, err := exec.Command(w.Program(), "check", "--config", file).CombinedOutput(); err != nil || !strings.Contains(string(out), "Long-lived credentials left") {
 				t.Errorf("check: %v\n%s", err, out)
 			}

@@ -1,7 +1,9 @@
 package setup
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/cli/browser"
 	"github.com/lanyardhq/lanyard/internal/cli/remote"
+	"github.com/lanyardhq/lanyard/internal/entrasim/provisioning"
+	"github.com/lanyardhq/lanyard/internal/server"
 	"github.com/lanyardhq/lanyard/test/harness"
 )
 
@@ -95,6 +99,17 @@ func (w *world) provisions(operator *remote.Remote) {
 	if err != nil || len(p.Secrets) != 1 || p.Secrets[0].Name != "entra" {
 		w.t.Errorf("Lanyard's secrets: %+v %v", p.Secrets, err)
 	}
+	transport := &http.Transport{DialContext: server.Dial}
+	defer transport.CloseIdleConnections()
+	jobs := provisioning.NewJobs(provisioning.JobsConfig{Source: w.Tenant, HTTP: &http.Client{Transport: transport}})
+	ctx, stop := context.WithCancel(w.t.Context())
+	over := make(chan struct{})
+	go func() { defer close(over); jobs.Run(ctx) }()
+	defer func() { stop(); <-over }()
+	w.eventually("the tenant has provisioned who is assigned", func() bool {
+		p, err := operator.Provisioning(w.context())
+		return err == nil && p.UserCount > 0 && p.GroupCount > 0
+	})
 }
 
 // serve runs the server while f runs.

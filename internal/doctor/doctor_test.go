@@ -183,6 +183,20 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// TestSoundElsewhere: where Lanyard is to read nothing at the tenant, nothing is found for want of permissions.
+func TestSoundElsewhere(t *testing.T) {
+	for _, members := range []string{"sign-in", "scim"} {
+		h := sound()
+		h.Reads, h.Directory.Members, h.Notifications, h.SignIn = false, members, api.NotificationHealth{}, nil
+		h.Registration = api.RegistrationHealth{ClientID: h.Registration.ClientID, Problem: "Graph answered 403"}
+		h.Redirects = h.Redirects[:1]
+		Diagnose(&h)
+		if len(h.Findings) != 0 || !h.Sound {
+			t.Errorf("with members from %s: %+v", members, h.Findings)
+		}
+	}
+}
+
 // TestProblemsFirst: what is to be mended stands before what is worth knowing.
 func TestProblemsFirst(t *testing.T) {
 	h := sound()

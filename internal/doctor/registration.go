@@ -12,7 +12,7 @@ const asRegistration = "registration"
 func (e examiner) registration() {
 	r := e.health.Registration
 	if !r.Readable {
-		if r.Problem != "" {
+		if r.Problem != "" && e.health.Reads { // where nothing is read, Lanyard is to have no permission for it
 			e.note("registration-unread", asRegistration, "Compare it by hand with docs/entra.md, or grant Application.Read.All.",
 				"The app registration cannot be read, so what it says was not compared: %s.", r.Problem)
 		}

@@ -3,6 +3,7 @@ package entrasim
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -39,8 +40,8 @@ func (t *Tenant) serveAdminConsent(w http.ResponseWriter, r *http.Request) {
 			by = s.signIn
 		}
 	}
-	admin := t.mayConsent(by.UserID)
-	m, _ := read(manifestOf(req.Client))
+	m, _ := read(manifestOf(req.Client)) // it was read before
+	admin := t.mayConsent(by.UserID) && (t.mayGrantRoles(by.UserID) || !needsGraphRoles(m.RequiredResourceAccess))
 	needs := t.permissionNames(m.RequiredResourceAccess)
 	t.mu.Unlock()
 	switch {
@@ -56,6 +57,18 @@ func (t *Tenant) serveAdminConsent(w http.ResponseWriter, r *http.Request) {
 		t.render(w, http.StatusOK, "consent.html", "", map[string]any{"App": req.Client.Name, "ClientID": req.Client.ClientID, "ForAll": true,
 			"Action": r.URL.Path + "?" + authParams(r).Encode(), "Permissions": needs})
 	}
+}
+
+// mayGrantRoles reports whether a person may give application permissions of Microsoft Graph. t.mu is held.
+func (t *Tenant) mayGrantRoles(user string) bool {
+	u := t.dir.user(user)
+	return u != nil && (slices.Contains(u.Roles, GlobalAdministrator) || slices.Contains(u.Roles, PrivilegedRoles))
+}
+
+func needsGraphRoles(needs []requiredAccess) bool {
+	return slices.ContainsFunc(needs, func(n requiredAccess) bool {
+		return strings.EqualFold(n.ResourceAppID, GraphAppID) && slices.ContainsFunc(n.ResourceAccess, func(a struct{ ID, Type string }) bool { return a.Type == "Role" })
+	})
 }
 
 func (t *Tenant) adminRequest(r *http.Request) (authRequest, *stsError) {

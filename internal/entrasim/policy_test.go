@@ -314,6 +314,12 @@ func TestConsent(t *testing.T) {
 	if _, err := SignIn(t.Context(), newBrowser(), consent, "ada", password("ada")); err == nil || !strings.Contains(err.Error(), "AADSTS90094") {
 		t.Errorf("not an administrator: %v", err)
 	}
+	if err := w.ChangeUser("ken", func(u *User) { u.Roles = []string{CloudAppAdministrator} }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := SignIn(t.Context(), newBrowser(), consent, "ken", password("ken")); err == nil || !strings.Contains(err.Error(), "AADSTS90094") {
+		t.Errorf("an administrator of apps, for an application permission of Graph: %v", err)
+	}
 	back, err = SignIn(t.Context(), newBrowser(), consent, "margaret", password("margaret"))
 	if err != nil || back.Query().Get("admin_consent") != "True" || back.Query().Get("tenant") != w.TenantID() || back.Query().Get("state") != "s" {
 		t.Fatalf("an administrator: %v %v", back, err)

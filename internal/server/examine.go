@@ -99,7 +99,7 @@ func (s *Server) redirects(ctx context.Context, authorize string, r api.Registra
 }
 
 // outside looks at Lanyard's own addresses by their names. What is asked there changes nothing and is counted nowhere.
-func (s *Server) outside(ctx context.Context) []api.OutsideHealth {
+func (s *Server) outside(ctx context.Context, reads bool) []api.OutsideHealth {
 	o := s.options
 	ids := []string{}
 	for _, k := range s.keys.JWKS().Keys {
@@ -109,7 +109,7 @@ func (s *Server) outside(ctx context.Context) []api.OutsideHealth {
 		return status == http.StatusMethodNotAllowed && strings.Contains(h.Get("Allow"), http.MethodPost)
 	}
 	questions := []probe.Question{{For: doctor.ForPages, Address: o.URL + issuer.JWKSPath, Method: http.MethodGet, Ours: probe.SameKeys(ids)}}
-	if o.Notifications != "" {
+	if o.Notifications != "" && reads {
 		questions = append(questions, probe.Question{For: doctor.ForNotifications, Address: o.Notifications, Method: http.MethodGet, Ours: onlyPosts})
 	}
 	if list, _ := s.provision.Credentials(); len(list) > 0 {

@@ -18,7 +18,7 @@ func (s *Server) health(ctx context.Context, d api.Directory) api.DirectoryHealt
 	h.Leads, h.SweepSeconds = s.leading(), source.Sweep().Seconds()
 	h.Roles, h.Provisioning, h.SignInLog = s.rolesHealth(), s.provisioningHealth(ctx), s.signInLogHealth(ctx)
 	var looks sync.WaitGroup
-	looks.Go(func() { h.Outside = s.outside(ctx) })
+	looks.Go(func() { h.Outside = s.outside(ctx, h.Reads) })
 	s.lookAtTenant(ctx, &looks, source, &h)
 	looks.Wait()
 	h.Redirects = s.redirects(ctx, h.Discovery.Authorize, h.Registration)

@@ -128,3 +128,18 @@ func TestSignInWithoutAPage(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What a page of Lanyard's says of a refusal is told with who can mend it.
+func TestRefusalIsToldWithItsHelp(t *testing.T) {
+	at := site(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `<html><body><h1>Not allowed</h1><p role="alert">You are not assigned.</p><p data-testid="help"><strong>This can be mended by them.</strong> They assign you.</p>
+			<dl><dt>Code</dt><dd><code data-testid="help-code">AADSTS50105</code></dd></dl></body></html>`)
+	})
+	b := New()
+	defer b.Close()
+	err := b.SignIn(t.Context(), at("lanyard"), "ada", "right")
+	if err == nil || !strings.Contains(err.Error(), "You are not assigned. This can be mended by them. They assign you. AADSTS50105") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -132,19 +132,27 @@ func signInForm(n *html.Node) (form, bool) {
 	return form{}, false
 }
 
-// brief is what a page has to say: its error, else its headline, else otherwise.
+// brief is what a page has to say: its error with what helps, else its headline, else otherwise.
 func brief(n *html.Node, otherwise string) string {
 	var headline string
+	var said []string
 	for d := range n.Descendants() {
 		if d.Type != html.ElementNode {
 			continue
 		}
-		if attribute(d, "role") == "alert" || attribute(d, "id") == "error" {
-			return text(d)
-		}
-		if d.Data == "h1" && headline == "" {
+		switch named := attribute(d, "data-testid"); {
+		case attribute(d, "role") == "alert" || attribute(d, "id") == "error":
+			if len(said) == 0 {
+				said = append(said, text(d))
+			}
+		case len(said) > 0 && (named == "help" || named == "help-code" || named == "help-correlation"):
+			said = append(said, text(d))
+		case d.Data == "h1" && headline == "":
 			headline = text(d)
 		}
+	}
+	if len(said) > 0 {
+		return strings.Join(said, " ")
 	}
 	if headline != "" {
 		return headline

@@ -67,7 +67,7 @@ type ReviewPerson struct {
 	Joined    int           `json:"joined" doc:"Of these: are in the tenant's log"`
 	First     time.Time     `json:"first"`
 	Last      time.Time     `json:"last"`
-	Strengths []string      `json:"strengths" doc:"acr, as the tenant said it"`
+	Strengths []string      `json:"strengths" doc:"acr, as the tenant said it, and what policies of the tenant demanded and got, such as Mfa"`
 	Contexts  []string      `json:"contexts" doc:"Authentication contexts"`
 	Places    []ReviewPlace `json:"places"`
 	Devices   []string      `json:"devices"`

@@ -14,9 +14,9 @@ import (
 
 // reviewPeople says of each person how they signed in.
 func (s *server) reviewPeople(x reviewed, findings []api.ReviewFinding) []api.ReviewPerson {
-	places := map[string]string{} // of entries of the tenant's log, by ID
+	logged := map[string]review.Logged{} // by ID
 	for _, e := range x.logged {
-		places[e.ID] = e.Place
+		logged[e.ID] = e
 	}
 	found := map[string]int{}
 	for _, f := range findings {
@@ -34,7 +34,7 @@ func (s *server) reviewPeople(x reviewed, findings []api.ReviewFinding) []api.Re
 			list = append(list, api.ReviewPerson{User: r.User.String(), UserName: cmp.Or(r.Name, r.User.String()), Last: r.At, Findings: found[r.User.String()],
 				Strengths: []string{}, Contexts: []string{}, Places: []api.ReviewPlace{}, Devices: []string{}})
 		}
-		add(&list[i], r, places[r.Logged])
+		add(&list[i], r, logged[r.Logged])
 	}
 	slices.SortStableFunc(list, func(a, b api.ReviewPerson) int {
 		return cmp.Or(b.Findings-a.Findings, b.New-a.New, strings.Compare(a.UserName, b.UserName))
@@ -42,8 +42,8 @@ func (s *server) reviewPeople(x reviewed, findings []api.ReviewFinding) []api.Re
 	return list
 }
 
-// add counts one sign-in; they come the newest first.
-func add(p *api.ReviewPerson, r review.Remembered, place string) {
+// add counts one sign-in with what the tenant's log says of it; they come the newest first.
+func add(p *api.ReviewPerson, r review.Remembered, e review.Logged) {
 	p.First = r.At
 	if r.Kind == review.StepUp {
 		p.StepUps++
@@ -59,6 +59,9 @@ func add(p *api.ReviewPerson, r review.Remembered, place string) {
 	p.Guest = p.Guest || r.Guest
 	p.Strengths = with(p.Strengths, r.Strength)
 	p.Devices = with(p.Devices, r.Device)
+	for _, s := range e.Strength {
+		p.Strengths = with(p.Strengths, s)
+	}
 	for _, c := range r.Contexts {
 		p.Contexts = with(p.Contexts, c)
 	}
@@ -68,7 +71,7 @@ func add(p *api.ReviewPerson, r review.Remembered, place string) {
 		p.Places = append(p.Places, api.ReviewPlace{IP: r.IP})
 	}
 	p.Places[i].Times++
-	p.Places[i].Place = cmp.Or(p.Places[i].Place, place)
+	p.Places[i].Place = cmp.Or(p.Places[i].Place, e.Place)
 }
 
 func with(list []string, value string) []string {

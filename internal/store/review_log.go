@@ -4,20 +4,21 @@ import (
 	"context"
 	"database/sql"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/session/review"
 )
 
-const loggedColumns = `id, at, tenant, object, name, user_name, ip, place, device, correlation, token_id, code, failure, joined, joined_by, flagged`
+const loggedColumns = `id, at, tenant, object, name, user_name, ip, place, device, strength, correlation, token_id, code, failure, joined, joined_by, flagged`
 
 // SaveLogged implements review.Rows.
 func (s *Store) SaveLogged(ctx context.Context, entries []review.Logged) error {
 	rows := make([][]any, 0, len(entries))
 	for _, e := range entries {
 		rows = append(rows, []any{e.ID, micro(e.At), string(e.User.Tenant), e.User.Object, displayable(e.Name), displayable(e.UserName), e.IP,
-			displayable(e.Place), displayable(e.Device), displayable(e.Correlation), displayable(e.TokenID), e.Code, displayable(e.Failure),
+			displayable(e.Place), displayable(e.Device), displayable(strings.Join(e.Strength, ",")), displayable(e.Correlation), displayable(e.TokenID), e.Code, displayable(e.Failure),
 			e.Joined, string(e.JoinedBy), micro(e.Flagged)})
 	}
 	return s.inTx(ctx, "keep the tenant's log of sign-ins", func(tx *sql.Tx) error {
@@ -33,9 +34,12 @@ func (s *Store) LoggedSince(ctx context.Context, since, until time.Time) ([]revi
 
 func scanLogged(scan func(...any) error) (e review.Logged, err error) {
 	var at, flagged int64
-	err = scan(&e.ID, &at, &e.User.Tenant, &e.User.Object, &e.Name, &e.UserName, &e.IP, &e.Place, &e.Device, &e.Correlation, &e.TokenID, &e.Code,
+	var strength string
+	err = scan(&e.ID, &at, &e.User.Tenant, &e.User.Object, &e.Name, &e.UserName, &e.IP, &e.Place, &e.Device, &strength, &e.Correlation, &e.TokenID, &e.Code,
 		&e.Failure, &e.Joined, &e.JoinedBy, &flagged)
-	e.At, e.Flagged = fromMicro(at), fromMicro(flagged)
+	if e.At, e.Flagged = fromMicro(at), fromMicro(flagged); strength != "" {
+		e.Strength = strings.Split(strength, ",")
+	}
 	return e, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,6 +88,10 @@ type signInItem struct {
 		System  string `json:"operatingSystem"`
 		Browser string `json:"browser"`
 	} `json:"deviceDetail"`
+	Policies []struct {
+		Controls []string `json:"enforcedGrantControls"`
+		Result   string   `json:"result"`
+	} `json:"appliedConditionalAccessPolicies"`
 	Location struct {
 		City    string `json:"city"`
 		Country string `json:"countryOrRegion"`
@@ -143,6 +148,13 @@ func (l *SignInLog) entry(i signInItem) (review.Logged, bool) {
 		ID: i.ID, At: i.Created, User: identity.UserID{Tenant: l.tenant, Object: objectID(i.User)}, Name: i.Name, UserName: i.UserName, IP: i.IP,
 		Correlation: strings.ToLower(i.Correlation), TokenID: i.TokenID, Code: i.Status.Code, Failure: i.Status.Failure,
 		Place: joinedWords(i.Location.City, i.Location.Country), Device: joinedWords(i.Device.Browser, i.Device.System),
+	}
+	for _, p := range i.Policies {
+		for _, control := range p.Controls {
+			if p.Result == "success" && control != "" && !strings.ContainsAny(control, ", ") && !slices.Contains(e.Strength, control) {
+				e.Strength = append(e.Strength, control)
+			}
+		}
 	}
 	return e, true
 }

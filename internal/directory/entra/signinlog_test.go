@@ -55,6 +55,8 @@ func TestTheDocumentedSignInIsRead(t *testing.T) {
 		asked = append(asked, r.URL.Query().Get("$filter"))
 		if r.URL.Query().Has("$skiptoken") {
 			return http.StatusOK, `{"value":[{"id":"of-another-app","appId":"x","createdDateTime":"2020-03-13T19:15:41Z"},
+				{"id":"strong","appId":"` + app + `","createdDateTime":"2020-03-13T19:15:41Z","appliedConditionalAccessPolicies":[
+					{"enforcedGrantControls":["Mfa"],"result":"success"},{"enforcedGrantControls":["Mfa","CompliantDevice"],"result":"success"},{"enforcedGrantControls":["Block"],"result":"notApplied"}]},
 				{"id":"nobody","appId":"` + app + `","createdDateTime":"2020-03-13T19:15:41Z","isInteractive":false},{"appId":null,"userId":null,"location":null,"status":null,"deviceDetail":null}]}`, nil
 		}
 		return http.StatusOK, strings.ReplaceAll(string(sample), "https://graph.microsoft.com/", "https://graph.example.test/"), nil
@@ -67,6 +69,8 @@ func TestTheDocumentedSignInIsRead(t *testing.T) {
 		ID: "66ea54eb-6301-4ee5-be62-ff5a759b0100", At: time.Date(2020, 3, 13, 19, 15, 41, 619583300, time.UTC), Name: "Test Contoso",
 		User: identity.UserID{Tenant: "contoso", Object: "26be570a-ae82-4189-b4e2-a37c6808512d"}, UserName: "testaccount1@contoso.com",
 		IP: "131.107.159.37", Place: "Redmond, US", Device: "Edge 80.0.361, Windows 10", Correlation: "d79f5bee-5860-4832-928f-3133e22ae912",
+	}, {
+		ID: "strong", At: time.Date(2020, 3, 13, 19, 15, 41, 0, time.UTC), User: identity.UserID{Tenant: "contoso"}, Strength: []string{"Mfa", "CompliantDevice"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

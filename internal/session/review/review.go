@@ -70,8 +70,9 @@ type Logged struct {
 	Name        string
 	UserName    string
 	IP          string
-	Place       string // city and country, as the tenant makes of the address; may be empty
-	Device      string // browser and operating system, as the tenant makes of what the browser says; may be empty
+	Place       string   // city and country, as the tenant makes of the address; may be empty
+	Device      string   // browser and operating system, as the tenant makes of what the browser says; may be empty
+	Strength    []string // what Conditional Access demanded and got, such as Mfa; without commas
 	Correlation string
 	TokenID     string // uniqueTokenIdentifier, where the log has it
 	Code        int    // AADSTS; 0 for success

@@ -34,7 +34,8 @@ CREATE INDEX remembered_sign_ins_token ON remembered_sign_ins (token_id);
 CREATE INDEX remembered_sign_ins_open ON remembered_sign_ins (at) WHERE logged_by = '' AND flagged = 0;
 
 -- What the tenant's log says of sign-ins to Lanyard's app registration. code: AADSTS, 0 for success. joined: the
--- remembered sign-in that it belongs to, joined_by: by what that was seen.
+-- remembered sign-in that it belongs to, joined_by: by what that was seen. strength: what policies demanded and got, joined
+-- by commas.
 CREATE TABLE logged_sign_ins (
 	id          TEXT PRIMARY KEY,
 	at          BIGINT NOT NULL,
@@ -45,6 +46,7 @@ CREATE TABLE logged_sign_ins (
 	ip          TEXT NOT NULL,
 	place       TEXT NOT NULL,
 	device      TEXT NOT NULL,
+	strength    TEXT NOT NULL,
 	correlation TEXT NOT NULL,
 	token_id    TEXT NOT NULL,
 	code        BIGINT NOT NULL,

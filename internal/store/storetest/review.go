@@ -77,7 +77,7 @@ func reviewRoundTrip(t *testing.T, db Database) {
 		t.Error(known, err)
 	}
 
-	first := review.Logged{ID: "l1", At: start, User: userID(1), Name: "Ada", UserName: "ada", IP: "203.0.113.7", Place: "Lisbon, PT", Device: "Firefox",
+	first := review.Logged{ID: "l1", At: start, User: userID(1), Name: "Ada", UserName: "ada", IP: "203.0.113.7", Place: "Lisbon, PT", Device: "Firefox", Strength: []string{"Mfa", "CompliantDevice"},
 		Correlation: "a", TokenID: "x"}
 	refused := review.Logged{ID: "l2", At: start, User: userID(1), Code: 53003, Failure: "blocked"}
 	for range 2 { // it comes again at every reading

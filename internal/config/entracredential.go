@@ -65,8 +65,11 @@ func (p *parser) clientCredential(v source.Value) {
 	} else {
 		p.config.Entra.Credentials = append(p.config.Entra.Credentials, f)
 	}
-	if f.Secret != "" {
-		e, _ := m.Find("secret_file")
+	if e, ok := m.Find("secret_file"); ok && p.config.OIDC != nil {
+		p.config.longLived = append(p.config.longLived, e.Value.Finding(
+			"secret_file %s: Lanyard's client secret at the provider; a certificate_file with its key_file (private_key_jwt) is better where the provider takes it. "+
+				"Give it a short expiry there and replace the file before that", f.Secret))
+	} else if ok {
 		p.config.longLived = append(p.config.longLived, e.Value.Finding(
 			"secret_file %s: the app registration's client secret; a federated_token_file, or a certificate_file with its key_file, is better. "+
 				"Give it a short expiry in Entra and replace the file before that", f.Secret))

@@ -124,7 +124,6 @@ func TestWhyTheSignInLogIsRefused(t *testing.T) {
 		"no permission": {403, `{"error":{"code":"Authentication_MSGraphPermissionMissing","message":"The principal does not have required Microsoft Graph permission(s)"}}`, "AuditLog.Read.All", true},
 		"no licence":    {403, `{"error":{"code":"Authentication_RequestFromNonPremiumTenantOrB2CTenant","message":"Neither tenant is B2C or tenant doesn't have premium license"}}`, "licence", true},
 		"broken":        {400, `{"error":{"code":"BadRequest","message":"no"}}`, "400", false},
-		"led away":      {200, `{"value":[],"@odata.nextLink":"https://elsewhere.example.test/v1.0/auditLogs/signIns"}`, "away from Graph", false},
 	} {
 		l := signInLogOf(t, "app", func(r *http.Request) (int, string, http.Header) {
 			if r.URL.Host != "graph.example.test" {
@@ -136,6 +135,28 @@ func TestWhyTheSignInLogIsRefused(t *testing.T) {
 		var refused *LogRefused
 		if err == nil || !strings.Contains(err.Error(), c.says) || errors.As(err, &refused) != c.refused {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestAttack21SignInLogLeadsNowhereElse: the token goes to Graph alone, whatever a page or an answer names as the next.
+func TestAttack21SignInLogLeadsNowhereElse(t *testing.T) {
+	for name, answer := range map[string]graphOf{
+		"a link": func(*http.Request) (int, string, http.Header) {
+			return http.StatusOK, `{"value":[],"@odata.nextLink":"https://elsewhere.example.test/v1.0/auditLogs/signIns"}`, nil
+		},
+		"a redirect": func(*http.Request) (int, string, http.Header) {
+			return http.StatusFound, "", http.Header{"Location": {"https://elsewhere.example.test/v1.0/auditLogs/signIns"}}
+		},
+	} {
+		l := signInLogOf(t, "app", func(r *http.Request) (int, string, http.Header) {
+			if r.URL.Host != "graph.example.test" {
+				t.Errorf("%s: the token goes to %s", name, r.URL.Host)
+			}
+			return answer(r)
+		})
+		if err := l.Read(t.Context(), time.Now(), func([]review.Logged) error { return nil }); err == nil {
+			t.Errorf("%s is followed, or taken for an end", name)
 		}
 	}
 }

@@ -30,7 +30,7 @@ var layers = [][]string{
 		"internal/telemetry",
 	},
 	{"internal/config", "internal/server", "internal/dev", "internal/dev/gitserver", "internal/dev/ledger", "internal/agent",
-		"internal/doctor", "internal/doctor/probe", "internal/cli", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
+		"internal/doctor", "internal/doctor/probe", "internal/cli", "internal/cli/account", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
 	{"cmd/lanyard", "cmd/lanyard-agent"},
 }
 
@@ -39,7 +39,7 @@ var also = map[string][]string{
 	"internal/apiserver":             {"api"},
 	"internal/server":                {"internal/config", "internal/doctor", "internal/doctor/probe"},
 	"internal/dev":                   {"internal/config", "internal/server", "internal/dev/gitserver", "internal/dev/ledger"},
-	"internal/cli":                   {"internal/config", "internal/doctor", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
+	"internal/cli":                   {"internal/config", "internal/cli/account", "internal/doctor", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
 	"internal/cli/remote":            {"internal/cli/browser"},
 	"internal/cli/tour":              {"internal/cli/remote", "internal/cli/browser"},
 	"internal/gateway/upstream":      {"internal/gateway"},

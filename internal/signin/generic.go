@@ -202,7 +202,9 @@ func named(said map[string]json.RawMessage, path []string) (all []string) {
 		}
 	case json.Unmarshal(value, &members) == nil:
 		for name := range members {
-			all = append(all, name)
+			if name != "" {
+				all = append(all, name)
+			}
 		}
 		slices.Sort(all)
 	default:

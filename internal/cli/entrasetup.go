@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ type setupOptions struct {
 	dryRun, script, yes, json   bool
 	tenant, tokenFile, signInAs string
 	device                      bool
+	wait                        time.Duration
 }
 
 func (a *app) entraSetup() *cobra.Command {
@@ -55,6 +57,8 @@ where somebody else may do so.`,
 				return usage("which configuration? Name its file with --config; docs/entra.md says what it holds")
 			case o.certificate != "" && o.federated != "":
 				return usage("a certificate or a federated token: choose one of them")
+			case o.wait <= 0:
+				return usage("the tenant needs some time: write --wait 2m")
 			case o.device && o.tokenFile != "":
 				return usage("a token from a file, or one by a code in a browser: choose one of them")
 			}
@@ -77,6 +81,7 @@ where somebody else may do so.`,
 	f.StringVar(&o.tenant, "tenant", "", "sign in to this `tenant` (default: the configuration's, else the one that you are signed in to)")
 	f.StringVar(&o.tokenFile, "token-file", "", "use the access token for Microsoft Graph in this `file`; - is standard input")
 	f.BoolVar(&o.device, "device", false, "sign in by a code in a browser, also where the Azure CLI is there")
+	f.DurationVar(&o.wait, "wait", 2*time.Minute, "wait this `long` for the tenant to know everywhere what was made")
 	f.StringVar(&o.signInAs, "sign-in-client", graphTools, "sign in by a code as this public `client`")
 	return cmd
 }
@@ -107,6 +112,7 @@ func (a *app) setUp(ctx context.Context, o setupOptions) error {
 	setup, err := registration.New(registration.Config{
 		Wanted: wanted, Graph: c.Entra.Graph, Token: token, HTTP: web,
 		NotesFile: filepath.Join(filepath.Dir(absolute), "."+filepath.Base(absolute)+".setup"),
+		Patience:  o.wait,
 		Waits:     func(what string) { a.err.line("  waiting for %s …", what) },
 	})
 	if err != nil {

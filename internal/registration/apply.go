@@ -54,6 +54,8 @@ func (s *Setup) Apply(ctx context.Context, did func(Step)) (Done, error) {
 			err := s.do(ctx, step)
 			var u *unknown
 			switch {
+			case errors.Is(err, errThere):
+				again = true
 			case errors.As(err, &u):
 				if lost++; lost > tries {
 					return done, explain(step, err)
@@ -80,6 +82,9 @@ func (s *Setup) Apply(ctx context.Context, did func(Step)) (Done, error) {
 		}
 	}
 }
+
+// errThere says that what was to be made is there, and is to be looked up.
+var errThere = errors.New("it is there already")
 
 // do carries out one step. What refers to an object that was just made is tried again while the tenant does not know
 // that object everywhere.
@@ -116,6 +121,11 @@ func (s *Setup) do(ctx context.Context, step Step) error {
 		switch {
 		case err == nil:
 			return s.keep(r, answer)
+		case there(err) && r.makes != "":
+			if err := s.note(r.makes, made{Begun: s.now(), Exists: true}); err != nil {
+				return err
+			}
+			return errThere
 		case there(err):
 			return nil // and will be seen
 		case late(err) && s.young() && s.now().Sub(begun) < s.patience:

@@ -154,7 +154,11 @@ func (s *Setup) lookAround(ctx context.Context, st *state) (err error) {
 		return fmt.Errorf("look at the federated credentials: %w", err)
 	}
 	var sp servicePrincipal
-	found, err := s.await(ctx, s.notes.Made[thePrincipal].Begun, "the enterprise application", func() (bool, error) {
+	var begun time.Time // one that may have been made need not be waited for: there is one at most for an application
+	if m := s.notes.Made[thePrincipal]; m.ID != "" || m.Exists {
+		begun = m.Begun
+	}
+	found, err := s.await(ctx, begun, "the enterprise application", func() (bool, error) {
 		return s.get(ctx, "/servicePrincipals(appId='"+st.app.AppID+"')?$select=id,appId,displayName,accountEnabled,appRoleAssignmentRequired,tags,appRoles", &sp)
 	})
 	if err != nil {

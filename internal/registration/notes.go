@@ -17,10 +17,12 @@ type notes struct {
 	Made   map[string]made `json:"made"`
 }
 
-// made is an object that this or an earlier run made. Without an ID it is not known whether it was.
+// made is an object that this or an earlier run made. Without an ID it is not known whether it was, unless the tenant
+// said that there is one.
 type made struct {
-	Begun time.Time `json:"begun"`
-	ID    string    `json:"id,omitempty"`
+	Begun  time.Time `json:"begun"`
+	ID     string    `json:"id,omitempty"`
+	Exists bool      `json:"exists,omitempty"`
 }
 
 // open reads the notes of an earlier run, unless they are of another tenant or another Lanyard.

@@ -131,7 +131,7 @@ func TestKilledAfterEachStep(t *testing.T) {
 	if err := w.SetFaults(entrasim.Faults{ReplicationLagSeconds: 0.2}); err != nil {
 		t.Fatal(err)
 	}
-	for killed := 0; w.killedAtFirst("done:", "entra", "setup", "--config", file, "--yes"); killed++ {
+	for killed := 0; w.killedAtFirst("done:", "entra", "setup", "--config", file, "--yes", "--wait", "5s"); killed++ {
 		if killed > 40 {
 			t.Fatal("it does not get on")
 		}

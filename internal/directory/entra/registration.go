@@ -126,7 +126,7 @@ func (s *Source) readEnterprise(ctx context.Context, e *Enterprise) error {
 		return fmt.Errorf("read which permissions Microsoft Graph has: %w", err)
 	}
 	if graph.ID == "" {
-		return errors.New("Microsoft Graph has no enterprise application in the tenant")
+		return errors.New("there is no enterprise application of Microsoft Graph in the tenant")
 	}
 	for _, h := range held.Value {
 		for _, role := range graph.Roles {

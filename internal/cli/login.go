@@ -16,7 +16,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
-// accounts is what this machine keeps of servers that its user signed in to.
+// accounts is what this machine keeps of servers that its user signed in to. Without a home folder it keeps nothing.
 func (a *app) accounts() *account.Store {
 	dir := a.c.Env("LANYARD_CONFIG_DIR")
 	if dir == "" {

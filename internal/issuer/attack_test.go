@@ -159,6 +159,32 @@ func TestAttack17StolenTokens(t *testing.T) {
 	}
 }
 
+// A program that was allowed something allows nothing to others: what it made would outlive it.
+func TestAttack18AProgramAllowsNoOther(t *testing.T) {
+	w := newWorld(t)
+	p := w.program(issuer.CLI)
+	code, verifier := w.code(issuer.CLI, laptop, nil)
+	got := p.post(issuer.TokenPath, byCode(code, verifier, laptop))
+	asked := p.post(issuer.DeviceAuthPath, nil)
+	p.me(got.Access, nil) // p has a nonce now
+	for path, form := range map[string]url.Values{
+		issuer.DevicePath:    {"user_code": {asked.User}, "go": {"on"}},
+		issuer.AuthorizePath: {"go": {"on"}},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", w.url)
+		r.Header.Set("Authorization", "DPoP "+got.Access)
+		r.Header.Set("DPoP", p.proof(http.MethodPost, w.url+path, got.Access, nil))
+		if a := w.answered(r); a.Status < 400 {
+			t.Errorf("%s: %+v", path, a)
+		}
+	}
+}
+
 // What is not as it should be is refused in OAuth's own words, and nothing of it echoes.
 func TestBadRequests(t *testing.T) {
 	w := newWorld(t)

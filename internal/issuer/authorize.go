@@ -15,6 +15,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
@@ -151,6 +152,9 @@ func (s *Issuer) allow(w http.ResponseWriter, r *http.Request) error {
 		return s.tell(w, r, a, refused)
 	}
 	who := web.PrincipalFrom(r.Context())
+	if err := s.inBrowser(who); err != nil {
+		return err
+	}
 	event := audit.Event{Time: s.c.Now(), Action: "oauth:authorize", Outcome: audit.Denied, User: audit.PersonOf(who.User, s.name(who.User)),
 		Session: who.Session, IP: web.ClientIP(r), Detail: map[string]any{"client": a.client.ID}}
 	if r.PostForm.Get("go") != "on" {
@@ -172,6 +176,16 @@ func (s *Issuer) allow(w http.ResponseWriter, r *http.Request) error {
 	event.Outcome = audit.Done
 	s.c.Audit.Later(event)
 	s.lead(w, r, a, url.Values{"code": {code}})
+	return nil
+}
+
+// inBrowser refuses all sessions but a browser's: a program that was allowed something allows nothing to others, which would
+// outlive it.
+func (s *Issuer) inBrowser(who identity.Principal) error {
+	row, _, ok := s.c.Sessions.Set().Session(who.Session)
+	if !ok || row.Kind != session.Browser {
+		return problem.New(problem.Denied, "Programs are allowed in a browser in which you are signed in, and nowhere else.")
+	}
 	return nil
 }
 
@@ -199,7 +213,12 @@ func (s *Issuer) lead(w http.ResponseWriter, r *http.Request, a asked, answer ur
 // byCode gives tokens for a code, once, to the client that it was made for, with the verifier of its challenge.
 func (s *Issuer) byCode(r *http.Request, c *Client, key string) (any, error) {
 	none := refuse(invalidGrant, "The code is not known, was used, is older than a minute, or is another client's.")
-	body, ok, err := s.c.Rows.TakeOnce(r.Context(), codeKind, hashOf(r.PostForm.Get("code")))
+	hash := hashOf(r.PostForm.Get("code"))
+	_, ok, err := s.c.Rows.SeeOnce(r.Context(), codeKind, hash) // a stranger's guess writes nothing
+	var body []byte
+	if ok && err == nil {
+		body, ok, err = s.c.Rows.TakeOnce(r.Context(), codeKind, hash)
+	}
 	if err != nil {
 		return nil, problem.Wrap(err, problem.Unavailable, "The database cannot be written. Try again in a moment.")
 	}

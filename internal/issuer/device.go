@@ -72,10 +72,9 @@ func (s *Issuer) deviceAuthorization(w http.ResponseWriter, r *http.Request) (an
 		Device   string `json:"device_code"`
 		User     string `json:"user_code"`
 		Where    string `json:"verification_uri"`
-		Complete string `json:"verification_uri_complete"`
 		Expires  int    `json:"expires_in"`
 		Interval int    `json:"interval"`
-	}{code, typed, s.url(DevicePath), s.url(DevicePath) + "?user_code=" + typed, int(deviceLife / time.Second), int(pollEvery / time.Second)}, nil
+	}{code, typed, s.url(DevicePath), int(deviceLife / time.Second), int(pollEvery / time.Second)}, nil
 }
 
 // The letters of user codes: none that is taken for another, and no vowels, so that no words come of it (RFC 8628
@@ -104,26 +103,22 @@ func typedHash(s string) [32]byte {
 	}, strings.ToUpper(s)))
 }
 
-// device asks for the code, or shows what it stands for.
+// device asks for the code. A link cannot bring one: who types it has it from the device before them (RFC 8628
+// section 5.4).
 func (s *Issuer) device(w http.ResponseWriter, r *http.Request) error {
 	if web.PrincipalFrom(r.Context()).Session == "" {
-		http.Redirect(w, r, "/login?"+url.Values{"return": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, "/login?"+url.Values{"return": {DevicePath}}.Encode(), http.StatusSeeOther)
 		return nil
 	}
-	typed := r.URL.Query().Get("user_code")
-	page := Page{Code: true, Action: DevicePath}
-	if typed != "" {
-		ask, ok, err := s.waitingFor(r, typed)
-		if err != nil {
-			return err
-		}
-		if page.Wrong = !ok; ok {
-			client := s.clients[ask.Client]
-			page = Page{Client: client.Name, Own: client.Own, Device: ask.Device, From: ask.From, Action: DevicePath, Fields: url.Values{"user_code": {typed}}}
-		}
-	}
-	s.c.Page(w, http.StatusOK, page)
+	s.c.Page(w, http.StatusOK, Page{Code: true, Action: DevicePath})
 	return nil
+}
+
+// confirm shows what a code stands for.
+func (s *Issuer) confirm(w http.ResponseWriter, typed string, ask waiting) {
+	client := s.clients[ask.Client]
+	s.c.Page(w, http.StatusOK, Page{Client: client.Name, Own: client.Own, Device: ask.Device, From: ask.From, Action: DevicePath,
+		Fields: url.Values{"user_code": {typed}}})
 }
 
 func (s *Issuer) waitingFor(r *http.Request, typed string) (ask waiting, ok bool, err error) {
@@ -138,16 +133,25 @@ func (s *Issuer) waitingFor(r *http.Request, typed string) (ask waiting, ok bool
 	return ask, s.clients[ask.Client] != nil, err
 }
 
-// allowDevice keeps what the person said until the device asks.
+// allowDevice shows what the code that was typed stands for and then, when the person has said yes or no, keeps that until
+// the device asks.
 func (s *Issuer) allowDevice(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	if err := r.ParseForm(); err != nil {
 		return problem.New(problem.Invalid, "The form cannot be read. Type the code again.")
 	}
+	who := web.PrincipalFrom(r.Context())
+	if err := s.inBrowser(who); err != nil {
+		return err
+	}
 	typed := r.PostForm.Get("user_code")
 	ask, ok, err := s.waitingFor(r, typed)
 	if err != nil {
 		return err
+	}
+	if ok && !r.PostForm.Has("go") {
+		s.confirm(w, typed, ask)
+		return nil
 	}
 	if ok {
 		_, ok, err = s.c.Rows.TakeOnce(r.Context(), typedKind, typedHash(typed))
@@ -159,7 +163,6 @@ func (s *Issuer) allowDevice(w http.ResponseWriter, r *http.Request) error {
 		s.c.Page(w, http.StatusBadRequest, Page{Code: true, Wrong: true, Action: DevicePath})
 		return nil
 	}
-	who := web.PrincipalFrom(r.Context())
 	answer := said{given: ask.given, Allowed: r.PostForm.Get("go") == "on"}
 	answer.Session = string(who.Session)
 	body, err := json.Marshal(answer)

@@ -52,6 +52,9 @@ func kindOf(a access) string {
 // revoke ends the session that a token is of (RFC 7009). Of tokens that stand for nothing, or for another client, the
 // answer is the same.
 func (s *Issuer) revoke(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := s.serve(r); err != nil {
+		return nil, err
+	}
 	if err := form(w, r); err != nil {
 		return nil, err
 	}
@@ -71,6 +74,9 @@ func (s *Issuer) revoke(w http.ResponseWriter, r *http.Request) (any, error) {
 		if a, err := s.read(r.Context(), raw, s.audience(client)); err == nil {
 			id = a.Session
 		}
+	}
+	if id == "" {
+		return nil, nil
 	}
 	s.c.Sessions.Await(r.Context(), id)
 	row, signIn, ok := s.c.Sessions.Set().Session(id)

@@ -38,7 +38,7 @@ const (
 	accessLife = 10 * time.Minute
 	codeLife   = time.Minute
 	deviceLife = 10 * time.Minute
-	nonceLife  = 5 * time.Minute
+	nonceLife  = time.Minute
 	proofSkew  = 30 * time.Second // how far a client's clock may be off
 	pollEvery  = 5 * time.Second
 )
@@ -73,6 +73,8 @@ type Config struct {
 	// Allow says whether something that anybody may ask for, and that is kept a while, may be asked for from a peer (as in
 	// http.Request.RemoteAddr) now; nil: always.
 	Allow func(peer string, now time.Time) bool
+	// Serve says whether a peer may ask for tokens, or end them, now: each such request is work, whoever sends it; nil: always.
+	Serve func(peer string, now time.Time) bool
 	// Page shows a person what a client asks for.
 	Page func(http.ResponseWriter, int, Page)
 	Log  *slog.Logger

@@ -119,10 +119,13 @@ func TestDevice(t *testing.T) {
 			t.Errorf("at once again: %+v", a)
 		}
 		typed := strings.ToLower(strings.ReplaceAll(asked.User, "-", " "))
-		if _, body := w.browse(issuer.DevicePath+"?"+url.Values{"user_code": {typed}}.Encode(), nil); !strings.Contains(body, "a server") {
+		if _, body := w.browse(issuer.DevicePath+"?"+url.Values{"user_code": {typed}}.Encode(), nil); strings.Contains(body, "a server") {
+			t.Errorf("a link brings a code: %s", body)
+		}
+		if _, body := w.browse(issuer.DevicePath, url.Values{"user_code": {typed}}); !strings.Contains(body, "a server") {
 			t.Errorf("the page: %s", body)
 		}
-		if _, body := w.browse(issuer.DevicePath+"?user_code=BBBB-BBBB", nil); !strings.Contains(body, `"Wrong":true`) {
+		if _, body := w.browse(issuer.DevicePath, url.Values{"user_code": {"BBBB-BBBB"}}); !strings.Contains(body, `"Wrong":true`) {
 			t.Errorf("a wrong code: %s", body)
 		}
 		said := "no"

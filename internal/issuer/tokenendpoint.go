@@ -28,6 +28,9 @@ type tokens struct {
 
 // token is the token endpoint.
 func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := s.serve(r); err != nil {
+		return nil, err
+	}
 	if err := form(w, r); err != nil {
 		return nil, err
 	}
@@ -59,6 +62,14 @@ func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
 	default:
 		return nil, refuse(unsupportedGrant, "There is no grant type %s here.", grant)
 	}
+}
+
+// serve refuses who asks too often.
+func (s *Issuer) serve(r *http.Request) error {
+	if s.c.Serve != nil && !s.c.Serve(r.RemoteAddr, s.c.Now()) {
+		return &refusal{status: http.StatusTooManyRequests, code: slowDown, text: "Too many requests come from this address. Try again in a minute."}
+	}
+	return nil
 }
 
 // given is what a person allowed a client: what codes stand for.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/issuer"
@@ -14,6 +15,14 @@ func (s *Server) makeIssuer() {
 		URL: s.options.URL, Keys: s.keys, Nonces: token.Nonces{Sealer: s.sealer}, Rows: s.store, Sessions: s.sessions,
 		Directory: func() *directory.Snapshot { return s.engine.Facts().Directory },
 		Audit:     s.audit, Allow: (&perMinute{most: s.options.SignIns}).allow, Log: s.log,
+		Serve: (&perMinute{most: tokensAMinute}).allow,
 		Page: func(w http.ResponseWriter, status int, page issuer.Page) { s.pages.Client(w, status, page, page.Back) },
 	})
 }
+
+// tokensAMinute bounds how often one address asks for tokens: an office behind one address has a few hundred programs, each
+// of which asks every ten minutes, and every five seconds while somebody types a code.
+const tokensAMinute = 600
+
+// byToken reports whether a request of the pages site shows an access token. They open the API, and no page.
+func byToken(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") && issuer.Shows(r) }

@@ -13,7 +13,6 @@ import (
 	"github.com/lanyardhq/lanyard/internal/gateway/httpproxy"
 	"github.com/lanyardhq/lanyard/internal/gateway/terminal"
 	"github.com/lanyardhq/lanyard/internal/identity"
-	"github.com/lanyardhq/lanyard/internal/issuer"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel"
 	"github.com/lanyardhq/lanyard/internal/web"
@@ -66,13 +65,13 @@ func (s *Server) makeSites() error {
 		{web.Site{
 			Name: "pages", Routes: slices.Concat(pages.Routes(), s.signin.Routes(), s.issuer.Pages(), connects, rest),
 			Guard: func(r *http.Request) error {
-				if s.signin.FromTenant(r) || issuer.Shows(r) { // no browser shows a token by itself
+				if s.signin.FromTenant(r) || byToken(r) { // no browser shows a token by itself
 					return nil
 				}
 				return web.GuardOrigin(r, pagesOrigin)
 			},
 			Identify: func(r *http.Request) (identity.Principal, error) {
-				if issuer.Shows(r) {
+				if byToken(r) {
 					return s.issuer.Identify(r)
 				}
 				return s.identifier.Cookie(r, pagesOrigin)

@@ -29,7 +29,7 @@ func (m *Manager) ForClient(ctx context.Context, from identity.SessionID, d Devi
 		ID: identity.NewSessionID(), SignIn: signIn.ID, User: signIn.User, Kind: Client,
 		Client: d.Client, Device: d.Name, Key: d.Key, Created: now, Used: now,
 	}
-	event.Session = row.ID
+	event.User, event.Session = audit.PersonOf(signIn.User, signIn.Name), row.ID
 	return row, m.give(ctx, nil, []Session{row}, event)
 }
 

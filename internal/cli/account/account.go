@@ -55,6 +55,9 @@ func (s *Store) now() time.Time {
 func (s *Store) file() string { return filepath.Join(s.Dir, "contexts.json") }
 
 func (s *Store) read() (book, error) {
+	if !filepath.IsAbs(s.Dir) { // what lies in the current folder may be anybody's
+		return book{}, nil
+	}
 	text, err := os.ReadFile(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
 		return book{}, nil
@@ -94,6 +97,9 @@ const lockWithin = 30 * time.Second
 
 // lock keeps other processes from refreshing the same tokens, each of which is good once.
 func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
+	if !filepath.IsAbs(s.Dir) {
+		return nil, problem.New(problem.Invalid, "There is no home folder to keep your sign-in in. Set HOME, or LANYARD_CONFIG_DIR to a folder of your own.")
+	}
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the list of servers: %w", err)
 	}

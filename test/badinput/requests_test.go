@@ -152,7 +152,7 @@ func TestRequests(t *testing.T) {
 	at("GET", "/api/v1/workspaces/w-%0a", "").refused(t, hers, 400)
 	at("GET", "/api/v1/why?action=repo:explode&resource="+payments, "").refused(t, hers, 400, "There is no action", "repo:write")
 	at("GET", "/api/v1/audit?after=-5", "").refused(t, hers, 400, "after")
-	for _, path := range []string{"/api/v1/nothing", "/api/v2/me", "/api/", "/nothing", "/.env", "/.git/config", "/oauth/token", "/mcp/x", "/metrics", "/debug/pprof/"} {
+	for _, path := range []string{"/api/v1/nothing", "/api/v2/me", "/api/", "/nothing", "/.env", "/.git/config", "/oauth/nothing", "/mcp/x", "/metrics", "/debug/pprof/"} {
 		at("GET", path, "").refused(t, hers, 404)
 	}
 	for _, wrong := range [][2]string{

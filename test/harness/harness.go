@@ -179,9 +179,11 @@ func (w *World) Run() {
 	w.cmd, w.exited = cmd, exited
 	select {
 	case line := <-lines:
-		if err := json.Unmarshal([]byte(line), &w.Info); err != nil {
+		var info remote.DevInfo // a fresh one: what was copied of the old one may be read meanwhile
+		if err := json.Unmarshal([]byte(line), &info); err != nil {
 			w.T.Fatalf("dev --json: %v: %s", err, line)
 		}
+		w.Info = info
 	case <-w.exited:
 		w.T.Fatalf("the server ended at its start:\n%s", w.Log())
 	case <-time.After(Wait):

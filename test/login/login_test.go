@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"html"
 	"io"
 	"io/fs"
@@ -282,7 +283,13 @@ func (l *laptop) withoutKey(w *harness.World) {
 	if text, err = json.Marshal(kept); err != nil {
 		w.T.Fatal(err)
 	}
-	if err := os.WriteFile(secrets[0], text, 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(secrets[0], text, 0o600), os.Chmod(secrets[0], 0o644)); err != nil {
+		w.T.Fatal(err)
+	}
+	if out, status := thief.run("whoami"); status != 3 || !strings.Contains(out, "may be read by others") {
+		w.T.Errorf("a file that others may read: %d %s", status, out)
+	}
+	if err := os.Chmod(secrets[0], 0o600); err != nil {
 		w.T.Fatal(err)
 	}
 	if out, status := thief.run("whoami"); status != 4 {
@@ -335,5 +342,40 @@ func TestRestartInTheMiddle(t *testing.T) {
 	}
 	if out := l.must("whoami"); !strings.Contains(out, "Ada Lovelace") {
 		t.Errorf("whoami: %s", out)
+	}
+}
+
+var frame = regexp.MustCompile(`<iframe[^>]* src="([^"]+)"`)
+
+// Who signs out at the tenant, in the browser by which the command was allowed, is signed out on the laptop too.
+func TestSignedOutAtTheTenant(t *testing.T) {
+	w := harness.Start(t)
+	l := newLaptop(w, "ada")
+	if out, status := l.login(address, func(to string) { l.answer(to, "on") }, "--no-browser"); status != 0 {
+		t.Fatalf("login: %d %s", status, out)
+	}
+	l.must("whoami")
+	resp, err := w.As("ada").Browser.Visit(w.Context(), strings.TrimSuffix(w.Info.Tenant.Issuer, "/v2.0")+"/oauth2/v2.0/logout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := frame.FindAllStringSubmatch(string(page), -1)
+	if len(frames) == 0 {
+		t.Fatalf("the tenant tells nobody: %s", page)
+	}
+	for _, f := range frames {
+		told, err := w.Browser().Visit(w.Context(), html.UnescapeString(f[1])) // a frame of another site carries no cookie of Lanyard's
+		if err != nil {
+			t.Fatal(err)
+		}
+		told.Body.Close()
+	}
+	if out, status := l.run("whoami"); status != 4 {
+		t.Errorf("after signing out at the tenant: %d %s", status, out)
 	}
 }

@@ -209,7 +209,7 @@ func (a *app) wanted(c *config.Config, o setupOptions) (registration.Wanted, con
 		like = c.EncryptionKeyFile // it is read by the same user
 	}
 	for _, f := range files {
-		w.Credentials = append(w.Credentials, registration.Credential{Files: f, Owner: func(path string) error { return config.GiveLike(path, like) }})
+		w.Credentials = append(w.Credentials, registration.Credential{Files: f, Owner: func(file *os.File) error { return config.GiveLike(file, like) }})
 	}
 	if len(o.admins) == 0 {
 		w.Me = registration.AdminRole

@@ -76,10 +76,7 @@ func replace(path string, text []byte) error {
 	}
 	defer os.Remove(f.Name()) // gone when it was renamed
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := GiveLike(f.Name(), path); err != nil {
+	if err = errors.Join(err, f.Chmod(info.Mode().Perm()), GiveLike(f, path), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

@@ -5,9 +5,10 @@ import (
 	"syscall"
 )
 
-// GiveLike makes a file that of the owner and group of another, where whoever runs this may: what root sets up is read by
-// the user that Lanyard runs as.
-func GiveLike(path, other string) error {
+// GiveLike makes an open file that of the owner and group of another, where whoever runs this may: what root sets up is
+// read by the user that Lanyard runs as. The file is not named: whoever may write in its folder could have put a link to
+// something else under its name by now.
+func GiveLike(f *os.File, other string) error {
 	info, err := os.Stat(other)
 	if err != nil {
 		return err
@@ -16,5 +17,5 @@ func GiveLike(path, other string) error {
 	if !ok || os.Geteuid() != 0 {
 		return nil
 	}
-	return os.Chown(path, int(owner.Uid), int(owner.Gid))
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }

@@ -30,10 +30,10 @@ import (
 )
 
 // Credential is one way in which Lanyard will prove itself: a certificate, whose files are made when they are not there,
-// or a federated token. Owner, if set, makes a file that was made that of whoever runs Lanyard.
+// or a federated token. Owner, if set, makes a file that was made, and is open, that of whoever runs Lanyard.
 type Credential struct {
 	credential.Files
-	Owner func(path string) error
+	Owner func(*os.File) error
 }
 
 const (
@@ -88,7 +88,7 @@ func (b *builder) certificate(name string, c Credential) error {
 				return nil
 			}
 			if have.Ends.IsZero() || have.Ends.After(now) {
-				keep = append(keep, raw)
+				keep = append(keep, theirsRaw(raw))
 			}
 		}
 		if gone := len(b.state.app.KeyCredentials) - len(keep); gone > 0 {
@@ -183,20 +183,27 @@ func (s *Setup) makeCertificate(name string, c Credential) error {
 }
 
 // writeNew puts a whole file in its place. A key without a certificate, from a run that was interrupted, is replaced.
-func writeNew(path string, text []byte, mode os.FileMode, owner func(string) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
+func writeNew(path string, text []byte, mode os.FileMode, owner func(*os.File) error) error {
+	return replaceFile(path, ".new-", text, mode, owner)
+}
+
+// replaceFile puts a whole file in the place of another, by way of a new one beside it. Its name is never followed:
+// others may write in the folder, and have put a link there.
+func replaceFile(path, beside string, text []byte, mode os.FileMode, owner func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), beside)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // gone when it was renamed
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil && owner != nil {
-		err = owner(f.Name())
+	err = errors.Join(err, f.Chmod(mode))
+	if owner != nil {
+		err = errors.Join(err, owner(f))
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
 	}
-	return err
+	return os.Rename(f.Name(), path)
 }
 
 // federated lets tokens like the one in a file stand for Lanyard. What the token says decides: issuer and subject are
@@ -222,8 +229,8 @@ func (b *builder) federated(file string) error {
 	b.add(Step{What: "federated credential", Says: "let tokens of " + claims.Issuer + " stand for Lanyard", Details: []string{"subject " + claims.Subject}, request: &request{
 		method: http.MethodPost, path: "/applications/{{app}}/federatedIdentityCredentials",
 		body: federatedCredential{
-			Name: "lanyard-" + hex.EncodeToString(sum[:4]), Issuer: claims.Issuer, Subject: claims.Subject, Audiences: []string{exchangeAudience},
-			Description: "Lanyard at " + b.setup.wanted.URL,
+			Name: "lanyard-" + hex.EncodeToString(sum[:4]), Issuer: theirs(claims.Issuer), Subject: theirs(claims.Subject), Audiences: []string{exchangeAudience},
+			Description: theirs("Lanyard at " + b.setup.wanted.URL),
 		},
 	}})
 	return nil

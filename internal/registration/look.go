@@ -28,6 +28,7 @@ type state struct {
 	app       *application      // nil: it is to be made
 	principal *servicePrincipal // of app
 	federated []federatedCredential
+	owners    []person     // of app
 	assigned  []assignment // to principal
 	granted   []assignment // principal's, at Microsoft Graph
 	consents  []permissionGrant
@@ -47,8 +48,9 @@ type resolved struct {
 	first bool // only where nobody has the role yet
 }
 
-// mark is the tag by which a registration is known as that of this Lanyard.
-func (s *Setup) mark() string { return "lanyard:" + s.wanted.URL }
+// mark is the tag by which a registration is known as one that this setup made. A name or an address anybody in the tenant
+// can give to a registration of their own; the mark is random, and in the notes before anything bears it.
+func (s *Setup) mark() string { return "lanyard:" + s.wanted.URL + "#" + s.notes.Mark }
 
 // look reads everything that the plan is about.
 func (s *Setup) look(ctx context.Context) (*state, error) {
@@ -83,8 +85,11 @@ func (s *Setup) look(ctx context.Context) (*state, error) {
 	if err := s.resolve(ctx, &st); err != nil {
 		return nil, err
 	}
+	if len(st.owners) > 0 && st.me.ID == "" {
+		_ = s.graph.do(ctx, http.MethodGet, "/me?$select=id,displayName,userPrincipalName", nil, &st.me) // the token may be no person's
+	}
 	if s.wanted.Provisioning != nil {
-		if st.provisioning, err = s.lookProvisioning(ctx); err != nil {
+		if st.provisioning, err = s.lookProvisioning(ctx, st.app); err != nil {
 			return nil, err
 		}
 	}
@@ -103,10 +108,10 @@ func (s *Setup) know(st *state) {
 	}
 }
 
-const appFields = "?$select=id,appId,displayName,signInAudience,tags,web,api,appRoles,groupMembershipClaims,optionalClaims,requiredResourceAccess,keyCredentials"
+const appFields = "?$select=id,appId,displayName,signInAudience,tags,web,api,appRoles,groupMembershipClaims,optionalClaims,requiredResourceAccess,keyCredentials,passwordCredentials"
 
 // findApp finds the registration: the one that was just made, the one that the configuration names, or the one that
-// bears our mark.
+// bears our mark. One that only has our name is a conflict: whoever made it may have kept a way in.
 func (s *Setup) findApp(ctx context.Context, st *state) (*application, error) {
 	if m := s.notes.Made[theApp]; m.ID != "" {
 		var app application
@@ -126,10 +131,11 @@ func (s *Setup) findApp(ctx context.Context, st *state) (*application, error) {
 		}
 		return &app, err
 	}
-	var ours []application
+	var named, ours []application
 	_, err := s.await(ctx, s.notes.Made[theApp].Begun, "the app registration, which may have been made a moment ago", func() (bool, error) {
-		list, err := all[application](ctx, s.graph, "/applications?$filter=displayName%20eq%20"+literal(s.wanted.Name)+"&$select=id,tags")
-		ours = slices.DeleteFunc(list, func(a application) bool { return !slices.Contains(a.Tags, s.mark()) })
+		var err error
+		named, err = all[application](ctx, s.graph, "/applications?$filter=displayName%20eq%20"+literal(s.wanted.Name)+"&$select=id,appId,tags")
+		ours = slices.DeleteFunc(slices.Clone(named), func(a application) bool { return !slices.Contains(a.Tags, s.mark()) })
 		return len(ours) > 0, err
 	})
 	switch {
@@ -137,6 +143,8 @@ func (s *Setup) findApp(ctx context.Context, st *state) (*application, error) {
 		return nil, fmt.Errorf("look for the app registration: %w", err)
 	case len(ours) > 1:
 		return nil, problem.New(problem.Conflict, "The tenant has %d app registrations %q for %s. Delete those that are not in use, or write the client_id of the one that is into the configuration.", len(ours), s.wanted.Name, s.wanted.URL)
+	case len(ours) == 0 && len(named) > 0:
+		return nil, problem.New(problem.Conflict, "The tenant has an app registration %q already (client_id %s), which anybody in the tenant may have made. If it is yours, write its client_id into the configuration (entra: {client_id: …}); else choose another name with --name.", s.wanted.Name, named[0].AppID)
 	case len(ours) == 0:
 		return nil, nil
 	}
@@ -153,13 +161,16 @@ func (s *Setup) lookAround(ctx context.Context, st *state) (err error) {
 	if st.federated, err = orNone(all[federatedCredential](ctx, s.graph, "/applications/"+st.app.ID+"/federatedIdentityCredentials")); err != nil {
 		return fmt.Errorf("look at the federated credentials: %w", err)
 	}
+	if st.owners, err = orNone(all[person](ctx, s.graph, "/applications/"+st.app.ID+"/owners?$select=id,displayName,userPrincipalName")); err != nil {
+		return fmt.Errorf("look who owns the app registration: %w", err)
+	}
 	var sp servicePrincipal
 	var begun time.Time // one that may have been made need not be waited for: there is one at most for an application
 	if m := s.notes.Made[thePrincipal]; m.ID != "" || m.Exists {
 		begun = m.Begun
 	}
 	found, err := s.await(ctx, begun, "the enterprise application", func() (bool, error) {
-		return s.get(ctx, "/servicePrincipals(appId='"+st.app.AppID+"')?$select=id,appId,displayName,accountEnabled,appRoleAssignmentRequired,tags,appRoles", &sp)
+		return s.get(ctx, "/servicePrincipals(appId='"+st.app.AppID+"')?$select=id,appId,displayName,accountEnabled,appRoleAssignmentRequired,tags,appRoles,keyCredentials,passwordCredentials", &sp)
 	})
 	if err != nil {
 		return fmt.Errorf("look for the enterprise application: %w", err)

@@ -37,6 +37,7 @@ func (s *Setup) Plan(ctx context.Context) (Plan, error) {
 	if err := b.credentials(); err != nil {
 		return Plan{}, err
 	}
+	b.foreign()
 	b.principal()
 	b.permissions()
 	b.assignments()
@@ -91,8 +92,8 @@ func (b *builder) application() error {
 		c.set("api", map[string]any{"requestedAccessTokenVersion": 2}, "tokens of version 2")
 	}
 	b.web(&c, have.Web)
-	if !slices.Contains(have.Tags, b.setup.mark()) {
-		c.set("tags", append(slices.Clone(have.Tags), b.setup.mark()), "tag %s, by which this is found again", b.setup.mark())
+	if create { // later the configuration says which one it is
+		c.set("tags", []string{theirs(b.setup.mark())}, "tag %s, by which an interrupted setup finds it again", b.setup.mark())
 	}
 	b.roles(&c, have.AppRoles)
 	if w.GroupClaims && have.GroupMembershipClaims != "SecurityGroup" && have.GroupMembershipClaims != "All" {
@@ -104,7 +105,7 @@ func (b *builder) application() error {
 	}
 	switch {
 	case create:
-		c.body["displayName"] = w.Name
+		c.body["displayName"] = theirs(w.Name)
 		b.add(Step{What: "app registration", Says: fmt.Sprintf("register the application %q", w.Name), Details: c.details, request: &request{
 			method: http.MethodPost, path: "/applications", body: c.body, makes: theApp, keeps: map[string]string{theApp: "id", "client": "appId"},
 		}})
@@ -149,7 +150,7 @@ func (b *builder) web(c *change, have web) {
 		details = append(details, "no tokens in addresses (implicit grant)")
 	}
 	c.set("web", map[string]any{
-		"homePageUrl": w.URL, "logoutUrl": w.LogoutURL, "redirectUris": uris,
+		"homePageUrl": theirs(w.URL), "logoutUrl": theirs(w.LogoutURL), "redirectUris": allTheirs(uris),
 		"implicitGrantSettings": map[string]bool{"enableAccessTokenIssuance": false, "enableIdTokenIssuance": false},
 	}, "%s", strings.Join(details, "\n"))
 }
@@ -190,7 +191,13 @@ func (b *builder) claims(c *change, have optionalClaims) {
 
 // required says which permissions the application asks for, so that whoever consents sees them.
 func (b *builder) required(c *change, have []resourceAccess) error {
-	list := slices.Clone(have)
+	list := make([]resourceAccess, len(have))
+	for i, r := range have {
+		list[i] = resourceAccess{App: theirs(r.App), Access: slices.Clone(r.Access)}
+		for j, a := range r.Access {
+			list[i].Access[j] = access{theirs(a.ID), theirs(a.Type)}
+		}
+	}
 	i := slices.IndexFunc(list, func(r resourceAccess) bool { return r.App == GraphAppID })
 	if i < 0 {
 		list, i = append(list, resourceAccess{App: GraphAppID}), len(list)
@@ -284,8 +291,8 @@ func (b *builder) permissions() {
 	missing := slices.DeleteFunc(slices.Clone(b.setup.wanted.Delegated), func(name string) bool { return slices.Contains(have, name) })
 	if len(missing) > 0 {
 		b.add(Step{What: "consent", Says: "consent for everybody also to " + strings.Join(missing, " "), consent: true, request: &request{
-			method: http.MethodPatch, path: "/oauth2PermissionGrants/" + b.state.consents[i].ID,
-			body: map[string]string{"scope": strings.Join(append(have, missing...), " ")},
+			method: http.MethodPatch, path: "/oauth2PermissionGrants/" + theirs(b.state.consents[i].ID),
+			body: map[string]string{"scope": theirs(strings.Join(append(have, missing...), " "))},
 		}})
 	}
 }
@@ -305,7 +312,7 @@ func (b *builder) assignments() {
 		}
 		b.add(Step{What: "assignment", Says: says, request: &request{
 			method: http.MethodPost, path: "/servicePrincipals/{{principal}}/appRoleAssignedTo",
-			body: assignment{Principal: a.ID, Resource: "{{principal}}", Role: role},
+			body: assignment{Principal: theirs(a.ID), Resource: "{{principal}}", Role: theirs(role)},
 		}})
 	}
 }
@@ -331,7 +338,7 @@ func (b *builder) roleID(wanted Role) string {
 func anys(list []json.RawMessage) []any {
 	out := make([]any, 0, len(list)+2)
 	for _, raw := range list {
-		out = append(out, raw)
+		out = append(out, theirsRaw(raw))
 	}
 	return out
 }

@@ -19,7 +19,8 @@ type Wanted struct {
 	// RedirectURIs are where sign-in and sign-out lead back to; LogoutURL is told when somebody signs out at the tenant.
 	RedirectURIs []string
 	LogoutURL    string
-	// ClientID is that of a registration that is there already; empty: it is found by its name and mark, or made.
+	// ClientID is that of a registration that is there already; empty: it is made, or found by the mark
+	// that an interrupted run left in its notes.
 	ClientID string
 	// GroupClaims puts people's security groups into tokens, for a Lanyard that may not read the directory.
 	GroupClaims bool

@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -65,7 +66,9 @@ func (p Plan) used() map[string]bool {
 		}
 		body, _ := json.Marshal(step.request.body) // of our own making
 		for _, m := range placeholder.FindAllStringSubmatch(step.request.path+string(body), -1) {
-			used[m[1]] = true
+			if m[0] != braces {
+				used[m[1]] = true
+			}
 		}
 	}
 	return used
@@ -97,7 +100,8 @@ func (r *request) script(b *strings.Builder) error {
 	fmt.Fprintf(b, "%s=$(%s --query %s --output tsv)\n", variable(first), command, r.keeps[first])
 	for _, name := range names {
 		if name != first {
-			fmt.Fprintf(b, "%s=$(graph get %s/\"$%s\" --query %s --output tsv)\n", variable(name), quoted(r.path), variable(first), r.keeps[name])
+			field := r.keeps[name][strings.LastIndexByte(r.keeps[name], '.')+1:]
+			fmt.Fprintf(b, "%s=$(graph get %s/\"$%s\" --query %s --output tsv)\n", variable(name), quoted(cmp.Or(r.at, r.path)), variable(first), field)
 		}
 	}
 	return nil
@@ -111,7 +115,12 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 
 // interpolated is a word in which placeholders are the shell's variables.
 func interpolated(s string) string {
-	return placeholder.ReplaceAllStringFunc(quoted(s), func(m string) string { return `'"$` + variable(m[2:len(m)-2]) + `"'` })
+	return placeholder.ReplaceAllStringFunc(quoted(s), func(m string) string {
+		if m == braces {
+			return "{{"
+		}
+		return `'"$` + variable(m[2:len(m)-2]) + `"'`
+	})
 }
 
 var ends = regexp.MustCompile(`[\x00-\x1f\x7f]+`)

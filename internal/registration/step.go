@@ -1,11 +1,13 @@
 package registration
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // Step is one change to the tenant, or to a file here.
@@ -21,7 +23,8 @@ type Step struct {
 	consent bool
 }
 
-// request is a change through Microsoft Graph. In path and body {{name}} stands for what is known when it is sent.
+// request is a change through Microsoft Graph. In path and body {{name}} stands for what is known when it is sent, and {{}}
+// for two braces: what is not of our own making goes through theirs.
 type request struct {
 	method, path string
 	body         any
@@ -29,6 +32,8 @@ type request struct {
 	keeps map[string]string
 	// makes is the name under which the object is noted while it is new; empty: it makes none that is waited for.
 	makes string
+	// at is the collection that holds the object, where that is not path.
+	at string
 }
 
 // Plan is what differs between the tenant and what is wanted.
@@ -42,12 +47,34 @@ type Plan struct {
 	values map[string]string
 }
 
-var placeholder = regexp.MustCompile(`\{\{([a-z0-9-]+)\}\}`)
+var placeholder = regexp.MustCompile(`\{\{([a-z0-9-]*)\}\}`)
+
+// braces are two braces that begin no placeholder.
+const braces = "{{}}"
+
+// theirs is a text of somebody else's, in which nothing is a placeholder.
+func theirs(text string) string { return strings.ReplaceAll(text, "{{", braces) }
+
+func allTheirs(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = theirs(text)
+	}
+	return out
+}
+
+// theirsRaw is the same for JSON, in which two braces together stand in texts only.
+func theirsRaw(raw json.RawMessage) json.RawMessage {
+	return bytes.ReplaceAll(raw, []byte("{{"), []byte(braces))
+}
 
 // filled puts what is known into a text.
 func (s *Setup) filled(text string) (string, error) {
 	var missing string
 	out := placeholder.ReplaceAllStringFunc(text, func(match string) string {
+		if match == braces {
+			return "{{"
+		}
 		value := s.values[match[2:len(match)-2]]
 		if value == "" {
 			missing = match

@@ -24,6 +24,15 @@ type application struct {
 	OptionalClaims         optionalClaims    `json:"optionalClaims"`
 	RequiredResourceAccess []resourceAccess  `json:"requiredResourceAccess"`
 	KeyCredentials         []json.RawMessage `json:"keyCredentials"`
+	Passwords              []password        `json:"passwordCredentials"`
+}
+
+// password is a client secret, which is shown once only; Hint is how it begins.
+type password struct {
+	KeyID string    `json:"keyId"`
+	Name  string    `json:"displayName"`
+	Hint  string    `json:"hint"`
+	Ends  time.Time `json:"endDateTime"`
 }
 
 type web struct {
@@ -97,6 +106,9 @@ type servicePrincipal struct {
 	Tags               []string  `json:"tags"`
 	AppRoles           []appRole `json:"appRoles"`
 	Scopes             []scope   `json:"oauth2PermissionScopes"`
+	// What signs in as it is the application's as a rule; it can have its own too.
+	KeyCredentials []json.RawMessage `json:"keyCredentials"`
+	Passwords      []password        `json:"passwordCredentials"`
 }
 
 // scope is a delegated permission.

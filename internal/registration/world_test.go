@@ -1,6 +1,7 @@
 package registration_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,11 +39,14 @@ type world struct {
 	token string
 
 	transport *http.Transport
+
+	mu         sync.Mutex
+	configured map[string]string // client IDs that the configuration has by now, by the name of the registration
 }
 
 func newWorld(t *testing.T, permissions ...string) *world {
 	t.Helper()
-	w := &world{t: t, files: t.TempDir(), transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+	w := &world{t: t, files: t.TempDir(), transport: &http.Transport{MaxIdleConnsPerHost: 8}, configured: map[string]string{}}
 	t.Cleanup(w.transport.CloseIdleConnections)
 	if permissions == nil {
 		permissions = []string{"Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All", "Synchronization.ReadWrite.All", "Directory.Read.All", "User.Read.All", "Group.Read.All"}
@@ -109,13 +114,16 @@ func (w *world) setup(wanted registration.Wanted) *registration.Setup {
 // setupBy has something between it and the tenant, or nil.
 func (w *world) setupBy(wanted registration.Wanted, between *cut) *registration.Setup {
 	w.t.Helper()
+	w.mu.Lock()
+	wanted.ClientID = cmp.Or(wanted.ClientID, w.configured[wanted.Name])
+	w.mu.Unlock()
 	client := &http.Client{Timeout: 10 * time.Second, Transport: w.transport}
 	if between != nil {
 		between.next = w.transport
 		client.Transport = between
 	}
 	s, err := registration.New(registration.Config{
-		Wanted: wanted, Graph: w.url + "/v1.0", HTTP: client, NotesFile: filepath.Join(w.files, wanted.Name+" notes"), Patience: 3 * time.Second, Pause: 10 * time.Millisecond,
+		Wanted: wanted, Graph: w.url + "/v1.0", HTTP: client, NotesFile: filepath.Join(w.files, wanted.Name+" notes"), Patience: 6 * time.Second, Pause: 10 * time.Millisecond,
 		Token: func(context.Context, bool) (string, error) { return w.token, nil },
 	})
 	if err != nil {
@@ -139,6 +147,9 @@ func (w *world) apply(wanted registration.Wanted) (registration.Done, error) {
 	s := w.setup(wanted)
 	done, err := s.Apply(w.t.Context(), func(registration.Step) {})
 	if err == nil {
+		w.mu.Lock()
+		w.configured[wanted.Name] = done.ClientID
+		w.mu.Unlock()
 		err = s.Finish()
 	}
 	return done, err

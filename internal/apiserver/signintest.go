@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ const fromSignIn = "sign-in"
 
 // SignInTests is what the API asks of signin.Service.
 type SignInTests interface {
-	NewTrial(context.Context) (signin.Trial, error)
+	NewTrial(ctx context.Context, by string) (signin.Trial, error)
 	Trial(ctx context.Context, id string) (signin.Trial, error)
 }
 
@@ -40,11 +41,22 @@ func (s *server) newSignInTest(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &nothing); err != nil {
 		return err
 	}
-	t, err := s.c.SignInTests.NewTrial(r.Context())
+	t, err := s.c.SignInTests.NewTrial(r.Context(), s.introduced(web.PrincipalFrom(r.Context())))
 	if err != nil {
 		return err
 	}
 	return answer(w, http.StatusCreated, SignInTest(s.c.Access.Facts(), s.c.Members, t))
+}
+
+// introduced is how somebody who is asked to do something for a principal is told who that is.
+func (s *server) introduced(p identity.Principal) string {
+	if p.Kind == identity.Operator {
+		return "The operator of this server"
+	}
+	if u, ok := s.c.Access.Facts().Directory.User(p.User); ok {
+		return fmt.Sprintf("%s (%s)", u.Name, u.UserName)
+	}
+	return p.User.String()
 }
 
 func (s *server) signInTest(w http.ResponseWriter, r *http.Request) error {

@@ -16,7 +16,10 @@ import (
 // oneTrial is a test of signing in that ada has made.
 type oneTrial struct{}
 
-func (oneTrial) NewTrial(context.Context) (signin.Trial, error) {
+func (oneTrial) NewTrial(_ context.Context, by string) (signin.Trial, error) {
+	if by != "Edith Clarke (edith@contoso.example)" && by != "The operator of this server" {
+		return signin.Trial{}, problem.New(problem.Invalid, "It is said to be made by %q.", by)
+	}
 	return signin.Trial{ID: "one", URL: "https://lanyard.example.test/login/test?code=c", Ends: time.Now().Add(time.Minute)}, nil
 }
 

@@ -91,7 +91,8 @@ func (s *Server) makeFacts(ctx context.Context) error {
 		Allow:   (&perMinute{most: o.SignIns}).allow,
 		Unknown: func(identity.UserID) { go s.readDirectory() }, Seen: s.seen(),
 		Grants: s.grants, StepUpLasts: o.StepUp,
-		Page: func(w http.ResponseWriter, status int, page signin.StepUpPage) { s.pages.StepUp(w, status, page) },
+		Page:       func(w http.ResponseWriter, status int, page signin.StepUpPage) { s.pages.StepUp(w, status, page) },
+		TrialBegin: func(w http.ResponseWriter, page signin.TrialBegin) { s.pages.BeginSignInTest(w, page) },
 		TrialPage: func(w http.ResponseWriter, t signin.Trial) {
 			s.pages.SignInTest(w, apiserver.SignInTest(s.engine.Facts(), s.members(), t))
 		},

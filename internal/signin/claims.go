@@ -94,8 +94,8 @@ func (entra) anew(context.Context, *provider, string, string) (identity.UserID, 
 	return identity.UserID{}, claims{}, errors.New("the tenant's answer to a refresh token holds no ID token")
 }
 
-// at is when the person authenticated. Entra sends auth_time only where it is asked for; the token's issue time,
-// which Entra dates back by minutes, is the safe substitute.
+// at is when the person authenticated. Entra sends auth_time only where the app registration asks for it; the token's
+// issue time, which Entra dates back by minutes, is the substitute. See identified for other providers.
 func (c claims) at(token *oidc.IDToken, now time.Time) time.Time {
 	at := token.IssuedAt
 	if c.AuthTime > 0 {

@@ -47,7 +47,8 @@ func refusedToken(why string) error {
 }
 
 // identified checks the ID token that was given for a code, and says whose it is. nonce is that of the sign-in that the
-// browser began.
+// browser began. Another provider than Entra, asked with max_age, has to say auth_time (OpenID Connect Core, section
+// 3.1.2.1); in the answer to a refresh token it need not (section 12.2).
 func (s *Service) identified(ctx context.Context, p *provider, answer credential.Answer, nonce string) (*oidc.IDToken, identity.UserID, claims, error) {
 	refuse := func(err error) (*oidc.IDToken, identity.UserID, claims, error) {
 		return nil, identity.UserID{}, claims{}, err
@@ -62,6 +63,9 @@ func (s *Service) identified(ctx context.Context, p *provider, answer credential
 	user, c, err := s.whose(ctx, p, token, answer.AccessToken)
 	if err != nil {
 		return refuse(err)
+	}
+	if o := s.c.Tenant.OIDC; o != nil && o.MaxAge > 0 && c.AuthTime <= 0 {
+		return refuse(refusedToken("its ID token does not say when you signed in there (auth_time), which it has to where that is asked for (max_age); let the provider put auth_time into the ID token"))
 	}
 	return token, user, c, nil
 }

@@ -145,7 +145,10 @@ func (g generic) read(subject string, said map[string]json.RawMessage) (identity
 		Name: text(said["name"]), UserName: text(said["preferred_username"]), Session: text(said["sid"]), Strength: text(said["acr"]), TokenID: text(said["jti"]),
 	}
 	c.Mail, c.said = text(said["email"]), said
-	_ = json.Unmarshal(said["auth_time"], &c.AuthTime) // the time of issue stands for one that cannot be read
+	var at float64 // a NumericDate may have fractions (RFC 7519, section 2)
+	if json.Unmarshal(said["auth_time"], &at) == nil && at > 0 && at < 1<<40 {
+		c.AuthTime = int64(at)
+	}
 	for _, other := range []string{c.UserName, c.Mail, subject} {
 		if c.UserName == "" {
 			c.UserName = other

@@ -312,6 +312,51 @@ func TestGroupsOfAnyProvider(t *testing.T) {
 	}
 }
 
+// What UserInfo says counts for who the person is, and never for how and when they signed in; nor does a sign-in whose time
+// the provider does not say where it was asked for.
+func TestUserInfoSaysNothingOfTheSignIn(t *testing.T) {
+	p := newIDP(t)
+	l := newParty(t, p, nil, func(o *signin.OIDC) { o.Roles, o.MaxAge = []string{"realm", "roles"}, 12*time.Hour })
+	p.userinfo = func() map[string]any {
+		return map[string]any{"sub": ada, "groups": []string{"engineers"}, "realm": map[string]any{"roles": []string{"lead"}}, "name": "Ada L.", "email": "ada@contoso.example",
+			"acr": "mfa", "auth_time": time.Now().Unix(), "sid": "another", "jti": "another"}
+	}
+	without := func(names ...string) func(map[string]any) string {
+		return func(claims map[string]any) string {
+			for _, name := range append(names, "groups", "name") {
+				delete(claims, name)
+			}
+			return p.good(t)(claims)
+		}
+	}
+	p.idToken = without("auth_time")
+	if status, body, who := l.signIn(); status != http.StatusForbidden || len(who) != 0 || !strings.Contains(body, "auth_time") {
+		t.Fatalf("without auth_time in the ID token: %d %s %v", status, body, who)
+	}
+	p.setUp(func() { p.idToken = without() })
+	if status, body, who := l.signIn(); status != http.StatusSeeOther || len(who) != 1 {
+		t.Fatalf("%d %s %v", status, body, who)
+	}
+	for row := range l.sessions.Set().All {
+		if row.Strength != "" || len(row.Contexts) != 0 || row.TenantSession != "" || row.TokenID != "" || row.Name != "Ada L." {
+			t.Errorf("%+v", row)
+		}
+	}
+	if seen := l.last(); len(seen.Groups) != 1 || len(seen.Roles) != 1 || seen.Roles[0] != "lead" || seen.Mail != "ada@contoso.example" {
+		t.Errorf("%+v", seen)
+	}
+	p.setUp(func() { p.idToken = without("auth_time") })
+	for row := range l.sessions.Set().All { // with a refresh token it need not be there
+		if _, err := l.signin.Again(t.Context(), row.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	lax := newParty(t, p, l, func(o *signin.OIDC) { o.MaxAge = 0 })
+	if status, body, who := lax.signIn(); status != http.StatusSeeOther || len(who) != 1 {
+		t.Errorf("where it is not asked for: %d %s %v", status, body, who)
+	}
+}
+
 // What a sign-in asks, and how Lanyard shows who it is.
 func TestAskingAnyProvider(t *testing.T) {
 	p := newIDP(t)

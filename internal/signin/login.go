@@ -36,7 +36,8 @@ func (s *Service) Routes() []web.Route {
 		{Method: "GET", Path: FrontChannelPath, Access: web.Public("only who knows a tenant session's ID can end it"), Serve: s.frontChannel},
 		{Method: "GET", Path: stepUpPath, Access: web.Public("it leads to the sign-in; who is signed in sees what they asked for themselves"), Serve: s.stepUp},
 		{Method: "POST", Path: stepUpPath, Access: web.Needs(identity.SelfStepUp), On: own, Serve: s.stepUpNow},
-		{Method: "GET", Path: trialPath, Access: web.Public("only who was given a link that works once; no session begins"), Serve: s.try},
+		{Method: "GET", Path: trialPath, Access: web.Public("it asks whoever was given a link whether they want to test signing in"), Serve: s.askTrial},
+		{Method: "POST", Path: trialPath, Access: web.Public("only who was given a link that works once; no session begins"), Serve: s.try},
 		{Method: "GET", Path: "/open", Access: web.Asks("what is asked for stands in the query"), Serve: s.handOff},
 	}
 	if s.c.FormPost {

@@ -81,6 +81,8 @@ type Config struct {
 	Grants      StepUps
 	StepUpLasts time.Duration
 	Page        func(http.ResponseWriter, int, StepUpPage)
+	// TrialBegin asks a person whether they want to test signing in, with a form that posts the code to where it was opened.
+	TrialBegin func(http.ResponseWriter, TrialBegin)
 	// TrialPage shows a person what the tenant said of them in a test of signing in.
 	TrialPage func(http.ResponseWriter, Trial)
 	Log       *slog.Logger

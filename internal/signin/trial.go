@@ -16,8 +16,8 @@ import (
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
-// A trial is a sign-in that begins no session. Who looks after Lanyard makes a link that works once; who opens it signs in
-// as always, and both see what the tenant says of the person. Nothing of it is kept beyond trialKept, and the refresh
+// A trial is a sign-in that begins no session. Who looks after Lanyard makes a link that works once; who opens it is told
+// who made it and what they will see, signs in as always if they want to, and both see what the tenant says of the person. Nothing of it is kept beyond trialKept, and the refresh
 // token is thrown away.
 const (
 	trialPath     = "/login/test"
@@ -31,7 +31,8 @@ const (
 // Trial is a test of signing in.
 type Trial struct {
 	ID      string                     `json:"id"`
-	URL     string                     `json:"-"`    // to be opened, once
+	URL     string                     `json:"-"`    // to be opened; its code is spent when the person goes on
+	By      string                     `json:"by"`   // who made it, for show
 	Ends    time.Time                  `json:"ends"` // until when it may be
 	At      time.Time                  `json:"at,omitzero"`
 	Problem string                     `json:"problem,omitempty"` // why it was refused, as the person was told
@@ -46,10 +47,19 @@ type Trial struct {
 // Over reports whether somebody has come back from the tenant.
 func (t Trial) Over() bool { return !t.At.IsZero() }
 
-// NewTrial makes a link for one test.
-func (s *Service) NewTrial(ctx context.Context) (Trial, error) {
+// TrialBegin is what a person who opens a link is asked.
+type TrialBegin struct {
+	Code string
+	By   string // who made the link, and will see what comes
+}
+
+// unshown are claims that nobody is shown: with them one could sign a person out or begin sign-ins in their name.
+var unshown = []string{"nonce", "sid", "login_hint"}
+
+// NewTrial makes a link for one test; by is who asks for it, as the person is told.
+func (s *Service) NewTrial(ctx context.Context, by string) (Trial, error) {
 	code := random()
-	t := Trial{ID: random(), Ends: s.c.Now().Add(trialLife)}
+	t := Trial{ID: random(), By: by, Ends: s.c.Now().Add(trialLife)}
 	t.URL = s.c.URL + trialPath + "?" + url.Values{"code": {code}}.Encode()
 	body, err := json.Marshal(t)
 	if err != nil {
@@ -84,20 +94,38 @@ func (s *Service) Trial(ctx context.Context, id string) (Trial, error) {
 	return t, nil
 }
 
+// askTrial asks whoever opened a link whether they want to go on: where the tenant knows them, nothing else would.
+func (s *Service) askTrial(w http.ResponseWriter, r *http.Request) error {
+	code := r.URL.Query().Get("code")
+	t, err := trialOf(s.c.Once.SeeOnce(r.Context(), trialCodeKind, sha256.Sum256([]byte(code))))
+	if err != nil {
+		return err
+	}
+	s.c.TrialBegin(w, TrialBegin{Code: code, By: t.By})
+	return nil
+}
+
 // try begins a test.
 func (s *Service) try(w http.ResponseWriter, r *http.Request) error {
-	body, ok, err := s.c.Once.TakeOnce(r.Context(), trialCodeKind, sha256.Sum256([]byte(r.URL.Query().Get("code"))))
+	if err := r.ParseForm(); err != nil {
+		return problem.New(problem.Invalid, "The form cannot be read. Open the link again.")
+	}
+	t, err := trialOf(s.c.Once.TakeOnce(r.Context(), trialCodeKind, sha256.Sum256([]byte(r.PostForm.Get("code")))))
 	if err != nil {
-		return problem.Wrap(err, problem.Unavailable, "The database cannot be read now. Try again in a moment.")
-	}
-	if !ok {
-		return problem.New(problem.Invalid, "This link was used, or is more than 15 minutes old. Ask for another one: `lanyard entra doctor --sign-in` prints it.")
-	}
-	var t Trial
-	if err := json.Unmarshal(body, &t); err != nil {
 		return err
 	}
 	return s.leave(w, r, underway{Return: "/", Trial: t.ID})
+}
+
+// trialOf is the test that a code stands for.
+func trialOf(body []byte, ok bool, err error) (t Trial, _ error) {
+	if err != nil {
+		return t, problem.Wrap(err, problem.Unavailable, "The database cannot be read now. Try again in a moment.")
+	}
+	if !ok {
+		return t, problem.New(problem.Invalid, "This link was used, or is more than 15 minutes old. Ask for another one: `lanyard entra doctor --sign-in` prints it.")
+	}
+	return t, json.Unmarshal(body, &t)
 }
 
 // tried shows what came, and keeps it for who asked.
@@ -109,7 +137,9 @@ func (s *Service) tried(w http.ResponseWriter, r *http.Request, u underway, user
 	for name, value := range c.said { // UserInfo says what the token does not
 		t.Claims[name] = value
 	}
-	delete(t.Claims, "nonce")
+	for _, name := range unshown {
+		delete(t.Claims, name)
+	}
 	if err := s.keepTried(r.Context(), t); err != nil {
 		return err
 	}

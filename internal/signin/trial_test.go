@@ -16,17 +16,51 @@ import (
 func newTrialWorld(t *testing.T) *world {
 	t.Helper()
 	return newWorldOf(t, func(c *signin.Config) {
+		c.TrialBegin = func(rw http.ResponseWriter, page signin.TrialBegin) { _ = json.NewEncoder(rw).Encode(page) }
 		c.TrialPage = func(rw http.ResponseWriter, trial signin.Trial) { _ = json.NewEncoder(rw).Encode(trial) } // the test finds out if it cannot be written
 	})
 }
 
-// path is an address of the pages without their host.
-func (w *world) path(address string) string { return strings.TrimPrefix(address, w.url) }
+// goOn presses the button of the page behind a link, and returns where that leads.
+func (b *browser) goOn(w *world, link string, headers ...string) (int, string, *url.URL) {
+	b.t.Helper()
+	u, err := url.Parse(link)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.send(http.MethodPost, w.url+"/login/test", url.Values{"code": {u.Query().Get("code")}}, headers...)
+}
+
+// TestTrialAsksFirst: opening a link leads nowhere, however often and however well the tenant knows the person; it says who
+// will see what comes. Only its own page's button goes on.
+func TestTrialAsksFirst(t *testing.T) {
+	w := newTrialWorld(t)
+	trial, err := w.signin.NewTrial(t.Context(), "Edith Clarke")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBrowser(t)
+	b.enter(w, "ada")
+	for range 2 {
+		if status, body, next := b.send(http.MethodGet, trial.URL, nil); status != http.StatusOK || next != nil || !strings.Contains(body, "Edith Clarke") {
+			t.Errorf("%d %s %v", status, body, next)
+		}
+	}
+	if status, _, next := b.goOn(w, trial.URL, "Origin", "https://elsewhere.example.test"); status != http.StatusForbidden || next != nil {
+		t.Errorf("from another page: %d %v", status, next)
+	}
+	if now, err := w.signin.Trial(t.Context(), trial.ID); err != nil || now.Over() {
+		t.Errorf("%+v %v", now, err)
+	}
+	if status, body, next := b.goOn(w, trial.URL); status != http.StatusSeeOther || next == nil || !strings.HasPrefix(w.tenant.Issuer(), next.Scheme+"://"+next.Host+"/") {
+		t.Errorf("%d %s %v", status, body, next)
+	}
+}
 
 // TestTrial: a test shows what the tenant says, to the person and to who asked, and begins nothing.
 func TestTrial(t *testing.T) {
 	w := newTrialWorld(t)
-	trial, err := w.signin.NewTrial(t.Context())
+	trial, err := w.signin.NewTrial(t.Context(), "Edith Clarke")
 	if err != nil || trial.Over() {
 		t.Fatalf("%+v %v", trial, err)
 	}
@@ -35,16 +69,16 @@ func TestTrial(t *testing.T) {
 	}
 	b := newBrowser(t)
 	b.enter(w, "linus") // a session that is there stays as it is
-	status, body, back := b.signInAsAnother(w, w.path(trial.URL), "ada")
+	status, body, back := b.signInAsAnother(w, trial.URL, "ada")
 	if back == nil {
 		t.Fatalf("%d %s", status, body)
 	}
 	status, body, _ = b.get(back.String(), all)
-	if status != http.StatusOK || !strings.Contains(body, entrasim.AdaID) || strings.Contains(body, `"nonce"`) {
+	if status != http.StatusOK || !strings.Contains(body, entrasim.AdaID) || strings.Contains(body, `"nonce"`) || strings.Contains(body, `"sid"`) || strings.Contains(body, `"login_hint"`) {
 		t.Errorf("the page: %d %s", status, body)
 	}
 	done, err := w.signin.Trial(t.Context(), trial.ID)
-	if err != nil || !done.Over() || done.User != user(entrasim.AdaID) || done.Problem != "" || !done.Refresh || len(done.Claims["preferred_username"]) == 0 || len(done.Claims["nonce"]) != 0 {
+	if err != nil || !done.Over() || done.User != user(entrasim.AdaID) || done.Problem != "" || !done.Refresh || len(done.Claims["preferred_username"]) == 0 || len(done.Claims["nonce"]) != 0 || len(done.Claims["sid"]) != 0 || len(done.Claims["login_hint"]) != 0 {
 		t.Errorf("after: %+v %v", done, err)
 	}
 	if who := b.whoami(w); who != entrasim.LinusID {
@@ -73,18 +107,28 @@ func (b *browser) signInAsAnother(w *world, link, name string) (int, string, *ur
 		b.t.Fatal(err)
 	}
 	delete(b.cookies, base.Host)
-	return b.signInAt(w, link, name, "lanyard-"+name)
+	return b.signInByLink(w, link, name)
+}
+
+// signInByLink presses the button behind a link and signs in at the tenant.
+func (b *browser) signInByLink(w *world, link, name string) (int, string, *url.URL) {
+	b.t.Helper()
+	status, body, next := b.goOn(w, link)
+	if next == nil {
+		b.t.Fatalf("the link does not lead to the tenant: %d %s", status, body)
+	}
+	return b.signInThere(w, next.String(), name, "lanyard-"+name)
 }
 
 // TestTrialLinks: a link is of use once, an answer only in the browser that began, and what is refused is kept as such.
 func TestTrialLinks(t *testing.T) {
 	w := newTrialWorld(t)
-	trial, err := w.signin.NewTrial(t.Context())
+	trial, err := w.signin.NewTrial(t.Context(), "Edith Clarke")
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := newBrowser(t)
-	_, _, back := b.signInAt(w, w.path(trial.URL), "ada", "lanyard-ada")
+	_, _, back := b.signInByLink(w, trial.URL, "ada")
 	if back == nil {
 		t.Fatal("the tenant does not lead back")
 	}
@@ -94,7 +138,7 @@ func TestTrialLinks(t *testing.T) {
 	if now, err := w.signin.Trial(t.Context(), trial.ID); err != nil || now.Over() {
 		t.Errorf("%+v %v", now, err)
 	}
-	if status, _, next := newBrowser(t).send(http.MethodGet, trial.URL, nil); status != http.StatusBadRequest || next != nil {
+	if status, _, next := newBrowser(t).goOn(w, trial.URL); status != http.StatusBadRequest || next != nil {
 		t.Errorf("the link works twice: %d %v", status, next)
 	}
 	for _, bad := range []string{"/login/test", "/login/test?code=", "/login/test?code=x"} {

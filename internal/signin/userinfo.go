@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"time"
@@ -18,7 +19,7 @@ const (
 )
 
 // userinfo asks the provider what it says of the person whose access token this is (OpenID Connect Core, section 5.3).
-// An answer about anybody else but the ID token's subject is nobody's.
+// An answer about anybody else but the ID token's subject is nobody's. Only claims of the person are kept.
 func (g generic) userinfo(ctx context.Context, p *provider, subject, access string) (map[string]json.RawMessage, error) {
 	failed := func(err error) error {
 		return problem.Wrap(err, problem.Unavailable, "The provider did not say which groups you are in, so you were not signed in. Try again in a moment.")
@@ -56,5 +57,16 @@ func (g generic) userinfo(ctx context.Context, p *provider, subject, access stri
 	if text(said["sub"]) != subject {
 		return nil, refusedToken("UserInfo is about somebody else")
 	}
+	maps.DeleteFunc(said, func(name string, _ json.RawMessage) bool { return !g.ofPerson(name) })
 	return said, nil
+}
+
+// ofPerson reports whether a claim says something of the person. What else UserInfo says (acr, auth_time, sid, jti) would
+// be of an authentication, and the ID token alone says how and when this one was.
+func (g generic) ofPerson(claim string) bool {
+	switch claim {
+	case "name", "preferred_username", "email", "hasgroups", g.tenant.OIDC.Groups[0]:
+		return true
+	}
+	return len(g.tenant.OIDC.Roles) > 0 && claim == g.tenant.OIDC.Roles[0]
 }

@@ -290,7 +290,13 @@ func (b *browser) signIn(w *world, name, password string) (status int, body stri
 // signInAt begins at an address of the pages.
 func (b *browser) signInAt(w *world, address, name, password string) (status int, body string, back *url.URL) {
 	b.t.Helper()
-	_, page, _ := b.get(w.url+address, all)
+	return b.signInThere(w, w.url+address, name, password)
+}
+
+// signInThere begins at an address of the pages or the tenant's.
+func (b *browser) signInThere(w *world, address, name, password string) (status int, body string, back *url.URL) {
+	b.t.Helper()
+	_, page, _ := b.get(address, all)
 	form := formAction.FindStringSubmatch(page)
 	if form == nil {
 		b.t.Fatalf("no form on the tenant's page:\n%s", page)

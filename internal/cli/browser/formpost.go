@@ -35,8 +35,14 @@ func (b *Browser) answered(ctx context.Context, resp *http.Response, base string
 	return b.submit(ctx, resp.Request.URL, f)
 }
 
-// postingForm finds the one form of a page, of hidden fields alone.
-func postingForm(n *html.Node) (found form, ok bool) {
+// postingForm finds the one form of a page, of hidden fields alone, that holds an answer to a sign-in.
+func postingForm(n *html.Node) (form, bool) {
+	f, ok := hiddenForm(n)
+	return f, ok && f.fields.Has("state")
+}
+
+// hiddenForm finds the one form of a page, of hidden fields alone.
+func hiddenForm(n *html.Node) (found form, ok bool) {
 	forms := 0
 	for d := range n.Descendants() {
 		if d.Type != html.ElementNode || d.Data != "form" {
@@ -52,7 +58,7 @@ func postingForm(n *html.Node) (found form, ok bool) {
 			hidden = hidden && strings.EqualFold(attribute(in, "type"), "hidden")
 			f.fields.Set(attribute(in, "name"), attribute(in, "value"))
 		}
-		found, ok = f, hidden && f.fields.Has("state")
+		found, ok = f, hidden
 	}
 	return found, ok && forms == 1
 }

@@ -186,20 +186,38 @@ func text(n *html.Node) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// Through opens a link that leads to the tenant's form, signs in there, and returns the page to which that leads. The
-// caller closes its body.
+// Through opens a link to a page whose one button leads to the tenant's form, presses it, signs in there, and returns the
+// page to which that leads. The caller closes its body.
 func (b *Browser) Through(ctx context.Context, link, user, password string) (*http.Response, error) {
-	page, f, err := b.open(ctx, link, user)
+	asked, err := b.Visit(ctx, link)
 	if err != nil {
-		return nil, err
+		return nil, reach(err)
 	}
-	if f.fields == nil {
-		return nil, problem.New(problem.SignInNeeded, "%s was not asked to sign in.", user)
+	document, err := html.Parse(io.LimitReader(asked.Body, maxPage))
+	asked.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("read the page of the link: %w", err)
+	}
+	button, ok := hiddenForm(document)
+	if !ok || asked.StatusCode != http.StatusOK {
+		return nil, problem.New(problem.Invalid, "%s was not asked to go on: “%s”.", user, brief(document, asked.Status))
+	}
+	resp, err := b.submit(ctx, asked.Request.URL, button)
+	if err != nil {
+		return nil, reach(err)
+	}
+	document, err = html.Parse(io.LimitReader(resp.Body, maxPage))
+	resp.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("read the tenant's sign-in page: %w", err)
+	}
+	f, ok := signInForm(document)
+	if !ok || resp.StatusCode != http.StatusOK {
+		return nil, problem.New(problem.SignInNeeded, "%s was not asked to sign in: “%s”.", user, brief(document, resp.Status))
 	}
 	f.fields.Set("username", user)
 	f.fields.Set("password", password)
-	resp, err := b.submit(ctx, page, f)
-	if err != nil {
+	if resp, err = b.submit(ctx, resp.Request.URL, f); err != nil {
 		return nil, reach(err)
 	}
 	return resp, nil

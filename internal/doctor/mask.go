@@ -28,7 +28,7 @@ func mask(h *api.DirectoryHealth) {
 		h.SignIn.Claims = m.claims(h.SignIn.Claims)
 		h.SignIn.URL, h.SignIn.ID = "", ""
 	}
-	m.each(reflect.ValueOf(h), "", func(_, s string) string { m.look(s); return s })
+	m.each(reflect.ValueOf(h), "", func(path, s string) string { m.look(path, s); return s })
 	slices.SortFunc(m.hosts, func(a, b string) int { return len(b) - len(a) })
 	m.each(reflect.ValueOf(h), "", m.field)
 }
@@ -116,12 +116,39 @@ var (
 // microsoft are IDs that are the same in every tenant.
 var microsoft = []string{"00000003-0000-0000-c000-000000000000", "00000000-0000-0000-0000-000000000000"}
 
-// look notes the hosts of the addresses in a text.
-func (m *masked) look(s string) {
+// bare are the places of texts where hosts stand without an address: what crypto/x509 says of a certificate for other names
+// (HostnameError), and what net says of a name that is not found (DNSError).
+var bare = regexp.MustCompile(`valid for ([^\s,]+(?:, [^\s,]+)*), not (\S+)|none matched (\S+)|wanted to match (\S+)|lookup (\S+?)(?::? |$)`)
+
+// look notes the hosts that stand in a text.
+func (m *masked) look(path, s string) {
 	for _, at := range addresses.FindAllString(s, -1) {
-		if u, err := url.Parse(at); err == nil && u.Hostname() != "" && !public.MatchString(u.Hostname()) && !slices.Contains(m.hosts, u.Hostname()) {
-			m.hosts = append(m.hosts, u.Hostname())
+		if u, err := url.Parse(at); err == nil {
+			m.note(u.Hostname())
 		}
+	}
+	if path == "Outside.Names" {
+		m.dotted(s)
+	}
+	for _, found := range bare.FindAllStringSubmatch(s, -1) {
+		for _, names := range found[1:] {
+			for name := range strings.SplitSeq(names, ", ") {
+				m.dotted(name)
+			}
+		}
+	}
+}
+
+// dotted notes a host, or what it is a wildcard for. One without a dot may be any word.
+func (m *masked) dotted(name string) {
+	if name = strings.TrimPrefix(strings.TrimRight(name, ".,;:)"), "*."); strings.Contains(name, ".") {
+		m.note(name)
+	}
+}
+
+func (m *masked) note(host string) {
+	if host != "" && !public.MatchString(strings.ToLower(host)) && !slices.Contains(m.hosts, host) {
+		m.hosts = append(m.hosts, host)
 	}
 }
 

@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -121,6 +123,35 @@ func TestAReportKeepsWhatIsEqual(t *testing.T) {
 	for _, c := range m.SignIn.Claims {
 		if c.Name == "name" && c.Value != `"…"` || c.Name == "groups" && c.Value != "2" {
 			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// TestAReportNamesNoHostOfACertificate: the hosts that Go's errors list beside addresses are replaced like those in addresses.
+func TestAReportNamesNoHostOfACertificate(t *testing.T) {
+	certificate := &x509.Certificate{DNSNames: []string{"intranet.contoso.com", "*.wiki.contoso.com", "login.microsoftonline.com"}}
+	for _, err := range []error{
+		x509.HostnameError{Certificate: certificate, Host: "lanyard.fabrikam.com"},
+		x509.HostnameError{Certificate: &x509.Certificate{DNSNames: slices.Repeat([]string{"a.contoso.com"}, 200)}, Host: "lanyard.fabrikam.com"},
+		x509.HostnameError{Certificate: &x509.Certificate{}, Host: "lanyard.fabrikam.com"},
+		&net.DNSError{Err: "no such host", Name: "lanyard.fabrikam.com", Server: "10.20.30.40:53", IsNotFound: true},
+		&net.DNSError{Err: "no such host", Name: "lanyard.fabrikam.com"},
+	} {
+		h := sound()
+		h.Outside[0].Trouble, h.Outside[0].Problem, h.Outside[0].Names = "tls-name", err.Error(), certificate.DNSNames
+		h.Discovery.Problem = "tls: failed to verify certificate: " + err.Error()
+		r, failed := NewReport("v1", h)
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		var file bytes.Buffer
+		if err := r.Write(&file); err != nil {
+			t.Fatal(err)
+		}
+		for _, trace := range []string{"contoso", "fabrikam", "10.20.30"} {
+			if strings.Contains(file.String(), trace) {
+				t.Errorf("%s of %q stands in the report:\n%s\n%s", trace, err, r.Health.Outside[0].Problem, r.Health.Discovery.Problem)
+			}
 		}
 	}
 }

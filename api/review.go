@@ -117,6 +117,8 @@ type NewSignIn struct {
 	Device    string    `json:"device"`
 	NewPlace  bool      `json:"new_place,omitempty"`
 	NewDevice bool      `json:"new_device,omitempty"`
+	// MayConfirm: the session that asks was there before it.
+	MayConfirm bool `json:"may_confirm" doc:"The asking session was there before it, and may say that it was one's own"`
 }
 
 // Review reads the review of a time; zero times are the last seven days.
@@ -135,7 +137,7 @@ func (c *Client) NewSignIns(ctx context.Context) (page Page[NewSignIn], err erro
 	return page, c.Do(ctx, http.MethodGet, "/sign-ins/new", nil, nil, &page)
 }
 
-// KnowSignIn says that a sign-in was one's own.
+// KnowSignIn says that a sign-in was one's own, from a session that was there before it.
 func (c *Client) KnowSignIn(ctx context.Context, id string) error {
 	return c.Do(ctx, http.MethodPost, "/sign-ins/new/"+url.PathEscape(id), nil, nil, nil)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/session/review"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -42,24 +43,44 @@ func (s *server) reviewEndpoints() []endpoint {
 		{method: http.MethodGet, path: "/sign-ins/new", access: web.Needs(identity.SelfView), on: ownThings, serve: s.newSignIns, out: api.Page[api.NewSignIn]{},
 			says: "One's own sign-ins of the last seven days from a new place or device"},
 		{method: http.MethodPost, path: "/sign-ins/new/{id}", access: web.Needs(identity.SelfView), on: ownThings, serve: s.knowSignIn, status: http.StatusNoContent,
-			says: "Says that such a sign-in was one's own, so that it is not shown any more"},
+			says: "Says, from a session that was there before it, that such a sign-in was one's own, so that it is not shown any more"},
 	}
 }
 
 func (s *server) newSignIns(w http.ResponseWriter, r *http.Request) error {
-	rows, err := s.c.Reviews.NewSignIns(r.Context(), web.PrincipalFrom(r.Context()).User, s.c.Now().Add(-newShown))
+	who := web.PrincipalFrom(r.Context())
+	rows, err := s.c.Reviews.NewSignIns(r.Context(), who.User, s.c.Now().Add(-newShown))
 	if err != nil {
 		return problem.Wrap(err, problem.Unavailable, "The database cannot be read now.")
 	}
 	page := api.Page[api.NewSignIn]{Items: []api.NewSignIn{}}
 	for _, x := range rows {
-		page.Items = append(page.Items, api.NewSignIn{ID: x.ID, At: x.At, IP: x.IP, Device: x.Device, NewPlace: x.NewPlace, NewDevice: x.NewDevice})
+		page.Items = append(page.Items, api.NewSignIn{ID: x.ID, At: x.At, IP: x.IP, Device: x.Device, NewPlace: x.NewPlace, NewDevice: x.NewDevice, MayConfirm: s.mayConfirm(who, x)})
 	}
 	return answer(w, http.StatusOK, page)
 }
 
+// mayConfirm reports whether who asks may say that a sign-in was their own. Whoever stole an account would say so of theirs,
+// from it or from a later one: only a session that was there before it may. A workspace's, which outlives the sign-in that
+// it was made in, may not.
+func (s *server) mayConfirm(who identity.Principal, x review.Remembered) bool {
+	row, signIn, ok := s.c.Access.Facts().Sessions.Session(who.Session)
+	return ok && row.Kind != session.Workspace && row.Workspace == "" && signIn.Correlation != x.ID && row.Created.Before(x.At)
+}
+
 func (s *server) knowSignIn(w http.ResponseWriter, r *http.Request) error {
 	who := web.PrincipalFrom(r.Context())
+	rows, err := s.c.Reviews.NewSignIns(r.Context(), who.User, s.c.Now().Add(-newShown))
+	if err != nil {
+		return problem.Wrap(err, problem.Unavailable, "The database cannot be read now.")
+	}
+	at := slices.IndexFunc(rows, func(x review.Remembered) bool { return x.ID == r.PathValue("id") })
+	if at < 0 {
+		return problem.New(problem.NotFound, "There is no such sign-in of yours.")
+	}
+	if !s.mayConfirm(who, rows[at]) {
+		return problem.New(problem.Denied, "This sign-in can be confirmed only from where you were signed in before it. If it was not you, end all your sign-ins.")
+	}
 	found, err := s.c.Reviews.KnowSignIn(r.Context(), who.User, r.PathValue("id"))
 	if err != nil {
 		return problem.Wrap(err, problem.Unavailable, "The database cannot be written now. Try again in a moment.")

@@ -147,7 +147,21 @@ func TestSignInsAreReviewed(t *testing.T) {
 		if err := w.As("linus").KnowSignIn(w.Context(), id); remote.KindOf(err) != problem.NotFound {
 			t.Errorf("somebody else knows it: %v", err)
 		}
-		if err := another.KnowSignIn(w.Context(), id); err != nil {
+		if page.Items[0].MayConfirm {
+			t.Error("the sign-in that is warned of is asked to confirm itself")
+		}
+		if err := another.KnowSignIn(w.Context(), id); remote.KindOf(err) != problem.Denied {
+			t.Errorf("it confirms itself: %v", err)
+		}
+		later := signInWith(w, "ada", firefox)
+		defer later.Close()
+		if err := later.KnowSignIn(w.Context(), id); remote.KindOf(err) != problem.Denied {
+			t.Errorf("a later one confirms it: %v", err)
+		}
+		if page, err := w.As("ada").NewSignIns(w.Context()); err != nil || !slices.ContainsFunc(page.Items, func(x api.NewSignIn) bool { return x.ID == id && x.MayConfirm }) {
+			t.Errorf("where she was before, it cannot be confirmed: %+v %v", page, err)
+		}
+		if err := w.As("ada").KnowSignIn(w.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 		if page, err := w.As("ada").NewSignIns(w.Context()); err != nil || len(page.Items) != 0 {
@@ -210,7 +224,17 @@ func TestSignInsAreReviewed(t *testing.T) {
 		web := w.Browser().HTTP()
 		follow := web.CheckRedirect
 		web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		answer, err := web.Get(test.URL)
+		link, err := url.Parse(test.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		button, err := http.NewRequestWithContext(w.Context(), http.MethodPost, test.URL, strings.NewReader(link.RawQuery))
+		if err != nil {
+			t.Fatal(err)
+		}
+		button.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		button.Header.Set("Origin", link.Scheme+"://"+link.Host)
+		answer, err := web.Do(button)
 		if err != nil {
 			t.Fatal(err)
 		}

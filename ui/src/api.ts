@@ -29,7 +29,7 @@ export interface Event {
   seq: number; time: string; action: string; outcome: string; user_name?: string; actor?: string; workspace?: string;
   project?: string; resource?: string; reasons?: string[];
 }
-export interface NewSignIn { id: string; at: string; ip?: string; device: string; new_place?: boolean; new_device?: boolean }
+export interface NewSignIn { id: string; at: string; ip?: string; device: string; new_place?: boolean; new_device?: boolean; may_confirm: boolean }
 export interface Page<T> { items: T[]; next?: string }
 
 /** An answer that is an error: the problem document's words. */

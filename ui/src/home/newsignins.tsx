@@ -28,10 +28,10 @@ export function NewSignIns({ me, onFault }: { me: Me; onFault: (fault: unknown) 
       {list.slice(0, 3).map((s) => (
         <div class="notice" role="status" data-testid="new-sign-in" key={s.id}>
           <p>
-            You signed in from {news(s)}: {visible(s.device)}{s.ip && <>, at the address <span class="breakable">{visible(s.ip)}</span></>}, {clock(s.at)}. Was that you?
+            You signed in from {news(s)}: {visible(s.device)}{s.ip && <>, at the address <span class="breakable">{visible(s.ip)}</span></>}, {clock(s.at)}. Was that you?{!s.may_confirm && " If so, say it where you were signed in before."}
           </p>
           <div class="actions">
-            <Act label="It was me" run={known(s)} onFault={onFault} testid="new-sign-in-known" />
+            {s.may_confirm && <Act label="It was me" run={known(s)} onFault={onFault} testid="new-sign-in-known" />}
             <Act label="Not me: end all my sign-ins" kind="quiet" run={() => send("POST", "/revoke", { kind: "user", id: me.user })} onFault={onFault} testid="new-sign-in-not-me" />
           </div>
         </div>

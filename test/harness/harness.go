@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -369,17 +368,6 @@ func (w *World) Curl(r *http.Request) (int, string) {
 
 // Program is the path of the lanyard binary.
 func (w *World) Program() string { return filepath.Join(w.bin, "lanyard") }
-
-// FreePort is a port of loopback that nobody listens on now.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
 
 // Again stops the server and starts it with other flags on the same address and data.
 func (w *World) Again(flags ...string) {

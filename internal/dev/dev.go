@@ -321,7 +321,7 @@ func (w *World) serverOptions() (server.Options, error) {
 			ID: identity.TenantID(w.Tenant.TenantID()), Issuer: w.Tenant.Issuer(), ClientID: entrasim.LanyardAppID, ClientSecret: w.secrets.Client,
 		},
 		TokenURL: w.tokenURL(), Graph: w.Tenant.GraphURL(), Notifications: url + server.NotificationPath,
-		SignInLog: true, Review: review.Pace{Look: 2500 * time.Millisecond, Unseen: 5 * time.Second, Unlogged: 20 * time.Second},
+		SignInLog: true, Review: review.Pace{Look: 2500 * time.Millisecond, Unseen: 15 * time.Second, Unlogged: 20 * time.Second},
 		Pace:     entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, // the sample tenant has no quota
 		Projects: filepath.Join(w.data, "projects"), Policies: filepath.Join(w.data, "policies"), Global: globalRoles(),
 		FromGroups: w.fromGroups(), Members: w.options.Members,

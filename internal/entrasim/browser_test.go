@@ -19,13 +19,16 @@ func newChromium(t *testing.T) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
+		if os.Getenv("LANYARD_REQUIRE") == "all" {
+			t.Fatal("there is no chromium on this machine (LANYARD_REQUIRE=all)")
+		}
 		t.Skip("there is no chromium on this machine: the pages are not tried in a browser")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(time.Minute))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	browser, _ := chromedp.NewContext(ctx, chromedp.WithAllocatorOptions(options...))
 	t.Cleanup(func() {
 		if err := chromedp.Cancel(browser); err != nil {

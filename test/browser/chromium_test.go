@@ -27,7 +27,7 @@ func launch(t *testing.T) *chromium {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.DisableGPU,
-		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.WSURLReadTimeout(patience),
 	}
 	for _, off := range []string{
 		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",

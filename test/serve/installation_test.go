@@ -203,12 +203,24 @@ func (i *installation) configure(more string) (file string) {
 	return i.write("lanyard.yaml", fmt.Sprintf(served, i.url, i.listen, i.dir, i.tenant.TenantID(), entrasim.LanyardAppID, authority, i.tenant.GraphURL(), more))
 }
 
-// start starts the server with a configuration, and waits until it serves. around is a program with its arguments that
+// start starts the server with a configuration, and waits until it serves and knows who there is. around is a program with its arguments that
 // starts it; none: it is started as it is.
 func (i *installation) start(file string, around ...string) {
 	i.Helper()
 	i.begin(file, around...)
 	i.eventually("serve is ready", func() bool { return i.says("Lanyard serves") })
+	i.knows()
+}
+
+// knows waits until the server has read the directory: it serves before, and then nobody has a role.
+func (i *installation) knows() {
+	i.Helper()
+	operator := remote.Socket(i.in("data/lanyard.sock"))
+	defer operator.Close()
+	i.eventually("the directory was read", func() bool {
+		d, err := operator.Directory(i.within())
+		return err == nil && d.State == "fresh"
+	})
 }
 
 // says reports whether the log of the server has a text.

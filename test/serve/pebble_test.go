@@ -1,11 +1,13 @@
 package serve
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -76,6 +78,13 @@ func (i *installation) startPebble(c pebbleConfig) *pebble {
 	i.run(filepath.Join(bin, "pebble-challtestsrv"), "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-defaultIPv6", "",
 		"-dnsserver", fmt.Sprintf("127.0.0.1:%d", names), "-management", fmt.Sprintf("127.0.0.1:%d", harness.FreePort(i)))
 	i.run(filepath.Join(bin, "pebble"), "-config", i.write("pebble.json", string(text)), "-dnsserver", fmt.Sprintf("127.0.0.1:%d", names))
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", fmt.Sprintf("127.0.0.1:%d", names))
+	}}
+	i.eventually("the name server answers", func() bool {
+		_, err := resolver.LookupNetIP(i.within(), "ip4", pagesHost)
+		return err == nil
+	})
 	p := &pebble{
 		directory: fmt.Sprintf("https://localhost:%d/dir", acme), roots: fmt.Sprintf("https://localhost:%d/roots/0", management),
 		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: i.authority.pool()}}},

@@ -50,6 +50,7 @@ func TestUnprivileged(t *testing.T) {
 		"-l", fmt.Sprintf("127.0.0.1:%d", i.listen), "-l", fmt.Sprintf("127.0.0.1:%d", plain))
 	i.eventually("the first who comes starts the server", func() bool { i.leaf(pagesHost); return i.says("Lanyard serves") })
 	told("READY=1")
+	i.knows()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +120,12 @@ func TestUnits(t *testing.T) {
 		units = append(units, unit)
 	}
 	out, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, units...)...).CombinedOutput()
-	if said := strings.TrimSpace(string(out)); err != nil || said != "" {
-		t.Errorf("systemd says %v: %s", err, said)
+	for line := range strings.Lines(string(out)) { // of the units that others installed here there may be more to say
+		if strings.Contains(line, "lanyard.") {
+			t.Errorf("systemd says %s", line)
+		}
+	}
+	if err != nil {
+		t.Logf("systemd-analyze: %v: %s", err, out)
 	}
 }

@@ -28,7 +28,7 @@ type Prober struct {
 	HTTP *http.Client // as Lanyard speaks to the tenant
 	// Dial connects by name; nil: the system's resolver.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Roots are trusted for Lanyard's own addresses; nil: the system's.
+	// TLS says whom to trust for Lanyard's own addresses; nil: whom the system trusts.
 	TLS *tls.Config
 }
 

@@ -198,6 +198,9 @@ func (b *builder) provisioning() {
 		add("tell it where Lanyard is, and the secret", http.MethodPut, "/servicePrincipals/{{provisioning}}/synchronization/secrets", map[string]any{"value": []map[string]string{
 			{"key": "BaseAddress", "value": theirs(w.TenantURL)}, {"key": "SecretToken", "value": "{{secret}}"},
 		}}, nil)
+		if have.principal != nil { // whoever agrees sees who is told
+			b.steps[len(b.steps)-1].Details = []string{fmt.Sprintf("to the enterprise application %q, object ID %s", have.principal.DisplayName, have.principal.ID)}
+		}
 	}
 	if have.job == nil || !strings.EqualFold(have.job.Schedule.State, "Active") {
 		add("start it", http.MethodPost, "/servicePrincipals/{{provisioning}}/synchronization/jobs/{{job}}/start", nil, nil)

@@ -7,7 +7,7 @@ export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 ESBUILD := $(GO) tool esbuild
-IDP := test/oidc/provider/node_modules/.package-lock.json
+CLIENTS := $(patsubst %,%/node_modules/.package-lock.json,test/oidc/provider test/msal/testdata/client test/provisioning/testdata/client)
 UI := $(shell find ui/src -type f 2>/dev/null) ui/package.json ui/tsconfig.json
 DIST := internal/dashboard/dist
 
@@ -24,6 +24,7 @@ needs-run:
 
 needs-test: needs-run
 	@scripts/need chromium:chromium postgresql:/usr/lib/postgresql gcc:gcc libc6-dev:/usr/include/stdlib.h nginx:nginx systemd:systemd-socket-activate openssl:openssl
+	$(GO) -C test/pebble build tool
 
 build: ui bin/lanyard bin/lanyard-agent ## both programs into bin/, with the dashboard
 
@@ -41,8 +42,8 @@ ui/node_modules/.package-lock.json: ui/package-lock.json ui/.npmrc
 	npm --prefix ui ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(IDP): test/oidc/provider/package-lock.json test/oidc/provider/.npmrc
-	npm --prefix test/oidc/provider ci --ignore-scripts --no-audit --no-fund --loglevel=error
+$(CLIENTS): %/node_modules/.package-lock.json: %/package-lock.json %/.npmrc
+	npm --prefix $* ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(DIST)/.built: $(UI) ui/node_modules/.package-lock.json
@@ -55,11 +56,11 @@ check: ui/node_modules/.package-lock.json ## gofmt, vet, staticcheck, tsc
 	$(GO) tool staticcheck ./...
 	npm --prefix ui run --silent check
 
-test: needs-test build $(IDP) ## every test but the slow ones, with the race detector
+test: needs-test build $(CLIENTS) ## every test but the slow ones, with the race detector
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 $(GO) test -race -count=1 -timeout 15m ./...
 	scripts/fuzz 1
 
-test-all: needs-test build $(IDP) ## the slow ones too, and what uses a database again on PostgreSQL
+test-all: needs-test build $(CLIENTS) ## the slow ones too, and what uses a database again on PostgreSQL
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 LANYARD_SLOW=1 $(GO) test -race -count=1 -timeout 60m ./...
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 LANYARD_TEST_DATABASE=postgresql $(GO) test -race -count=1 -timeout 30m ./test/cut ./test/people ./test/crash ./test/work
 	scripts/fuzz 600
@@ -71,4 +72,4 @@ bench: needs-bench build ## benchmarks, a line each (ONLY=name for one)
 	$(GO) run ./bench $(ONLY)
 
 clean: ## remove what was built
-	rm -rf bin ui/node_modules $(dir $(IDP)) $(DIST)/*
+	rm -rf bin ui/node_modules $(dir $(CLIENTS)) $(DIST)/*

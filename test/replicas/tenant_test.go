@@ -2,6 +2,7 @@ package replicas
 
 import (
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,17 +29,21 @@ func TestTenantDown(t *testing.T) {
 		allowed  bool // at the end what is new is allowed, and what was open is open
 		follows  bool // a change at the tenant has its effect
 		explains string
+		slow     bool // only with LANYARD_SLOW=1
 	}{
 		{name: "all of it away", faults: befalls("/", entrasim.FaultDrop), explains: "the directory"},
-		{name: "all of it answers 503", faults: befalls("/", entrasim.FaultError), explains: "the directory"},
+		{name: "all of it answers 503", faults: befalls("/", entrasim.FaultError), explains: "the directory", slow: true},
 		{name: "the sign-in away", faults: befalls("/"+entrasim.ContosoTenantID, entrasim.FaultDrop), allowed: true, follows: true},
 		{name: "Graph away", faults: befalls("/v1.0/", entrasim.FaultDrop), signIn: true, explains: "the directory"},
-		{name: "Graph stalls in the middle of answers", faults: befalls("/v1.0/", entrasim.FaultStall), signIn: true, explains: "the directory"},
+		{name: "Graph stalls in the middle of answers", faults: befalls("/v1.0/", entrasim.FaultStall), signIn: true, explains: "the directory", slow: true},
 		{name: "slow", faults: entrasim.Faults{Requests: []entrasim.Fault{{Kind: entrasim.FaultSlow, Path: "/", DelaySeconds: 0.2}}}, signIn: true, allowed: true, follows: true},
 		{name: "its answers an hour ahead", faults: entrasim.Faults{ClockOffsetSeconds: 3600}, signIn: true, allowed: true, follows: true},
-		{name: "its answers an hour behind", faults: entrasim.Faults{ClockOffsetSeconds: -3600}, signIn: true, allowed: true, follows: true},
+		{name: "its answers an hour behind", faults: entrasim.Faults{ClockOffsetSeconds: -3600}, signIn: true, allowed: true, follows: true, slow: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.slow && os.Getenv("LANYARD_SLOW") == "" {
+				t.Skip("slow: only with LANYARD_SLOW=1 (make test-all)")
+			}
 			t.Parallel()
 			w := newWorld(t)
 			r := w.start("a", options{database: sqlite, more: briefly})

@@ -16,7 +16,7 @@ func (s *Server) makeIssuer() {
 		Directory: func() *directory.Snapshot { return s.engine.Facts().Directory },
 		Audit:     s.audit, Allow: (&perMinute{most: s.options.SignIns}).allow, Log: s.log,
 		Serve: (&perMinute{most: tokensAMinute}).allow,
-		Page: func(w http.ResponseWriter, status int, page issuer.Page) { s.pages.Client(w, status, page, page.Back) },
+		Page:  func(w http.ResponseWriter, status int, page issuer.Page) { s.pages.Client(w, status, page, page.Back) },
 	})
 }
 

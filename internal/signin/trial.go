@@ -101,6 +101,9 @@ func (s *Service) askTrial(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.tenant(r.Context()); err != nil { // where the form leads is known before it is shown: the page's policy names it
+		return err
+	}
 	s.c.TrialBegin(w, TrialBegin{Code: code, By: t.By})
 	return nil
 }

@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 GO ?= go
 export CGO_ENABLED ?= 0
+# Packages whose tests run at once: one more than there are processors, since many wait for what they started.
+AT_ONCE := $(shell expr $$(nproc) + 1)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 ESBUILD := $(GO) tool esbuild
@@ -57,7 +59,7 @@ check: ui/node_modules/.package-lock.json ## gofmt, vet, staticcheck, tsc
 	npm --prefix ui run --silent check
 
 test: needs-test build $(CLIENTS) ## every test but the slow ones, with the race detector
-	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 $(GO) test -race -count=1 -timeout 15m ./...
+	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 $(GO) test -race -count=1 -p $(AT_ONCE) -timeout 15m ./...
 	scripts/fuzz 1
 
 test-all: needs-test build $(CLIENTS) ## the slow ones too, and what uses a database again on PostgreSQL

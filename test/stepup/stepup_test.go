@@ -38,7 +38,7 @@ func TestEveryAction(t *testing.T) {
 			status, page := ada.open(ws.Terminal)
 			return page, status == http.StatusOK
 		}},
-		{"repo:read", inside("git ls-remote origin 2>&1")},
+		{"repo:read", inside(`rm -rf /tmp/again && git clone -q "$(git remote get-url origin)" /tmp/again 2>&1`)},
 		{"repo:write", inside("echo 1 >> README.md && git commit -qam One; git push origin HEAD:refs/heads/stepped 2>&1")},
 		{"repo:force", inside("git push -f origin HEAD~3:refs/heads/forced 2>&1")},
 		{"app:call", inside("curl -sS --fail-with-body http://127.0.0.1:7070/r/ledger/whoami")},

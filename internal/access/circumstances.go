@@ -34,7 +34,7 @@ func (s signedIn) known(v *view, r Request, reads policy.Circumstances) policy.C
 		c.IP = c.IP.Unmap()
 	}
 	if s.row != nil {
-		c.Session, c.SignedIn, c.Strength = string(s.row.Kind), s.signIn.At, s.signIn.Strength
+		c.Session, c.SignedIn, c.Strength = s.row.Called(), s.signIn.At, s.signIn.Strength
 		if reads.Contexts != "" {
 			c.Contexts = s.contexts(v, r)
 		}

@@ -134,6 +134,12 @@ func (v *view) ProjectName(p identity.ProjectID) string { return projectName(v.f
 
 // Sensitive implements policy.Facts.
 func (v *view) Sensitive(r identity.Resource) string {
+	if r.Kind == identity.KindAudience {
+		if p, a, ok := v.f.Projects.Audience(r.Name); ok && p.ID == r.Project {
+			return a.Sensitive
+		}
+		return ""
+	}
 	p, repo, ok := v.f.Projects.ForRepository(r.Name)
 	if !ok || p.ID != r.Project {
 		return ""

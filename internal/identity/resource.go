@@ -20,6 +20,9 @@ const (
 	WorkspaceStart  Action = "workspace:start"  // start a stopped one again
 	WorkspaceStop   Action = "workspace:stop"
 	WorkspaceDelete Action = "workspace:delete"
+	AgentRun        Action = "agent:run"    // run an AI agent beside a workspace of one's own
+	AgentShare      Action = "agent:share"  // let it work on the workspace's own checkout
+	TokenMint       Action = "token:mint"   // get a token that an audience takes
 	LeaseList       Action = "lease:list"   // see open and ended leases
 	LeaseRevoke     Action = "lease:revoke" // end a lease, a session or all of a user's sign-ins
 	AuditRead       Action = "audit:read"
@@ -49,14 +52,15 @@ const (
 	KindRepo         ResourceKind = "repo"
 	KindApp          ResourceKind = "app"
 	KindWorkspace    ResourceKind = "workspace"
-	KindUser         ResourceKind = "user"  // a person's own things: their leases, sign-ins, rights
-	KindGrant        ResourceKind = "grant" // a request or the grant made of it; its owner is whom it is for
+	KindAudience     ResourceKind = "audience" // who takes a token, such as a cloud account or an internal service
+	KindUser         ResourceKind = "user"     // a person's own things: their leases, sign-ins, rights
+	KindGrant        ResourceKind = "grant"    // a request or the grant made of it; its owner is whom it is for
 )
 
 // Resource is what is asked for. A Resource is comparable.
 type Resource struct {
 	Kind ResourceKind
-	// Name: a repository's canonical URL, an app's name, a workspace's ID, a user's key, a project's ID;
+	// Name: a repository's canonical URL, an app's or audience's name, a workspace's ID, a user's key, a project's ID;
 	// empty for the installation.
 	Name    string
 	Project ProjectID // the project it belongs to; empty where it belongs to none

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/session"
 )
 
 // How clients authenticate (RFC 7591 section 2).
@@ -18,7 +20,7 @@ const (
 )
 
 // CLI is the client ID of Lanyard's own command-line program.
-const CLI = "lanyard-cli"
+const CLI = session.CLI
 
 // Client is a program that may ask people for tokens.
 type Client struct {

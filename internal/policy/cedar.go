@@ -158,6 +158,11 @@ func (v *view) thing(uid types.EntityUID) types.Entity {
 		}
 	case typeApp:
 		attributes["name"] = types.String(r.Name)
+	case typeAudience:
+		attributes["name"] = types.String(r.Name)
+		if needs := v.sensitive(); needs != "" {
+			attributes["sensitive"] = types.String(needs)
+		}
 	case typeWorkspace, typeGrant:
 		if !r.Owner.IsZero() {
 			attributes["owner"] = v.set.userUID(r.Owner)

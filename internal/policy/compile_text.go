@@ -56,11 +56,11 @@ func contextText(name string) func(*view) (string, error) {
 func (c compiler) resourceText(name string) func(*view) (string, error) {
 	kind := c.key.resource
 	switch {
-	case name == "url" && kind == typeRepo, name == "name" && kind == typeApp:
+	case name == "url" && kind == typeRepo, name == "name" && (kind == typeApp || kind == typeAudience):
 		return func(v *view) (string, error) { return v.in.Resource.Name, nil }
 	case name == "project" && kind != typeProject && inProject(kind), name == "name" && kind == typeProject:
 		return func(v *view) (string, error) { return v.projectName(), nil }
-	case name == "sensitive" && kind == typeRepo:
+	case name == "sensitive" && (kind == typeRepo || kind == typeAudience):
 		return func(v *view) (string, error) {
 			if s := v.sensitive(); s != "" {
 				return s, nil
@@ -115,7 +115,7 @@ func (c compiler) has(n ast.NodeTypeHas) (test, bool) {
 		return always(name == "session" || name == "now" || name == "contexts"), true
 	case isNamed(n.Arg, "resource"):
 		switch {
-		case name == "sensitive" && c.key.resource == typeRepo:
+		case name == "sensitive" && (c.key.resource == typeRepo || c.key.resource == typeAudience):
 			return there(func(v *view) bool { return v.sensitive() != "" })
 		case name == "owner" && (c.key.resource == typeWorkspace || c.key.resource == typeGrant):
 			return there(func(v *view) bool { return !v.in.Resource.Owner.IsZero() })

@@ -22,6 +22,7 @@ const (
 	typeProject      types.EntityType = "Project"
 	typeRepo         types.EntityType = "Repo"
 	typeApp          types.EntityType = "App"
+	typeAudience     types.EntityType = "Audience"
 	typeWorkspace    types.EntityType = "Workspace"
 	typeGrant        types.EntityType = "Grant"
 )
@@ -70,6 +71,8 @@ func resourceType(k identity.ResourceKind) types.EntityType {
 		return typeRepo
 	case identity.KindApp:
 		return typeApp
+	case identity.KindAudience:
+		return typeAudience
 	case identity.KindWorkspace:
 		return typeWorkspace
 	case identity.KindGrant:

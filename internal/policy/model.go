@@ -39,7 +39,7 @@ func (r Role) Includes(other Role) bool { return other.rank() > 0 && r.rank() >=
 
 // Circumstances are what a policy may read of a request beside who, what and which. The value is comparable.
 type Circumstances struct {
-	// Session is the kind of session that identified the principal: "browser", "cli", "site", "workspace", "agent";
+	// Session is the kind of session that identified the principal: "browser", "cli", "client", "site", "workspace", "agent";
 	// empty for who has none.
 	Session string
 	// Agent is the name of the AI agent that acts for the user; empty where the person acts.
@@ -80,7 +80,8 @@ type Facts interface {
 	GlobalRole(identity.UserID, Role) bool
 	// ProjectName is the project's name; empty when there is no such project any more.
 	ProjectName(identity.ProjectID) string
-	// Sensitive is the authentication context that reading and writing a repository needs; empty when none.
+	// Sensitive is the authentication context that reading and writing a repository needs, or getting a token for an audience;
+	// empty when none.
 	Sensitive(identity.Resource) string
 	// Approved reports whether a member of the group has approved that the user does this, and until when. It lifts a
 	// forbid with @approval.

@@ -95,7 +95,7 @@ func TestShippedMeaning(t *testing.T) {
 			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
 			repo:    {identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete, identity.WorkspaceCreate},
 			app:     {identity.AppCall, identity.AppView},
-			devs: {identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
+			devs: {identity.WorkspaceOpen, identity.AgentRun, identity.WorkspaceStart, identity.WorkspaceStop,
 				identity.WorkspaceList, identity.WorkspaceDelete},
 		},
 		person(mona): {
@@ -205,6 +205,7 @@ var actions = []identity.Action{
 	identity.WorkspaceDelete, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DirectoryRead, identity.DirectoryProvision,
 	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfStepUp, identity.SelfAuthorize, identity.GrantList, identity.GrantRequest,
 	identity.GrantApprove, identity.GrantRevoke, identity.GrantDelegate, identity.GrantBreakGlass,
+	identity.AgentRun, identity.AgentShare, identity.TokenMint,
 }
 
 func TestEveryActionIsInTheSchema(t *testing.T) {

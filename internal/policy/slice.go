@@ -107,6 +107,8 @@ func place(t types.EntityType) int {
 		return 9
 	case typeGrant:
 		return 10
+	case typeAudience:
+		return 11
 	}
 	return 0
 }

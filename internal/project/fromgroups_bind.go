@@ -27,11 +27,14 @@ func (s *Set) assemble(rows []GroupProject) {
 	}
 	slices.SortStableFunc(s.drafts, func(a, b draft) int { return strings.Compare(a.Name, b.Name) })
 	s.byID, s.byName = map[identity.ProjectID]int{}, map[string]int{}
-	s.repositories, s.apps = map[string]place{}, map[string]place{}
+	s.repositories, s.apps, s.audiences = map[string]place{}, map[string]place{}, map[string]place{}
 	for n, d := range s.drafts {
 		s.byID[d.ID], s.byName[d.Name] = n, n
 		for i, r := range d.Repositories {
 			s.repositories[r.URL] = place{n, i}
+		}
+		for i, a := range d.Audiences {
+			s.audiences[a.Name] = place{n, i}
 		}
 		for i, a := range d.Apps {
 			s.apps[a.Name] = place{n, i}

@@ -51,7 +51,7 @@ func (p *parser) templateFile(name, text string) {
 		if !ok {
 			continue
 		}
-		held.Keys([]string{"repositories", "resources", "workspace"}, map[string]string{"roles": "is not written here: the groups give them"})
+		held.Keys([]string{"repositories", "resources", "agents", "workspace"}, map[string]string{"roles": "is not written here: the groups give them"})
 		d := draft{Project: Project{Name: one.Key, File: name, Workspace: p.template.workspace}}
 		var at marks
 		readHeld(held, &d, &at)
@@ -78,10 +78,19 @@ func readHeld(m source.Mapping, d *draft, at *marks) {
 			if marked(v) {
 				continue
 			}
+			if isAudience(v) {
+				if a, place, ok := readAudience(v); ok {
+					d.Audiences, at.audiences = append(d.Audiences, a), append(at.audiences, place)
+				}
+				continue
+			}
 			if app, place, ok := readResource(v); ok {
 				d.Apps, at.apps = append(d.Apps, app), append(at.apps, place)
 			}
 		}
+	}
+	if e, ok := m.Find("agents"); ok {
+		d.Agents = readAgents(e.Value)
 	}
 	if e, ok := m.Find("workspace"); ok {
 		readTemplate(e.Value, &d.Workspace)

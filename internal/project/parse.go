@@ -92,8 +92,8 @@ type parser struct {
 
 // marks are the places of what must be unique in the installation.
 type marks struct {
-	name               source.Value
-	repositories, apps []source.Value
+	name                          source.Value
+	repositories, apps, audiences []source.Value
 }
 
 var projectName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
@@ -105,7 +105,7 @@ func (p *parser) file(name, text string) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"project", "roles", "repositories", "resources", "workspace"}, nil)
+	m.Keys([]string{"project", "roles", "repositories", "resources", "agents", "workspace"}, nil)
 	d := draft{Project: Project{File: name, Workspace: Template{Timeout: DefaultTimeout}}, roles: map[Role][]binding{}}
 	var at marks
 	if e, ok := m.Need("project"); ok {
@@ -207,6 +207,10 @@ func (p *parser) holds(s *Set, d draft, at marks, twice func(key, what string, a
 		twice("repository "+r.URL, "repository "+r.URL+" belongs to one project only and", at.repositories[j])
 	}
 	for j, a := range d.Apps {
-		twice("app "+a.Name, "app "+a.Name+" is unique in the installation and", at.apps[j])
+		twice("resource "+a.Name, "the name "+a.Name+" is unique in the installation and", at.apps[j])
+	}
+	for j, a := range d.Audiences {
+		twice("resource "+a.Name, "the name "+a.Name+" is unique in the installation and", at.audiences[j])
+		twice("audience "+d.Name+" "+a.Value, "the audience "+a.Value+" of the project", at.audiences[j])
 	}
 }

@@ -33,6 +33,8 @@ type Project struct {
 	Roles        map[Role][]identity.GroupID // the groups that hold each role; what could not be resolved is missing
 	Repositories []Repository
 	Apps         []App
+	Audiences    []Audience
+	Agents       []AgentTemplate
 	Workspace    Template
 	File         string // the file it is written in
 	// FromGroups says that it is made of groups. Such a project is closed when none of them stands any more: Closed is

@@ -30,6 +30,7 @@ type Set struct {
 	byName       map[string]int
 	repositories map[string]place
 	apps         map[string]place
+	audiences    map[string]place
 	globalGroups map[Role][]identity.GroupID
 	findings     []Finding
 	longLived    []Finding
@@ -88,6 +89,16 @@ func (s *Set) App(name string) (Project, App, bool) {
 	}
 	p := s.projects[at.project]
 	return p, p.Apps[at.index], true
+}
+
+// Audience finds an audience by its name, which is unique in the installation, and its project.
+func (s *Set) Audience(name string) (Project, Audience, bool) {
+	at, ok := s.audiences[name]
+	if !ok {
+		return Project{}, Audience{}, false
+	}
+	p := s.projects[at.project]
+	return p, p.Audiences[at.index], true
 }
 
 // All are the projects by name.

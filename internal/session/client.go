@@ -8,6 +8,9 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
+// CLI is the client ID of Lanyard's own command line.
+const CLI = "lanyard-cli"
+
 // Device is the OAuth client that a session is for, and where it runs.
 type Device struct {
 	Client string // the client's ID

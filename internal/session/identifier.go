@@ -51,6 +51,16 @@ func (i Identifier) Workspace(ws identity.WorkspaceID, id identity.SessionID) id
 	return identity.Principal{Kind: identity.Person, User: row.User, Session: row.ID, Workspace: ws, Project: row.Project}
 }
 
+// Agent identifies what comes from the tunnel of an AI agent's sibling, by the agent's session.
+func (i Identifier) Agent(id identity.SessionID) identity.Principal {
+	row, _, ok := i.Sessions.Set().Session(id)
+	if !ok || row.Kind != Agent {
+		return identity.Principal{}
+	}
+	return identity.Principal{Kind: identity.AIAgent, User: row.User, Session: row.ID, Workspace: row.Workspace, Project: row.Project,
+		Agent: row.Agent, Delegation: row.Delegation}
+}
+
 func (i Identifier) now() time.Time {
 	if i.Now != nil {
 		return i.Now()

@@ -37,6 +37,7 @@ const (
 	Site      Kind = "site"      // one workspace or app site, handed over from a browser session
 	Workspace Kind = "workspace" // a workspace's tunnel
 	Client    Kind = "client"    // an OAuth client of Lanyard's, such as the CLI on somebody's laptop
+	Agent     Kind = "agent"     // an AI agent's sibling of a workspace; it ends with the workspace's session, its Parent
 )
 
 // Session hangs below a sign-in.
@@ -48,7 +49,7 @@ type Session struct {
 	Kind      Kind
 	Secret    [32]byte             // SHA-256 of the cookie's value; zero for workspace sessions
 	Site      string               // the host that the cookie is for
-	Workspace identity.WorkspaceID // for Kind Workspace and for the site of one
+	Workspace identity.WorkspaceID // for Kind Workspace and Agent, and for the site of one
 	Project   identity.ProjectID   // for Kind Workspace: its ceiling
 	Created   time.Time
 	Expires   time.Time // absolute; zero: with its sign-in
@@ -60,4 +61,8 @@ type Session struct {
 	Client string
 	Device string
 	Key    string
+	// For Kind Agent: the AI agent's name and the grant that says which part of its user's rights it has. Workspace is then
+	// the workspace that it was started in, Project its ceiling.
+	Agent      string
+	Delegation identity.GrantID
 }

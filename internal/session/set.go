@@ -164,10 +164,21 @@ func (s *Set) Live(id identity.SessionID, now time.Time) (*Session, *SignIn, str
 		return row, signIn, "the session is older than allowed"
 	case row.Parent != "":
 		if parent, _, ok := s.Session(row.Parent); !ok || !parent.Ended.IsZero() {
+			if row.Kind == Agent {
+				return row, signIn, "the workspace's session that it was started in has ended"
+			}
 			return row, signIn, "the browser session it came from has ended"
 		}
 	}
 	return row, signIn, ""
+}
+
+// Called is the kind of a session as policies name it.
+func (row *Session) Called() string {
+	if row.Kind == Client && row.Client == CLI {
+		return "cli"
+	}
+	return string(row.Kind)
 }
 
 // Until is when a live session ends by itself.

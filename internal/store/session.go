@@ -20,7 +20,7 @@ const endedKept = 24 * time.Hour
 
 const (
 	signInColumns  = `id, tenant, object, name, at, expires, strength, contexts, tenant_session, refresh, ended, ended_why, token_id, hint, guest, ip, agent, correlation`
-	sessionColumns = `id, sign_in, parent, tenant, object, kind, secret, site, workspace, project, created, expires, used, ended, ended_why, client, device, bound_to`
+	sessionColumns = `id, sign_in, parent, tenant, object, kind, secret, site, workspace, project, created, expires, used, ended, ended_why, client, device, bound_to, agent, delegation`
 )
 
 // What ended stays ended, whatever a writer that does not know it yet writes: a refreshed token, a noted use or another
@@ -34,7 +34,7 @@ var (
 			"ended_why": "CASE WHEN sign_ins.ended <> 0 THEN sign_ins.ended_why ELSE excluded.ended_why END",
 		}}
 	sessions = table{name: "sessions", key: []string{"id"},
-		columns: []string{"id", "sign_in", "parent", "tenant", "object", "kind", "secret", "site", "workspace", "project", "created", "expires", "used", "ended", "ended_why", "client", "device", "bound_to"},
+		columns: []string{"id", "sign_in", "parent", "tenant", "object", "kind", "secret", "site", "workspace", "project", "created", "expires", "used", "ended", "ended_why", "client", "device", "bound_to", "agent", "delegation"},
 		merge: map[string]string{
 			"used":      "CASE WHEN sessions.used > excluded.used THEN sessions.used ELSE excluded.used END",
 			"ended":     "CASE WHEN sessions.ended <> 0 THEN sessions.ended ELSE excluded.ended END",
@@ -152,7 +152,7 @@ func signInRow(i session.SignIn) ([]any, error) {
 
 func sessionRow(v session.Session) []any {
 	return []any{string(v.ID), string(v.SignIn), string(v.Parent), string(v.User.Tenant), v.User.Object, string(v.Kind), v.Secret[:], v.Site,
-		string(v.Workspace), string(v.Project), micro(v.Created), micro(v.Expires), micro(v.Used), micro(v.Ended), displayable(v.EndedWhy), v.Client, displayable(v.Device), v.Key}
+		string(v.Workspace), string(v.Project), micro(v.Created), micro(v.Expires), micro(v.Used), micro(v.Ended), displayable(v.EndedWhy), v.Client, displayable(v.Device), v.Key, v.Agent, string(v.Delegation)}
 }
 
 func scanSignIn(scan func(...any) error) (i session.SignIn, err error) {
@@ -173,7 +173,7 @@ func scanSession(scan func(...any) error) (v session.Session, err error) {
 	var created, expires, used, ended int64
 	var secret []byte
 	if err := scan(&v.ID, &v.SignIn, &v.Parent, &v.User.Tenant, &v.User.Object, &v.Kind, &secret, &v.Site, &v.Workspace, &v.Project,
-		&created, &expires, &used, &ended, &v.EndedWhy, &v.Client, &v.Device, &v.Key); err != nil {
+		&created, &expires, &used, &ended, &v.EndedWhy, &v.Client, &v.Device, &v.Key, &v.Agent, &v.Delegation); err != nil {
 		return v, err
 	}
 	if len(secret) != len(v.Secret) {

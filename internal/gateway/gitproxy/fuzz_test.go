@@ -78,6 +78,7 @@ func FuzzCommands(f *testing.F) {
 // in it has parents that are names.
 func FuzzPackHead(f *testing.F) {
 	f.Add([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x01\x90\x0bx\x9c\x03\x00\x00\x00\x00\x01"))
+	f.Add([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x01\x9f\xff\xff\x7f")) // a commit that says it has 32 MiB
 	f.Fuzz(func(t *testing.T, in []byte) {
 		p := newPackHead(bufio.NewReader(bytes.NewReader(in)), 40)
 		p.commits(func() bool { return false })

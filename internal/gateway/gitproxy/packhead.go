@@ -211,9 +211,10 @@ func (p *packHead) offset() (int, error) {
 }
 
 func (p *packHead) inflate(size int) ([]byte, error) {
-	if p.unpacked += size; size > maxObject || p.unpacked > maxUnpacked {
+	if size > maxObject || p.unpacked+size > maxUnpacked {
 		return nil, errLooked
 	}
+	p.unpacked += size
 	z, err := zlib.NewReader(p)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,23 @@ func (c Client) Exec(ctx context.Context, req ExecRequest, s Streams) (int, erro
 	if err != nil {
 		return 0, err
 	}
+	return stream(ctx, conn, first, s, nil, execExit)
+}
+
+func execExit(frame []byte) (int, error) {
+	var e ExecExit
+	if err := json.Unmarshal(frame, &e); err != nil {
+		return 0, fmt.Errorf("exec: %w", err)
+	}
+	if e.Error != "" {
+		return 0, problem.New(problem.Invalid, "%s", e.Error)
+	}
+	return e.Code, nil
+}
+
+// stream sends the first frame and carries a command's input and output until its exit frame, which exit reads. text, which
+// may be nil, is told the frames of text that come.
+func stream(ctx context.Context, conn *websocket.Conn, first []byte, s Streams, text func([]byte), exit func([]byte) (int, error)) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer conn.CloseNow()
@@ -49,9 +66,13 @@ func (c Client) Exec(ctx context.Context, req ExecRequest, s Streams) (int, erro
 		go sendSizes(ctx, conn, s.Resize)
 	}
 	for {
-		_, frame, err := conn.Read(ctx)
+		kind, frame, err := conn.Read(ctx)
 		if err != nil {
 			return 0, problem.Wrap(err, problem.Unavailable, "The connection to the workspace ended before the command did.")
+		}
+		if kind == websocket.MessageText && text != nil {
+			text(frame)
+			continue
 		}
 		if len(frame) == 0 {
 			continue
@@ -67,15 +88,8 @@ func (c Client) Exec(ctx context.Context, req ExecRequest, s Streams) (int, erro
 				window.give(int(binary.BigEndian.Uint32(rest)))
 			}
 		case Exit:
-			var e ExecExit
-			if err := json.Unmarshal(rest, &e); err != nil {
-				return 0, fmt.Errorf("exec: %w", err)
-			}
-			if e.Error != "" {
-				return 0, problem.New(problem.Invalid, "%s", e.Error)
-			}
 			_ = conn.Close(websocket.StatusNormalClosure, "") // all has been said
-			return e.Code, nil
+			return exit(rest)
 		}
 		if err != nil {
 			return 0, fmt.Errorf("exec: output: %w", err)

@@ -72,6 +72,9 @@ func checkConfig(ctx context.Context, path string) (CheckReport, error) {
 			if err := report.find(checkProvider(c.OIDC, change.Projects.All()).Err()); err != nil {
 				return err
 			}
+			if err := report.find(checkClients(c, change.Projects.All()).Err()); err != nil {
+				return err
+			}
 			report.Read = count(len(change.Revision.Projects), "project file") + " and " + count(len(change.Revision.Policies), "policy file")
 			return report.find(source.Findings(change.Projects.Findings()).Err())
 		},

@@ -43,7 +43,8 @@ type Config struct {
 	FromGroups *project.FromGroups // nil: no project is made of groups
 	Policies   string              // folder; may be empty
 
-	GitHub []connection.App
+	GitHub  []connection.App
+	Clients []Client // programs of others that get tokens of Lanyard's issuer
 
 	TLS TLS // zero: a proxy in front speaks TLS
 	// TrustedProxies are in front of Lanyard, and are believed where requests came from.

@@ -102,6 +102,11 @@ func (c *Config) CheckFiles() source.Findings {
 			}
 		}
 	}
+	for _, client := range c.Clients {
+		_, err := client.ReadSecret()
+		report(err)
+		private = append(private, client.SecretFile)
+	}
 	private = append(private, c.Audit.check(report)...)
 	private = append(private, c.checkTLS(report, time.Now())...)
 	for _, path := range private {

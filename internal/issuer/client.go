@@ -35,6 +35,12 @@ type Client struct {
 	// Own is Lanyard's own program, whose tokens open Lanyard's API. Others learn who somebody is.
 	Own    bool
 	Device bool // it may use the device flow
+	// Audiences are the names of the audiences that the client is: it may ask about the tokens that were minted for them,
+	// and exchange those. It has a secret then.
+	Audiences []string
+	// Exchange are the names of the audiences that it may exchange tokens for.
+	Exchange []string
+	Requests int // how many requests it may make in a minute, wherever from; 0: no bound of its own
 }
 
 func cli() Client {

@@ -47,6 +47,10 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			return Options{}, err
 		}
 	}
+	clients, err := clientsOf(c)
+	if err != nil {
+		return Options{}, err
+	}
 	at, err := listen(ctx, c)
 	if err != nil {
 		return Options{}, err
@@ -57,7 +61,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			Listener: at.operations, Hosts: c.Operations.Hosts, Requests: c.Operations.Requests,
 			Traces: c.Operations.Traces, Sample: c.Operations.Sample,
 		},
-		Alarms: alarms, GitHub: c.GitHub,
+		Alarms: alarms, GitHub: c.GitHub, Clients: clients,
 		Connections: c.Limits.Connections, SignIns: c.Limits.SignIns,
 		URL: c.URL, Listener: at.sites, Plain: at.plain, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
 		EncryptionKeys: keys.Keys, ReadKeys: func() ([][]byte, error) {

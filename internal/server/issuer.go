@@ -15,8 +15,8 @@ func (s *Server) makeIssuer() {
 		URL: s.options.URL, Keys: s.keys, Nonces: token.Nonces{Sealer: s.sealer}, Rows: s.store, Sessions: s.sessions,
 		Directory: func() *directory.Snapshot { return s.engine.Facts().Directory },
 		Audit:     s.audit, Allow: (&perMinute{most: s.options.SignIns}).allow, Log: s.log,
-		Serve: (&perMinute{most: tokensAMinute}).allow,
-		Page:  func(w http.ResponseWriter, status int, page issuer.Page) { s.pages.Client(w, status, page, page.Back) },
+		Serve: (&perMinute{most: tokensAMinute}).allow, Clients: s.options.Clients,
+		Page: func(w http.ResponseWriter, status int, page issuer.Page) { s.pages.Client(w, status, page, page.Back) },
 	})
 }
 

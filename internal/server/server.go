@@ -100,7 +100,8 @@ type Options struct {
 	// bound.
 	Connections, SignIns int
 
-	GitHub []connection.App // by which people and projects reach repositories there
+	GitHub  []connection.App // by which people and projects reach repositories there
+	Clients []issuer.Client  // programs of others that get tokens of the issuer
 
 	// Replicas is where other replicas pass on what is for workspaces of this one, and ReplicaAddress how they reach it.
 	Replicas       net.Listener

@@ -48,7 +48,7 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 	if seen != nil {
 		seen.until = v.until
 	}
-	d := Decision{Policies: verdict.Policies, Role: held.role, Via: held.via, Until: earlier(v.until, fresh)}
+	d := Decision{Policies: verdict.Policies, Role: held.role, Via: held.via, Until: earlier(v.until, fresh), Ends: v.until}
 	if held.grant != nil {
 		d.Grant = held.grant.ID
 	}

@@ -57,6 +57,9 @@ type Decision struct {
 	Grant    identity.GrantID // the grant without which it would be refused, if there is one
 	// Until is the moment at which time alone would change the decision; zero means never.
 	Until time.Time
+	// Ends is when what it rests on ends by itself, whatever becomes of the directory's age: a session, a grant, a sign-in
+	// that was stepped up; zero means never. What outlives the decision, as a token does, ends by then.
+	Ends time.Time
 	// Context is the authentication context that StepUp wants; Approvers the group that may approve for Approval.
 	Context   string
 	Approvers identity.GroupID

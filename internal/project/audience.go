@@ -28,7 +28,17 @@ type Audience struct {
 	Federation bool
 	Lifetime   time.Duration
 	Sensitive  string // the authentication context that getting one needs; empty for none
+	// Subject is who its tokens are about (`sub`).
+	Subject Subject
 }
+
+// Subject is who a token for an audience is about: some receivers decide by that alone.
+type Subject string
+
+const (
+	OfUser    Subject = "user"    // the person
+	OfProject Subject = "project" // the project: one rule at the receiver for all who may get such a token
+)
 
 // Resource names the audience for a decision.
 func (a Audience) Resource(p identity.ProjectID) identity.Resource {
@@ -65,7 +75,7 @@ func readAudience(v source.Value) (a Audience, place source.Value, ok bool) {
 	if !ok {
 		return a, v, false
 	}
-	m.Keys([]string{"audience", "aud", "kind", "lifetime", "sensitive"}, nil)
+	m.Keys([]string{"audience", "aud", "kind", "lifetime", "sensitive", "subject"}, nil)
 	name, ok := m.Need("audience")
 	if !ok {
 		return a, v, false
@@ -104,6 +114,15 @@ func readAudience(v source.Value) (a Audience, place source.Value, ok bool) {
 	}
 	if e, found := m.Find("sensitive"); found {
 		a.Sensitive = readSensitive(e.Value)
+	}
+	a.Subject = OfUser
+	if e, found := m.Find("subject"); found {
+		switch s, isText := e.Value.Text(); {
+		case isText && s == string(OfProject):
+			a.Subject = OfProject
+		case isText && s != string(OfUser):
+			e.Value.Report("the subject of an audience's tokens is user, or project where the receiver has one rule for all of a project")
+		}
 	}
 	return a, name.Value, ok
 }

@@ -28,6 +28,7 @@ func (s *Set) assemble(rows []GroupProject) {
 	slices.SortStableFunc(s.drafts, func(a, b draft) int { return strings.Compare(a.Name, b.Name) })
 	s.byID, s.byName = map[identity.ProjectID]int{}, map[string]int{}
 	s.repositories, s.apps, s.audiences = map[string]place{}, map[string]place{}, map[string]place{}
+	s.byValue, s.asserted = map[string][]place{}, map[string]bool{}
 	for n, d := range s.drafts {
 		s.byID[d.ID], s.byName[d.Name] = n, n
 		for i, r := range d.Repositories {
@@ -35,9 +36,13 @@ func (s *Set) assemble(rows []GroupProject) {
 		}
 		for i, a := range d.Audiences {
 			s.audiences[a.Name] = place{n, i}
+			s.byValue[a.Value] = append(s.byValue[a.Value], place{n, i})
 		}
 		for i, a := range d.Apps {
 			s.apps[a.Name] = place{n, i}
+			if a.Audience != "" {
+				s.asserted[a.Audience] = true
+			}
 		}
 	}
 }

@@ -195,6 +195,39 @@ func (p *parser) index(s *Set) {
 		}
 		p.holds(s, p.template.projects[name], p.template.at[name], twice)
 	}
+	p.apart()
+}
+
+// apart keeps audiences from having the value of an app's assertions: what one is told by Lanyard alone, nobody asks for.
+func (p *parser) apart() {
+	asserted := map[string]string{}
+	note := func(d draft) {
+		for _, a := range d.Apps {
+			if a.Audience != "" {
+				asserted[a.Audience] = a.Name
+			}
+		}
+	}
+	look := func(d draft, at marks) {
+		for j, a := range d.Audiences {
+			if app, clash := asserted[a.Value]; clash {
+				p.findings = append(p.findings, at.audiences[j].Finding(
+					"the audience %s is that of the assertions which the app %s gets; write another as `aud`", a.Value, app))
+			}
+		}
+	}
+	for _, d := range p.drafts {
+		note(d)
+	}
+	for _, d := range p.template.projects {
+		note(d)
+	}
+	for i, d := range p.drafts {
+		look(d, p.at[i])
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.template.projects)) {
+		look(p.template.projects[name], p.template.at[name])
+	}
 }
 
 // holds looks at what a project holds: what must be unique, and the credentials that outlive a session.

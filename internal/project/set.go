@@ -31,6 +31,8 @@ type Set struct {
 	repositories map[string]place
 	apps         map[string]place
 	audiences    map[string]place
+	byValue      map[string][]place // audiences by what stands in their tokens
+	asserted     map[string]bool    // audiences of apps' assertions
 	globalGroups map[Role][]identity.GroupID
 	findings     []Finding
 	longLived    []Finding
@@ -100,6 +102,25 @@ func (s *Set) Audience(name string) (Project, Audience, bool) {
 	p := s.projects[at.project]
 	return p, p.Audiences[at.index], true
 }
+
+// Declared is an audience with the project that declares it.
+type Declared struct {
+	Project  Project
+	Audience Audience
+}
+
+// AudiencesFor are the audiences whose tokens say a value (`aud`): projects may share a receiver.
+func (s *Set) AudiencesFor(value string) []Declared {
+	var list []Declared
+	for _, at := range s.byValue[value] {
+		p := s.projects[at.project]
+		list = append(list, Declared{p, p.Audiences[at.index]})
+	}
+	return list
+}
+
+// Asserted reports whether some app takes assertions for a value: no other token may say it.
+func (s *Set) Asserted(value string) bool { return s.asserted[value] }
 
 // All are the projects by name.
 func (s *Set) All() []Project { return slices.Clone(s.projects) }

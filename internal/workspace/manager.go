@@ -32,6 +32,10 @@ type Rows interface {
 	WantWorkspace(ctx context.Context, w Workspace, was Desired, e feed.Entry, events ...audit.Event) (feed.Seq, error)
 	ReadWorkspaces(ctx context.Context, ids []string) ([]Workspace, error)
 	DeleteWorkspace(context.Context, identity.WorkspaceID, feed.Entry, ...audit.Event) (feed.Seq, error)
+	// What stands beside workspaces is its own node's affair and no fact: it has no feed entry.
+	LoadSiblings(context.Context) ([]Sibling, error)
+	SaveSibling(context.Context, Sibling, ...audit.Event) error
+	DeleteSibling(context.Context, identity.WorkspaceID, ...audit.Event) error
 }
 
 // Doors is the server's end of the workspaces' tunnels (tunnel.Hub).
@@ -97,8 +101,9 @@ type Line struct {
 type Manager struct {
 	c Config
 
-	mu      sync.RWMutex // every request of a workspace reads; changes are rare
-	entries map[identity.WorkspaceID]*entry
+	mu       sync.RWMutex // every request of a workspace reads; changes are rare
+	entries  map[identity.WorkspaceID]*entry
+	siblings siblings
 
 	running context.Context // ends with Run: what is under way stops with it
 	work    sync.WaitGroup
@@ -121,7 +126,7 @@ func NewManager(c Config) *Manager {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Manager{c: c, entries: map[identity.WorkspaceID]*entry{}}
+	return &Manager{c: c, entries: map[identity.WorkspaceID]*entry{}, siblings: newSiblings()}
 }
 
 // Create records a new workspace and begins to start it.

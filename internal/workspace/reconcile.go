@@ -17,6 +17,8 @@ const (
 	lookEvery  = 5 * time.Second  // how often what runs is compared with what should
 	agentWait  = 30 * time.Second // how long a started workspace has to call back
 	stopGentle = 5 * time.Second  // how long its processes have to end by themselves
+
+	siblingsGentle = 20 * time.Second // how long the AI agents beside it have to hand their work back
 )
 
 // Load reads the records, finds what runs already, and opens the doors of what should be running, so that agents
@@ -38,6 +40,9 @@ func (m *Manager) Load(ctx context.Context) error {
 	if err := m.adopt(ctx, rows, runs); err != nil {
 		return err
 	}
+	if err := m.loadSiblings(ctx, runs); err != nil {
+		return err
+	}
 	now := m.c.Now()
 	m.mu.Lock()
 	for _, row := range rows {
@@ -56,7 +61,7 @@ func (m *Manager) Load(ctx context.Context) error {
 	}
 	m.mu.Unlock()
 	for _, o := range observed {
-		if !known[o.ID] && o.Running {
+		if _, sibling := m.Sibling(o.ID); !known[o.ID] && !sibling && o.Running {
 			m.c.Log.Warn("a workspace runs that no record knows; it is stopped and its files are kept", "workspace", o.ID)
 			if err := m.c.Runtime.Stop(ctx, o.ID); err != nil {
 				return fmt.Errorf("stop leftover workspace %s: %w", o.ID, err)
@@ -72,6 +77,7 @@ func (m *Manager) Run(ctx context.Context) {
 	m.running = ctx
 	m.mu.Unlock()
 	m.wakeAll()
+	m.endDue(ctx)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -81,6 +87,7 @@ func (m *Manager) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 			m.look(ctx)
+			m.endDue(ctx)
 		}
 	}
 }
@@ -124,7 +131,7 @@ func (m *Manager) interrupted(ctx context.Context, row Workspace) {
 func (m *Manager) timeOut(ctx context.Context, row Workspace) {
 	now := m.c.Now()
 	limit := m.c.Timeout(row)
-	inUse := m.c.InUse(row.ID) // not under the lock: it may ask for the workspace
+	inUse := m.inUse(row.ID) // not under the lock: it may ask for the workspace
 	m.mu.Lock()
 	e := m.entries[row.ID]
 	if e == nil {
@@ -324,6 +331,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		e.used = m.c.Now()
 	}
 	m.mu.Unlock()
+	m.dueSiblings(row.ID)
 	m.settle(ctx, row.ID, settled{phase: Running, says: "Ready."}, m.event(row, "workspace:start", ""))
 	return nil
 }
@@ -333,6 +341,9 @@ func (m *Manager) stop(ctx context.Context, row Workspace) error {
 		return nil
 	}
 	m.say(row.ID, Stopping, "Stopping.")
+	beside, end := context.WithTimeout(ctx, siblingsGentle)
+	m.endSiblings(beside, row.ID, "the workspace was stopped")
+	end()
 	gentle, cancel := context.WithTimeout(ctx, stopGentle)
 	defer cancel()
 	// The agent asks the processes to end; the runtime then ends what is left.
@@ -352,6 +363,9 @@ func (m *Manager) delete(ctx context.Context, row Workspace) error {
 		if err := m.stop(ctx, row); err != nil {
 			return err
 		}
+	}
+	if err := m.dropSiblings(ctx, row.ID); err != nil {
+		return err
 	}
 	if err := m.c.Runtime.Delete(ctx, row.ID); err != nil {
 		return err

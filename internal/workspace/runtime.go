@@ -25,8 +25,8 @@ type Runtime interface {
 	// take time.
 	Start(ctx context.Context, spec Spec, progress func(step string)) error
 
-	// Stop ends all processes of the workspace at once (what is to end gently is asked by its agent before) and
-	// returns when they have ended. Files stay. Stopping what does not run, or is not there, is no error.
+	// Stop ends all processes of the workspace at once (what is to end gently is asked by its agent before), and of what
+	// stands beside it, and returns when they have ended. Files stay. Stopping what does not run, or is not there, is no error.
 	Stop(ctx context.Context, id identity.WorkspaceID) error
 
 	// Delete stops the workspace and removes its files. Deleting what is not there is no error. On an error what is
@@ -45,11 +45,18 @@ type Spec struct {
 	// Endpoint makes the folder with the tunnel's socket for processes of the host's user uid, and returns its path;
 	// the runtime mounts that folder read-only at /run/lanyard. Start calls it once, at every call.
 	Endpoint func(ctx context.Context, uid int) (dir string, err error)
+	// Beside is the workspace that this one stands beside: it ends when that one does, and shares nothing with it but the
+	// machine. That workspace was made before, on this runtime. Empty: it stands alone.
+	Beside identity.WorkspaceID
+	// SharesFiles gives it the checkouts of the workspace that it stands beside instead of a folder of its own. What it
+	// does to them it does as that workspace's user; home, processes and socket are its own all the same.
+	SharesFiles bool
 }
 
 // Observed is what a Runtime sees of a workspace.
 type Observed struct {
 	ID      identity.WorkspaceID
+	Beside  identity.WorkspaceID // see Spec
 	Running bool
 	Started time.Time // when its processes last started; zero if they never did
 }

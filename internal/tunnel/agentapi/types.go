@@ -6,6 +6,8 @@
 //	POST /v1/stop             ends every process, then the agent
 //	GET  /v1/terminal/{name}  WebSocket, see Terminal
 //	GET  /v1/exec             WebSocket, see Exec
+//	POST /v1/checkout/pack    PackOrder in, Pack out
+//	POST /v1/checkout/unpack  Unpack and Pack in, Unpacked out
 package agentapi
 
 import "regexp"

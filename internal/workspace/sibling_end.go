@@ -1,0 +1,205 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+)
+
+// HandBack ends the processes of a sibling and brings what it did, committed or not, into the workspace's checkout as a
+// branch agent/NAME/…. Nothing is checked out, and nothing of the sibling's runs there. When it changed nothing no branch
+// is made. A second call returns the same.
+func (m *Manager) HandBack(ctx context.Context, id identity.WorkspaceID) (Handed, error) {
+	s, err := m.holdSibling(id)
+	if err != nil {
+		return Handed{}, err
+	}
+	defer s.work.Unlock()
+	return m.handBack(ctx, s)
+}
+
+// EndSibling ends a sibling: first its session, and with it all that is open because of it; then its work is handed back,
+// unless it was; then nothing of it is left. Where its work cannot be handed back its processes end, and its files are
+// kept until its workspace starts again or is deleted: the error says why. Ending what is gone is no error.
+func (m *Manager) EndSibling(ctx context.Context, id identity.WorkspaceID, why string) error {
+	row, ok := m.Sibling(id)
+	if !ok {
+		return nil
+	}
+	m.c.Sessions.EndSession(ctx, row.Session, why) // before waiting for anybody
+	s, err := m.holdSibling(id)
+	if err != nil {
+		return nil
+	}
+	defer s.work.Unlock()
+	return m.endSibling(ctx, s, why)
+}
+
+// holdSibling finds a sibling and holds it for work.
+func (m *Manager) holdSibling(id identity.WorkspaceID) (*sibling, error) {
+	m.mu.RLock()
+	s := m.siblings.all[id]
+	m.mu.RUnlock()
+	absent := problem.New(problem.NotFound, "There is no AI agent at %s; it has ended.", id)
+	if s == nil {
+		return nil, absent
+	}
+	s.work.Lock()
+	if s.gone {
+		s.work.Unlock()
+		return nil, absent
+	}
+	return s, nil
+}
+
+func (m *Manager) endSibling(ctx context.Context, s *sibling, why string) error {
+	row := m.siblingRow(s)
+	handed, err := m.handBack(ctx, s)
+	after := context.WithoutCancel(ctx)
+	if err != nil {
+		if stopping := m.c.Runtime.Stop(after, row.ID); stopping != nil {
+			err = errors.Join(err, stopping)
+		}
+		m.c.Doors.Close(row.ID)
+		m.keep(after, s, problem.Message(err))
+		return problem.Wrap(err, problem.KindOf(err), "%s has ended, but its work could not be handed back: %s Its files are kept, and it is tried again when the workspace starts.",
+			row.Agent, sentence(problem.Message(err)))
+	}
+	ev := m.siblingEvent(row, "agent:ended", why)
+	ev.Detail["branch"] = handed.Branch
+	m.discard(after, s, ev)
+	return nil
+}
+
+// sentence ends a message with a full stop.
+func sentence(s string) string { return strings.TrimRight(s, ".\n ") + "." }
+
+// handBack is HandBack for a sibling that is held for work.
+func (m *Manager) handBack(ctx context.Context, s *sibling) (Handed, error) {
+	if s.handed != nil {
+		return *s.handed, nil
+	}
+	row := m.siblingRow(s)
+	if row.Shared || row.Base == "" { // it has no checkout of its own, or never got one
+		s.handed = &Handed{}
+		return Handed{}, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, siblingEnd, fmt.Errorf("it took longer than %s", siblingEnd))
+	defer cancel()
+	done, err := m.siblings.turn(ctx)
+	if err != nil {
+		return Handed{}, err
+	}
+	defer done()
+	handed, err := m.bringBack(ctx, row)
+	if err != nil {
+		return Handed{}, err
+	}
+	s.handed = &handed
+	m.mu.Lock()
+	s.row.Branch = handed.Branch
+	row = s.row
+	m.mu.Unlock()
+	if err := m.c.Rows.SaveSibling(ctx, row); err != nil { // the branch is there; a server that dies now makes it once more
+		m.c.Log.Error("the branch of a sibling could not be recorded", "sibling", row.ID, "error", err)
+	}
+	return handed, nil
+}
+
+// bringBack packs the work of a sibling and unpacks it in its workspace.
+func (m *Manager) bringBack(ctx context.Context, row Sibling) (Handed, error) {
+	of, ok := m.Get(row.Of)
+	if !ok {
+		return Handed{}, problem.New(problem.NotFound, "The workspace %s is not there any more.", row.Of)
+	}
+	if err := m.runSibling(ctx, row, of.Name); err != nil {
+		return Handed{}, err
+	}
+	from, to := agentapi.New(m.c.Doors.Client(row.ID)), agentapi.New(m.c.Doors.Client(row.Of))
+	p, pack, err := from.Pack(ctx, agentapi.PackOrder{Since: row.Base, Last: true, Message: "Not committed by " + row.Agent})
+	if err != nil {
+		return Handed{}, err
+	}
+	defer pack.Close()
+	if p.Commit == row.Base {
+		return Handed{}, nil
+	}
+	branch := branchOf(row)
+	got, err := to.Unpack(ctx, agentapi.Unpack{Branch: branch, Base: row.Base}, agentapi.Pack{Commit: p.Commit, Format: p.Format}, pack)
+	if err != nil {
+		return Handed{}, err
+	}
+	return Handed{Branch: branch, Stat: got.Stat, Diff: got.Diff, Cut: got.Cut}, nil
+}
+
+// branchOf names the branch that a sibling's work comes back as: no two siblings have the same, also with the same agent
+// in the same second.
+func branchOf(row Sibling) string {
+	return fmt.Sprintf("agent/%s/%s-%s", row.Agent, row.Created.UTC().Format("20060102-150405"), row.ID.Label()[:4])
+}
+
+// keep notes why a sibling that has ended is kept.
+func (m *Manager) keep(ctx context.Context, s *sibling, why string) {
+	m.mu.Lock()
+	s.row.Kept = why
+	row := s.row
+	m.mu.Unlock()
+	ev := m.siblingEvent(row, "agent:kept", why)
+	ev.Outcome = audit.Failed
+	if err := m.c.Rows.SaveSibling(ctx, row, ev); err != nil {
+		m.c.Log.Error("why a sibling is kept could not be recorded", "sibling", row.ID, "why", why, "error", err)
+	}
+	m.c.Log.Warn("the work of an AI agent could not be handed back; its files are kept", "agent", row.Agent, "workspace", row.Of, "sibling", row.ID, "why", why)
+}
+
+// siblingEvent is an audit event about a sibling: its person's, done by the AI agent.
+func (m *Manager) siblingEvent(row Sibling, action, why string) audit.Event {
+	of, _ := m.Get(row.Of)
+	return audit.Event{
+		Time: m.c.Now(), Action: action, Outcome: audit.Done, User: audit.PersonOf(row.Owner, of.OwnerName), Actor: "agent:" + row.Agent,
+		Session: row.Session, Workspace: row.Of, Resource: fmt.Sprintf("workspace %s", row.Of), Reasons: []string{why},
+		Detail: map[string]any{"sibling": string(row.ID), "grant": string(row.Grant)},
+	}
+}
+
+// endSiblings ends all that stands beside a workspace, at once.
+func (m *Manager) endSiblings(ctx context.Context, of identity.WorkspaceID, why string) {
+	var all sync.WaitGroup
+	for _, row := range m.Siblings(of) {
+		if row.Kept != "" {
+			continue
+		}
+		all.Go(func() {
+			if err := m.EndSibling(ctx, row.ID, why); err != nil {
+				m.c.Log.Warn("a sibling did not end as it should", "sibling", row.ID, "error", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// dropSiblings removes all that stands beside a workspace that is being deleted, with its work.
+func (m *Manager) dropSiblings(ctx context.Context, of identity.WorkspaceID) error {
+	const why = "the workspace was deleted"
+	for _, row := range m.Siblings(of) {
+		m.c.Sessions.EndSession(ctx, row.Session, why)
+		s, err := m.holdSibling(row.ID)
+		if err != nil {
+			continue
+		}
+		m.discard(ctx, s, m.siblingEvent(row, "agent:ended", why))
+		gone := s.gone
+		s.work.Unlock()
+		if !gone {
+			return problem.New(problem.Unavailable, "The files of the AI agent %s beside the workspace could not be removed.", row.Agent)
+		}
+	}
+	return nil
+}

@@ -29,8 +29,8 @@ var layers = [][]string{
 		"internal/entrasim/provisioning",
 		"internal/telemetry",
 	},
-	{"internal/config", "internal/server", "internal/dev", "internal/dev/gitserver", "internal/dev/ledger", "internal/agent",
-		"internal/doctor", "internal/doctor/probe", "internal/cli", "internal/cli/account", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
+	{"internal/config", "internal/server", "internal/dev", "internal/dev/gitserver", "internal/dev/ledger", "internal/agent", "internal/inside",
+		"internal/doctor", "internal/doctor/probe", "internal/cli", "internal/cli/account", "internal/cli/browser", "internal/cli/laptop", "internal/cli/remote", "internal/cli/tour"},
 	{"cmd/lanyard", "cmd/lanyard-agent"},
 }
 
@@ -39,7 +39,7 @@ var also = map[string][]string{
 	"internal/apiserver":             {"api"},
 	"internal/server":                {"internal/config", "internal/doctor", "internal/doctor/probe"},
 	"internal/dev":                   {"internal/config", "internal/server", "internal/dev/gitserver", "internal/dev/ledger"},
-	"internal/cli":                   {"internal/config", "internal/cli/account", "internal/doctor", "internal/cli/browser", "internal/cli/remote", "internal/cli/tour"},
+	"internal/cli":                   {"internal/config", "internal/cli/account", "internal/doctor", "internal/cli/browser", "internal/cli/laptop", "internal/cli/remote", "internal/cli/tour"},
 	"internal/cli/remote":            {"internal/cli/browser"},
 	"internal/cli/tour":              {"internal/cli/remote", "internal/cli/browser"},
 	"internal/gateway/upstream":      {"internal/gateway"},
@@ -60,7 +60,7 @@ var only = map[string][]string{
 	"github.com/jackc/pgx/v5/stdlib":   {"internal/store"},
 	module + "internal/entrasim":       {"internal/dev"},
 	module + "internal/config":         {"internal/server", "internal/dev", "internal/cli", "internal/apiserver", "internal/agent", "cmd/lanyard"},
-	module + "api":                     {"internal/server", "internal/doctor", "internal/dev", "internal/cli", "internal/apiserver", "internal/agent"},
+	module + "api":                     {"internal/server", "internal/doctor", "internal/dev", "internal/cli", "internal/apiserver", "internal/agent", "internal/inside"},
 	"github.com/cedar-policy/cedar-go": {"internal/policy"},
 	"net/http/cgi":                     {"internal/dev/gitserver"},
 }

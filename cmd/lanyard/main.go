@@ -42,6 +42,6 @@ func main() {
 		Examine: server.Examine, RotateKeys: server.RotateKeys, Revision: server.Revision,
 		Serve:        func(ctx context.Context, config string) error { return serve(ctx, config, log) },
 		DatabaseFile: server.DatabaseFile, VerifyAudit: server.VerifyAudit,
-		Version: version, Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Version: version, Program: os.Args[0], Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	}, os.Args[1:]))
 }

@@ -50,6 +50,7 @@ type Config struct {
 	Revision   func(ctx context.Context, config string) (project.Revision, error)
 
 	Version        string
+	Program        string // how it was called: Git calls it by another name
 	Env            func(string) string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -63,6 +64,7 @@ func Run(ctx context.Context, c Config, args []string) int {
 	}
 	a := &app{c: c, out: newOutput(c.Stdout, c.Env), err: newOutput(c.Stderr, c.Env)}
 	root := a.root()
+	args = helperOf(c.Program, args)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -128,6 +130,7 @@ Lanyard failed and 126 when it was refused.`,
 	add(groupAccess, a.login(), a.logout(), a.contexts(), a.whoami(), a.why(), a.whatIf(), a.projects(), a.leases(), a.revoke(), a.audit(), a.directory())
 	add(groupAccess, a.request(), a.requests(), a.approve(), a.refuse(), a.withdraw(), a.grants(), a.breakGlass())
 	add(groupWorkspaces, a.start(), a.list(), a.open(), a.exec(), a.logs(), a.stop(), a.delete())
+	add(groupWorkspaces, a.git())
 	add(groupServer, a.tour())
 	return root
 }

@@ -42,15 +42,15 @@ func Guard(r *http.Request) error {
 		return err
 	}
 	if strings.EqualFold(r.Header.Get("Sec-Fetch-Mode"), "navigate") {
-		return problem.New(problem.Denied, "This address is for programs inside a workspace; a browser cannot open it.")
+		return problem.New(problem.Denied, "This address is for programs; a browser cannot open it.")
 	}
 	if len(r.Header.Values("Cookie")) > 0 {
-		return problem.New(problem.Denied, "This address is for programs inside a workspace; it takes no cookies.")
+		return problem.New(problem.Denied, "This address is for programs; it takes no cookies.")
 	}
 	return nil
 }
 
-// Known refuses who did not come through a workspace's tunnel, in the same words whatever they ask for: a stranger on the
+// Known refuses who came neither through a workspace's tunnel nor with a token that is bound to a key, in the same words whatever they ask for: a stranger on the
 // network must not learn which repositories and apps there are.
 func Known(who identity.Principal) error {
 	if who.Kind == identity.Anonymous {

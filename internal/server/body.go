@@ -37,8 +37,8 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bodyPace is how many bytes a second a request to an app has to bring at least, over its whole time: apps are sent more
-// than forms, and who sends slowly is not who sends to hold a connection.
+// bodyPace is how many bytes a second a request to an app or a push has to bring at least, over its whole time: they are sent
+// more than forms, and who sends slowly is not who sends to hold a connection.
 const bodyPace = 4 << 10
 
 // inPace bounds how slowly the request's body may come: it has the time that inTime gives, and more as it comes.

@@ -60,7 +60,11 @@ func (h *hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.app.ServeHTTP(w, r)
 		return
 	}
-	inTime(w, r, h.bodyWithin)
+	if host == h.pagesHost && dataPath(r.URL.Path) { // a push from somebody's own machine
+		inPace(w, r, h.bodyWithin)
+	} else {
+		inTime(w, r, h.bodyWithin)
+	}
 	name := host
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		name = host[:i]

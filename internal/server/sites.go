@@ -83,7 +83,7 @@ func (s *Server) makeSites() error {
 				Git: gitproxy.New(gitproxy.Config{Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Log: s.log}).Serve,
 				App: apps.Serve,
 			}), s.issuer.Machine()...), s.notifications()),
-			Guard: gateway.Guard, Identify: s.fromTunnel, Headers: gateway.Headers,
+			Guard: gateway.Guard, Identify: s.onMachinePath, Headers: gateway.Headers,
 		}, &s.front.machine},
 		{web.Site{
 			Name: "terminal", Routes: append(append(pages.TerminalAssets(), term.Routes()...), s.signin.Enter()),
@@ -108,17 +108,19 @@ func (s *Server) makeSites() error {
 // Sites are all sites with their routes, as they are served.
 func (s *Server) Sites() []web.Site { return s.sites }
 
-// fromTunnel identifies what comes through a workspace's tunnel. Nothing else is believed on machine paths.
+// fromTunnel identifies what comes through a workspace's tunnel.
 func (s *Server) fromTunnel(r *http.Request) (identity.Principal, error) {
 	id, ok := tunnel.WorkspaceFrom(r.Context())
 	if !ok {
 		return identity.Principal{}, nil
 	}
-	row, ok := s.workspaces.Get(id)
-	if !ok {
-		return identity.Principal{}, nil
+	if row, ok := s.workspaces.Get(id); ok {
+		return s.identifier.Workspace(id, row.Session), nil
 	}
-	return s.identifier.Workspace(id, row.Session), nil
+	if beside, ok := s.workspaces.Sibling(id); ok {
+		return s.identifier.Agent(beside.Session), nil
+	}
+	return identity.Principal{}, nil
 }
 
 func (s *Server) notifications() web.Route {

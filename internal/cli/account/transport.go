@@ -20,8 +20,9 @@ type Transport struct {
 	c     Context
 	base  http.RoundTripper
 
-	mu sync.Mutex
-	v  *secret
+	mu      sync.Mutex
+	v       *secret
+	nonceAt time.Time // when the nonce in v came
 }
 
 // Transport returns the way to the server of a context.
@@ -42,6 +43,11 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if once(r) {
+		if err := t.ready(r.Context(), access); err != nil {
+			return nil, err
+		}
+	}
 	for attempt := 0; ; attempt++ {
 		again := r.Clone(r.Context())
 		if attempt > 0 && r.GetBody != nil {
@@ -57,20 +63,22 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		again.Header.Set("DPoP", proof)
 		resp, err := t.base.RoundTrip(again)
 		if err != nil {
-			return nil, problem.Wrap(err, problem.Unavailable, "%s cannot be reached (%v).", t.c.URL, err)
+			return nil, t.unreachable(err)
 		}
 		if resp.StatusCode != http.StatusUnauthorized {
 			return resp, nil
 		}
 		nonce := resp.Header.Get("DPoP-Nonce")
-		if nonce == "" || attempt > 0 || r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
+		if nonce == "" || attempt > 0 || once(r) {
 			return resp, nil
 		}
 		resp.Body.Close()
-		t.mu.Lock()
-		t.v.Nonce = nonce
-		t.mu.Unlock()
+		t.learn(nonce)
 	}
+}
+
+func (t *Transport) unreachable(err error) error {
+	return problem.Wrap(err, problem.Unavailable, "%s cannot be reached (%v).", t.c.URL, err)
 }
 
 func (t *Transport) proof(r *http.Request, access string) (string, error) {

@@ -35,7 +35,7 @@ func framing(name string) bool {
 // dropped are headers that could tell an app who is calling, from where, or that the request is another than was
 // judged. Only Lanyard says these things.
 var dropped = map[string]bool{
-	"authorization": true, "proxy-authorization": true, "cookie": true, "forwarded": true, "via": true,
+	"authorization": true, "dpop": true, "proxy-authorization": true, "cookie": true, "forwarded": true, "via": true,
 	"x-real-ip": true, "x-client-ip": true, "client-ip": true, "true-client-ip": true, "cf-connecting-ip": true,
 	"x-cluster-client-ip": true, "remote-user": true, "remote-addr": true, "x-remote-user": true, "x-remote-group": true,
 	"x-user": true, "x-username": true, "x-email": true, "x-webauth-user": true, "x-http-method": true, "x-rewrite-url": true,

@@ -1,18 +1,28 @@
 // Lanyard-agent is the program that runs as process 1 of a workspace. It is started by the workspace's runtime, not
-// by people.
+// by people. Called as lanyard or gp, it is the command line in a workspace.
 package main
 
 import (
 	"context"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/lanyardhq/lanyard/internal/agent"
+	"github.com/lanyardhq/lanyard/internal/inside"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
 func main() {
+	if inside.Program(os.Args[0]) {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(ctx, stop) // a second Ctrl-C ends what takes too long
+		os.Exit(inside.Run(ctx, inside.Config{
+			Program: os.Args[0], Version: build(), Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		}, os.Args[1:]))
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	if err := os.Setenv("PATH", agent.Path); err != nil { // where Git and commands are looked for
 		log.Error("the workspace agent failed", "err", err)
@@ -21,6 +31,7 @@ func main() {
 	err := agent.Run(context.Background(), agent.Config{
 		Socket:    "/run/lanyard/lanyard.sock",
 		Listen:    "127.0.0.1:7070",
+		Private:   agentapi.PrivateFolder,
 		Home:      "/home/lanyard",
 		Workspace: "/workspace",
 		Build:     build(),

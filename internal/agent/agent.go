@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Socket    string // path of the server's socket
 	Listen    string // loopback address for the workspace's processes
+	Private   string // folder in memory for what only the workspace's user may reach: the Unix socket, tokens; empty for none
 	Home      string // home folder of the workspace's user
 	Workspace string // folder that holds checkouts
 	Build     string // version, told to the server
@@ -69,11 +70,21 @@ func Run(ctx context.Context, c Config) error {
 	}
 	a.config.Listen = listener.Addr().String()
 	a.link = newLink(a)
-	proxy := newProxy(a.link, listener.Addr().(*net.TCPAddr).Port, c.Log)
+	forward := newForward(a.link, c.Log)
+	proxy := newProxy(forward, listener.Addr().(*net.TCPAddr).Port, c.Log)
 	defer proxy.Close()
-	wg.Go(func() { a.link.keep(ctx) })
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	wg.Go(func() { failed <- proxy.Serve(listener) })
+	if c.Private != "" {
+		private, err := listenPrivate(c.Private)
+		if err != nil {
+			return err
+		}
+		commands := newPrivate(forward, c.Log)
+		defer commands.Close()
+		wg.Go(func() { failed <- commands.Serve(private) })
+	}
+	wg.Go(func() { a.link.keep(ctx) })
 	if c.Ready != nil {
 		if err := c.Ready(); err != nil {
 			return fmt.Errorf("agent: %w", err)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
 // Path is where programs are looked for, by the agent and by its children.
@@ -17,7 +19,10 @@ func (a *Agent) environment(extra map[string]string) []string {
 		"LOGNAME": "lanyard",
 		"SHELL":   "/bin/bash",
 		"LANG":    "C.UTF-8",
-		"PATH":    filepath.Join(a.config.Home, ".local/bin") + ":" + Path,
+		"PATH":    filepath.Join(a.config.Home, ".local/bin") + ":" + agentapi.CommandFolder + ":" + Path,
+	}
+	if a.config.Private != "" {
+		env[agentapi.SocketEnv] = filepath.Join(a.config.Private, agentapi.PrivateSocket)
 	}
 	a.mu.Lock()
 	maps.Copy(env, a.env)

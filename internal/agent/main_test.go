@@ -34,8 +34,9 @@ func TestMain(m *testing.M) {
 		err := Run(context.Background(), Config{
 			Socket: os.Getenv(envSocket), Listen: "127.0.0.1:0", Build: "test",
 			Home: filepath.Join(root, "home"), Workspace: filepath.Join(root, "workspace"),
-			Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
-			Ready: Starter(os.Getenv(agentapi.StarterEnv)),
+			Private: filepath.Join(root, "private"),
+			Log:     slog.New(slog.NewTextHandler(os.Stderr, nil)),
+			Ready:   Starter(os.Getenv(agentapi.StarterEnv)),
 		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

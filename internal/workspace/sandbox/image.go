@@ -91,7 +91,24 @@ func (r *Runtime) copyAgent() (string, error) {
 	if err := os.Rename(to.Name(), filepath.Join(final, agentName)); err != nil {
 		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
 	}
+	if err := linkCommands(final); err != nil {
+		return "", fmt.Errorf("sandbox: link the commands: %w", err)
+	}
 	return final, nil
+}
+
+// linkCommands makes the commands of a workspace (agentapi.CommandFolder): the agent's binary under their names.
+func linkCommands(dir string) error {
+	bin := filepath.Join(dir, "bin")
+	if err := makeDir(bin, 0o755, 0, 0); err != nil {
+		return err
+	}
+	for _, name := range []string{"lanyard", "gp"} {
+		if err := os.Symlink("../"+agentName, filepath.Join(bin, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeUnused removes copies of earlier versions that no running workspace uses.

@@ -69,3 +69,9 @@ func Length(d time.Duration) string {
 }
 
 var agentName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)
+
+// ValidAgent reports whether s can name an AI agent.
+func ValidAgent(s string) bool { return agentName.MatchString(s) }
+
+// Reason makes what somebody gave as a reason fit to be shown to who decides; an empty one is refused.
+func Reason(text string) (string, error) { return reason(text) }

@@ -21,6 +21,9 @@ type AgentLine struct {
 	Resource string // as at a command line; empty: everything of that kind in the project
 }
 
+// String is the line as it is written.
+func (l AgentLine) String() string { return strings.TrimSpace(l.Action + " " + l.Resource) }
+
 // maxAgentFor is as long as a delegation may last.
 const maxAgentFor = 24 * time.Hour
 

@@ -68,7 +68,9 @@ type Running struct {
 	Code      int       `json:"code"`             // exit status, once ended
 	Branch    string    `json:"branch,omitempty"` // with what it changed; empty where it changed nothing
 	Stat      string    `json:"stat,omitempty"`   // of that branch against where it began
-	Left      string    `json:"left,omitempty"`   // why nothing could be handed back, and where it is
+	Diff      string    `json:"diff,omitempty"`   // the same as a patch, of at most MaxDiff bytes; of one alone
+	DiffCut   bool      `json:"diff_cut,omitempty"`
+	Left      string    `json:"left,omitempty"` // why nothing could be handed back, and where it is
 }
 
 // AgentAsk asks the person for more than an AI agent was given.

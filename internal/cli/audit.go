@@ -74,7 +74,10 @@ func (a *app) auditTail() *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			page, err := r.Audit(cmd.Context(), f.query())
 			if err != nil {
@@ -162,7 +165,10 @@ how many those are is said.`,
 			if q.Until, err = a.moment("--until", until); err != nil {
 				return err
 			}
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			page, err := r.Audit(cmd.Context(), q)
 			if err != nil {
@@ -237,7 +243,10 @@ To check an export against copied checkpoints, copy those first and export then.
 			if from < 0 {
 				return usage("--from is the seq of an entry")
 			}
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			if file == "" && terminal(a.c.Stdout) {
 				return a.exportToTerminal(func(to io.Writer) error { return r.ExportAuditFrom(cmd.Context(), from, to) })

@@ -28,7 +28,10 @@ root, as JSON, and checks them. Whoever has the public key can check them again 
 			if err != nil {
 				return err
 			}
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			raw, err := r.ProveAudit(cmd.Context(), seq)
 			if err != nil {
@@ -62,7 +65,10 @@ Prints the proof (RFC 6962), the roots and their checkpoints as JSON, and checks
 					return err
 				}
 			}
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			raw, err := r.ProveAuditConsistency(cmd.Context(), old, new)
 			if err != nil {
@@ -116,7 +122,10 @@ func (a *app) auditKey() *cobra.Command {
 		Example: `  lanyard audit key >lanyard-audit.pub`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			k, err := r.AuditPublicKey(cmd.Context())
 			if err != nil {
@@ -139,7 +148,10 @@ before is not reached. Only the operator may do this, and it cannot be undone.`,
   lanyard audit forget 67224801-dc28-4774-a21b-13838a428c41`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			done, err := r.ForgetInAudit(cmd.Context(), args[0])
 			if err != nil {

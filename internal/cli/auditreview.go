@@ -38,7 +38,10 @@ Exit status: 0 when nothing has to be looked at, 1 when a sign-in is in one plac
 			if err != nil {
 				return err
 			}
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			review, err := r.Review(cmd.Context(), from, to)
 			if err != nil {

@@ -68,7 +68,10 @@ says so: who can write the database can put another key there.`,
 
 // verifyByServer asks the running server.
 func (a *app) verifyByServer(ctx context.Context, asJSON bool) error {
-	r := a.operator()
+	r, err := a.reach(ctx)
+	if err != nil {
+		return err
+	}
 	defer r.Close()
 	v, err := r.VerifyAudit(ctx)
 	if err != nil {

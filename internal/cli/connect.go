@@ -63,6 +63,9 @@ func (a *app) connect(ctx context.Context, user string) (*remote.Remote, error) 
 	return info.SignIn(ctx, person)
 }
 
+// reach is connect for a command that may be asked about others, and so has no sample user to be.
+func (a *app) reach(ctx context.Context) (*remote.Remote, error) { return a.connect(ctx, "") }
+
 // signInFlag adds --user to a command that may be run as a sample user.
 func (a *app) signInFlag(cmd *cobra.Command, user *string) {
 	cmd.Flags().StringVar(user, "user", "", "sign in as this sample `user` first (only under lanyard dev)")

@@ -247,7 +247,10 @@ func (a *app) completeDirectory(cmd *cobra.Command, args []string, _ string) ([]
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
 	defer cancel()
-	r := a.operator()
+	r, err := a.reach(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	defer r.Close()
 	var names []cobra.Completion
 	var users api.Page[api.DirectoryUser]

@@ -104,7 +104,10 @@ func (a *app) examined(ctx context.Context, f doctorFlags) (api.DirectoryHealth,
 		}
 		a.socket = filepath.Join(c.Data, "lanyard.sock")
 	}
-	r := a.operator()
+	r, err := a.reach(ctx)
+	if err != nil {
+		return api.DirectoryHealth{}, err
+	}
 	defer r.Close()
 	h, err := r.DirectoryHealth(ctx)
 	if f.config != "" && !f.signIn && remote.Away(err) {

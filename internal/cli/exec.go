@@ -2,13 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/lanyardhq/lanyard/internal/cli/remote"
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -89,66 +84,4 @@ func (a *app) run(ctx context.Context, user, workspace string, argv []string, tt
 		}
 	}
 	return status, err
-}
-
-// screen is the person's own terminal while it is the command's.
-type screen struct {
-	size    *agentapi.Size
-	sizes   <-chan agentapi.Size // when it changes
-	restore func()
-}
-
-// screen makes the person's terminal raw, so that every key reaches the command.
-func (a *app) screen(ctx context.Context) (screen, error) {
-	in, ok := a.c.Stdin.(*os.File)
-	if !ok || !terminal(in) {
-		return screen{}, problem.New(problem.Invalid, "--tty needs a terminal as standard input.")
-	}
-	fd := int(in.Fd())
-	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	if err != nil {
-		return screen{}, errors.New("read the terminal's settings: " + err.Error())
-	}
-	raw := *old
-	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-	raw.Oflag &^= unix.OPOST
-	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
-	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
-		return screen{}, errors.New("change the terminal's settings: " + err.Error())
-	}
-	winch := make(chan os.Signal, 1)
-	signal.Notify(winch, syscall.SIGWINCH)
-	ctx, cancel := context.WithCancel(ctx)
-	sizes := make(chan agentapi.Size)
-	go func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-winch:
-			}
-			if now := sizeOf(fd); now != nil {
-				select {
-				case sizes <- *now:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}
-	}()
-	return screen{size: sizeOf(fd), sizes: sizes, restore: func() {
-		cancel()
-		signal.Stop(winch)
-		_ = unix.IoctlSetTermios(fd, unix.TCSETS, old) // the terminal has gone if this fails
-	}}, nil
-}
-
-func sizeOf(fd int) *agentapi.Size {
-	w, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
-	if err != nil {
-		return nil
-	}
-	return &agentapi.Size{Cols: w.Col, Rows: w.Row}
 }

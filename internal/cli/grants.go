@@ -22,7 +22,10 @@ glass. Each ends by itself; "lanyard revoke grant" ends one before.`,
   lanyard grants --user ada --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			list, err := r.Grants(cmd.Context(), user)
 			if err != nil {

@@ -23,7 +23,10 @@ with the reason.`,
   lanyard leases --json | jq -r '.open[].id'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			l, err := r.Leases(cmd.Context(), user)
 			if err != nil {

@@ -19,7 +19,11 @@ type output struct {
 }
 
 func newOutput(w io.Writer, env func(string) string) output {
-	return output{Writer: w, colour: terminal(w) && env("NO_COLOR") == "" && env("TERM") != "dumb"}
+	o := output{Writer: w}
+	if f, ok := w.(*os.File); ok && terminal(f) && env("NO_COLOR") == "" && env("TERM") != "dumb" {
+		o.colour = coloured(f)
+	}
+	return o
 }
 
 // terminal reports whether a stream is a terminal.

@@ -26,7 +26,10 @@ func (a *app) scimStatus() *cobra.Command {
 		Example: "  lanyard scim status\n  lanyard scim status --json | jq '.findings[] | select(.problem)'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			p, err := r.Provisioning(cmd.Context())
 			if err != nil {
@@ -81,7 +84,10 @@ only the directory says whether they are enabled.`,
 		Example: "  lanyard scim forget ada@contoso.example",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			if err := r.ForgetProvisioned(cmd.Context(), args[0]); err != nil {
 				return err
@@ -109,7 +115,10 @@ client ID and client secret, and is exchanged for tokens that live an hour.`,
 			if n.Name == "" {
 				return usage("what will use the secret? Name it with --name")
 			}
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			m, err := r.NewProvisioningSecret(cmd.Context(), n)
 			if err != nil {
@@ -151,7 +160,10 @@ func (a *app) scimSecretList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the secrets, and when each was used last", Example: "  lanyard scim secret list", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			p, err := r.Provisioning(cmd.Context())
 			if err != nil {
@@ -188,7 +200,10 @@ func (a *app) scimSecretRevoke() *cobra.Command {
 		Use: "revoke SECRET", Short: "Revoke a secret, by its ID or its name, and the tokens it was exchanged for",
 		Example: "  lanyard scim secret revoke sc-abcdefghijklmnop", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			s, err := r.RevokeProvisioningSecret(cmd.Context(), args[0])
 			if err != nil {

@@ -42,7 +42,10 @@ not be put in force are reported with file, line and column, and the exit status
 			if err != nil {
 				return err
 			}
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			o, err := r.WhatIf(cmd.Context(), q)
 			if err != nil {

@@ -35,7 +35,10 @@ whatever the answer; an action that does not exist is wrong usage (2).`,
 				"workspace:start", "workspace:stop", "workspace:delete", "audit:read", "directory:read", "directory:provision", "lease:list", "lease:revoke"}, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := a.operator()
+			r, err := a.reach(cmd.Context())
+			if err != nil {
+				return err
+			}
 			defer r.Close()
 			w, err := r.Why(cmd.Context(), args[0], args[1], user)
 			if err != nil {

@@ -62,6 +62,14 @@ func (a *app) showCheck(config string, r CheckReport) {
 	if r.Stored != "" {
 		a.out.line("%s", clean(r.Stored))
 	}
+	if len(r.TokenFiles) > 0 {
+		a.out.line("")
+		a.out.line("Tokens in files of workspaces:")
+		for _, f := range r.TokenFiles {
+			a.out.line("  %s", f)
+		}
+		a.out.line("")
+	}
 	if len(r.LongLived) == 0 {
 		if len(r.Findings) == 0 {
 			a.out.line("No long-lived credential is left.")

@@ -19,6 +19,8 @@ type CheckReport struct {
 	// LongLived are the credentials left that work until somebody changes them, each with its place and with how to be
 	// rid of it.
 	LongLived []string `json:"long_lived"`
+	// TokenFiles are the audiences whose tokens stand in files of workspaces, each with its place.
+	TokenFiles []string `json:"token_files"`
 	// Read says what was read, for a configuration without findings.
 	Read string `json:"read"`
 	// Redirects are the addresses to register at an OpenID provider that is not Entra: after signing in, after signing out.
@@ -51,7 +53,7 @@ func (r *CheckReport) stored(revision project.Revision, err error) {
 // checkConfig reads a configuration with its projects and policies. Names of groups are not looked up: that takes the
 // directory, which only a running server has.
 func checkConfig(ctx context.Context, path string) (CheckReport, error) {
-	report := CheckReport{Findings: []string{}, LongLived: []string{}}
+	report := CheckReport{Findings: []string{}, LongLived: []string{}, TokenFiles: []string{}}
 	c, err := config.Read(path)
 	if err != nil {
 		return report, report.find(err)
@@ -66,6 +68,9 @@ func checkConfig(ctx context.Context, path string) (CheckReport, error) {
 		Apply: func(_ context.Context, change project.Change) error {
 			report.files = change.Revision
 			report.longLived(change.Projects.LongLived())
+			for _, f := range change.Projects.TokenFiles() {
+				report.TokenFiles = append(report.TokenFiles, f.String())
+			}
 			if err := report.find(checkGitHub(c.GitHub, change.Projects.All()).Err()); err != nil {
 				return err
 			}

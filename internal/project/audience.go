@@ -30,6 +30,7 @@ type Audience struct {
 	Sensitive  string // the authentication context that getting one needs; empty for none
 	// Subject is who its tokens are about (`sub`).
 	Subject Subject
+	File    *TokenFile // what workspaces keep for programs that look for a token by themselves; nil: nothing
 }
 
 // Subject is who a token for an audience is about: some receivers decide by that alone.
@@ -75,7 +76,7 @@ func readAudience(v source.Value) (a Audience, place source.Value, ok bool) {
 	if !ok {
 		return a, v, false
 	}
-	m.Keys([]string{"audience", "aud", "kind", "lifetime", "sensitive", "subject"}, nil)
+	m.Keys([]string{"audience", "aud", "kind", "lifetime", "sensitive", "subject", "file"}, nil)
 	name, ok := m.Need("audience")
 	if !ok {
 		return a, v, false
@@ -123,6 +124,9 @@ func readAudience(v source.Value) (a Audience, place source.Value, ok bool) {
 		case isText && s != string(OfUser):
 			e.Value.Report("the subject of an audience's tokens is user, or project where the receiver has one rule for all of a project")
 		}
+	}
+	if e, found := m.Find("file"); found && a.Name != "" {
+		a.File = readTokenFile(e.Value, a)
 	}
 	return a, name.Value, ok
 }

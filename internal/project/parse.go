@@ -245,5 +245,12 @@ func (p *parser) holds(s *Set, d draft, at marks, twice func(key, what string, a
 	for j, a := range d.Audiences {
 		twice("resource "+a.Name, "the name "+a.Name+" is unique in the installation and", at.audiences[j])
 		twice("audience "+d.Name+" "+a.Value, "the audience "+a.Value+" of the project", at.audiences[j])
+		if f := a.File; f != nil && f.For != ForPrograms && f.For != ForKubernetes { // their programs look in one place only
+			twice("file "+d.Name+" "+f.For, "a file for "+f.For+" of the project", at.audiences[j])
+		}
+		if a.File.Holds() {
+			s.tokenFiles = append(s.tokenFiles, at.audiences[j].Finding(
+				"a token for %s is in a file of every workspace of %s, in memory, and good for at most %s: what reads it can use it elsewhere until then", a.Value, d.Name, a.Lifetime))
+		}
 	}
 }

@@ -36,6 +36,7 @@ type Set struct {
 	globalGroups map[Role][]identity.GroupID
 	findings     []Finding
 	longLived    []Finding
+	tokenFiles   []Finding
 	awaiting     bool // a name could be resolved for the first time, and whoever stores pins has not done so yet
 }
 
@@ -138,6 +139,9 @@ func (s *Set) Findings() []Finding { return slices.Clone(s.findings) }
 
 // LongLived lists the upstream credentials that outlive a session, with how to be rid of each.
 func (s *Set) LongLived() []Finding { return slices.Clone(s.longLived) }
+
+// TokenFiles lists the audiences whose tokens stand in files of workspaces.
+func (s *Set) TokenFiles() []Finding { return slices.Clone(s.tokenFiles) }
 
 // Rebind is the set with its names of groups looked up again, after the directory changed. No name is resolved for
 // the first time: that is the Loader's, which stores what it found. changed is false, and the result is s, when

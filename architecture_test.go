@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/gateway/upstream"}, // what the protocols dial through
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
-		"internal/gateway/terminal", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
+		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
 		"internal/entrasim/provisioning",
 		"internal/telemetry",
 	},
@@ -52,6 +52,7 @@ var also = map[string][]string{
 	"internal/gateway/gitproxy":      {"internal/gateway"},
 	"internal/gateway/httpproxy":     {"internal/gateway"},
 	"internal/gateway/terminal":      {"internal/gateway"},
+	"internal/gateway/aiagent":       {"internal/gateway"},
 }
 
 // only names who alone may import something.

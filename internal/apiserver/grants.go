@@ -145,9 +145,15 @@ func (s *server) mine(r *http.Request, line api.DelegateLine) (grant.Allowed, er
 			for _, one := range p.Repositories {
 				on = append(on, one.Resource(p.ID))
 			}
-			if kind == "app" {
+			switch kind {
+			case "app":
 				on, allowed.Kind = nil, identity.KindApp
 				for _, one := range p.Apps {
+					on = append(on, one.Resource(p.ID))
+				}
+			case "token":
+				on, allowed.Kind = nil, identity.KindAudience
+				for _, one := range p.Audiences {
 					on = append(on, one.Resource(p.ID))
 				}
 			}

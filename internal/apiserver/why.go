@@ -176,8 +176,11 @@ func (s *server) resource(action identity.Action, asked string, user identity.Us
 		return identity.Resource{Kind: identity.KindProject, Name: asked}, false, nil
 	}
 	kind := identity.KindRepo
-	if strings.HasPrefix(string(action), "app:") {
+	switch {
+	case strings.HasPrefix(string(action), "app:"):
 		kind = identity.KindApp
+	case strings.HasPrefix(string(action), "token:"):
+		kind = identity.KindAudience
 	}
 	if ok {
 		on, found = named(p, name, kind)
@@ -188,8 +191,16 @@ func (s *server) resource(action identity.Action, asked string, user identity.Us
 	return on, found, nil
 }
 
-// named finds an app or a repository of a project by its short name.
+// named finds an app, an audience or a repository of a project by its short name.
 func named(p project.Project, name string, kind identity.ResourceKind) (identity.Resource, bool) {
+	if kind == identity.KindAudience {
+		for _, a := range p.Audiences {
+			if a.Name == name {
+				return a.Resource(p.ID), true
+			}
+		}
+		return identity.Resource{}, false
+	}
 	if kind == identity.KindApp {
 		for _, app := range p.Apps {
 			if app.Name == name {

@@ -22,6 +22,7 @@ const (
 	Keys      Topic = "keys"      // signing keys; no keys of entries
 	Ring      Topic = "ring"      // the tenant rang at another replica than the one that reads the directory; a key when it is about the subscriptions
 	Grants    Topic = "grants"    // requests and grants; Keys are their IDs
+	Tokens    Topic = "tokens"    // which minted tokens were revoked; no keys
 	// Provisioning is what the tenant's provisioning service said, and its credentials; Keys are provision's own.
 	Provisioning Topic = "provisioning"
 )

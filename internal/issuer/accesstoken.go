@@ -19,8 +19,8 @@ const (
 	idType     = "JWT"
 )
 
-// access are the claims of an access token (RFC 9068 section 2.2, RFC 9449 section 6.1).
-type access struct {
+// accessClaims are those of an access token (RFC 9068 section 2.2, RFC 9449 section 6.1).
+type accessClaims struct {
 	Issuer   string             `json:"iss"`
 	Subject  string             `json:"sub"`
 	Audience string             `json:"aud"`
@@ -39,7 +39,7 @@ type binding struct {
 	Thumbprint string `json:"jkt"`
 }
 
-func (a access) thumbprint() string {
+func (a accessClaims) thumbprint() string {
 	if a.Bound == nil {
 		return ""
 	}
@@ -60,8 +60,7 @@ func Subject(u identity.UserID) string {
 	if s := u.String(); len(s) <= 100 && strings.IndexFunc(s, func(c rune) bool { return c <= 0x20 || c >= 0x7f }) < 0 {
 		return s
 	}
-	digest := sha256.Sum256([]byte(u.Key()))
-	return "u-sha256-" + base64.RawURLEncoding.EncodeToString(digest[:])
+	return hashedSubject(u)
 }
 
 // sign makes the access token of a session.
@@ -70,7 +69,7 @@ func (s *Issuer) sign(c *Client, row *session.Session, signIn *session.SignIn, s
 	if left := signIn.Expires.Sub(now); left < life {
 		life = left
 	}
-	a := access{
+	a := accessClaims{
 		Issuer: s.c.URL, Subject: Subject(row.User), Audience: s.audience(c), Expires: now.Add(life).Unix(), Issued: now.Unix(), ID: random(),
 		Client: c.ID, Session: row.ID, Scope: strings.Join(scope, " "), AuthTime: signIn.At.Unix(), Strength: signIn.Strength,
 	}
@@ -82,14 +81,14 @@ func (s *Issuer) sign(c *Client, row *session.Session, signIn *session.SignIn, s
 }
 
 // read verifies an access token for an audience. That its session lives is not looked at.
-func (s *Issuer) read(ctx context.Context, raw, audience string) (access, error) {
-	var a access
+func (s *Issuer) read(ctx context.Context, raw, audience string) (accessClaims, error) {
+	var a accessClaims
 	err := token.Expect{Type: accessType, Issuer: s.c.URL, Audience: audience, Keys: s.c.Keys.Of(token.API), Now: s.c.Now}.Verify(ctx, raw, &a)
 	return a, err
 }
 
 // live finds the session that an access token is of, if it is as the token says and lives.
-func (s *Issuer) live(a access) (*session.Session, *session.SignIn, bool) {
+func (s *Issuer) live(a accessClaims) (*session.Session, *session.SignIn, bool) {
 	row, signIn, dead := s.c.Sessions.Set().Live(a.Session, s.c.Now())
 	if dead != "" || row.Kind != session.Client || row.Client != a.Client || row.Key != a.thumbprint() || Subject(row.User) != a.Subject {
 		return nil, nil, false

@@ -81,40 +81,60 @@ func loopbackOf(registered, to string) bool {
 }
 
 // client finds and authenticates the client of a request. A client with a secret must show it, once and in one way
-// (RFC 6749 section 2.3).
+// (RFC 6749 section 2.3). Whoever does not know it is counted by their address, and a client by all that it asks.
 func (s *Issuer) client(r *http.Request) (*Client, error) {
-	id, secret, basic := r.BasicAuth()
+	id, secret, basic, err := shownClient(r)
+	if err != nil {
+		return nil, err
+	}
+	client := s.clients[id]
+	if !knows(client, secret) {
+		if err := s.serve(r); err != nil {
+			return nil, err
+		}
+		if basic {
+			return nil, basicRefusal("The client is not known, or its secret is wrong.")
+		}
+		return nil, refuse(invalidClient, "The client is not known, or its secret is wrong.")
+	}
+	if !s.rates[id].may(s.c.Now()) {
+		return nil, tooMany("This client asks too often. Try again in a minute.")
+	}
+	return client, nil
+}
+
+// shownClient reads what a request says of its client: in the header, or in its form.
+func shownClient(r *http.Request) (id, secret string, basic bool, err error) {
+	id, secret, basic = r.BasicAuth()
 	if basic {
 		var errID, errSecret error
 		id, errID = url.QueryUnescape(id) // RFC 6749 section 2.3.1
 		secret, errSecret = url.QueryUnescape(secret)
 		if errID != nil || errSecret != nil || r.PostForm.Has("client_secret") {
-			return nil, basicRefusal("The client authenticates in two ways, or in none that can be read.")
+			return "", "", true, basicRefusal("The client authenticates in two ways, or in none that can be read.")
 		}
 		if named := r.PostForm.Get("client_id"); named != "" && named != id {
-			return nil, basicRefusal("The request names two clients.")
+			return "", "", true, basicRefusal("The request names two clients.")
 		}
 	} else {
 		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	}
 	if id == "" {
-		return nil, refuse(invalidClient, "The request names no client.")
+		return "", "", basic, refuse(invalidClient, "The request names no client.")
 	}
-	client := s.clients[id]
-	hash := sha256.Sum256([]byte(secret))
+	return id, secret, basic, nil
+}
+
+// knows reports whether who calls itself a client shows its secret, or shows none where it has none.
+func knows(c *Client, secret string) bool {
 	switch {
-	case client == nil:
-	case client.public():
-		if secret == "" {
-			return client, nil
-		}
-	case subtle.ConstantTimeCompare(hash[:], client.Secret[:]) == 1:
-		return client, nil
+	case c == nil:
+		return false
+	case c.public():
+		return secret == ""
 	}
-	if basic {
-		return nil, basicRefusal("The client is not known, or its secret is wrong.")
-	}
-	return nil, refuse(invalidClient, "The client is not known, or its secret is wrong.")
+	hash := sha256.Sum256([]byte(secret))
+	return subtle.ConstantTimeCompare(hash[:], c.Secret[:]) == 1
 }
 
 func basicRefusal(text string) error {

@@ -37,7 +37,7 @@ type said struct {
 // deviceAuthorization begins it.
 func (s *Issuer) deviceAuthorization(w http.ResponseWriter, r *http.Request) (any, error) {
 	if s.c.Allow != nil && !s.c.Allow(r.RemoteAddr, s.c.Now()) {
-		return nil, &refusal{status: http.StatusTooManyRequests, code: slowDown, text: "Too many codes are asked for from this address. Try again in a minute."}
+		return nil, tooMany("Too many codes are asked for from this address. Try again in a minute.")
 	}
 	if err := form(w, r); err != nil {
 		return nil, err

@@ -32,9 +32,9 @@ func (s *Issuer) Identify(r *http.Request) (identity.Principal, error) {
 }
 
 // shown is the access token of a request, with its proof.
-func (s *Issuer) shown(r *http.Request, audience string) (access, error) {
+func (s *Issuer) shown(r *http.Request, audience string) (accessClaims, error) {
 	if len(r.Header.Values("Authorization")) != 1 || r.Header.Get("Cookie") != "" {
-		return access{}, refuse(invalidToken, "The request shows more than one credential.")
+		return accessClaims{}, refuse(invalidToken, "The request shows more than one credential.")
 	}
 	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	hash, now := hashOf(raw), s.c.Now()
@@ -42,25 +42,25 @@ func (s *Issuer) shown(r *http.Request, audience string) (access, error) {
 	if !known {
 		var err error
 		if a, err = s.read(r.Context(), raw, audience); err != nil {
-			return access{}, refuse(invalidToken, "The access token is not good here.")
+			return accessClaims{}, refuse(invalidToken, "The access token is not good here.")
 		}
 		s.verified.put(hash, a)
 	}
 	if a.Audience != audience {
-		return access{}, refuse(invalidToken, "The access token is not good here.")
+		return accessClaims{}, refuse(invalidToken, "The access token is not good here.")
 	}
 	switch {
 	case a.Bound == nil && strings.EqualFold(scheme, "Bearer"):
 		return a, nil
 	case a.Bound == nil || !strings.EqualFold(scheme, "DPoP"):
-		return access{}, refuse(invalidToken, "An access token is shown as it is bound: with a DPoP proof, or without.")
+		return accessClaims{}, refuse(invalidToken, "An access token is shown as it is bound: with a DPoP proof, or without.")
 	}
 	thumbprint, err := s.proof(r, raw)
 	if err != nil {
-		return access{}, err
+		return accessClaims{}, err
 	}
 	if thumbprint != a.Bound.Thumbprint {
-		return access{}, refuse(invalidToken, "The request does not prove that it has the key of its access token.")
+		return accessClaims{}, refuse(invalidToken, "The request does not prove that it has the key of its access token.")
 	}
 	return a, nil
 }

@@ -23,8 +23,15 @@ func (s *Issuer) introspect(w http.ResponseWriter, r *http.Request) (any, error)
 		return nil, refuse(unauthorizedClient, "A client without a secret cannot ask about tokens.")
 	}
 	inactive := map[string]bool{"active": false}
-	a, err := s.read(r.Context(), r.PostForm.Get("token"), s.audience(client))
-	if err != nil || a.Client != client.ID {
+	raw := r.PostForm.Get("token")
+	a, err := s.read(r.Context(), raw, s.audience(client))
+	if err != nil {
+		if c, ok := s.mintedFor(r.Context(), client, raw); ok {
+			return standing{true, kindOf(c.Bound), c}, nil
+		}
+		return inactive, nil
+	}
+	if a.Client != client.ID {
 		return inactive, nil
 	}
 	s.c.Sessions.Await(r.Context(), a.Session)
@@ -38,12 +45,13 @@ func (s *Issuer) introspect(w http.ResponseWriter, r *http.Request) (any, error)
 	return struct {
 		Active bool   `json:"active"`
 		Type   string `json:"token_type"`
-		access
-	}{true, kindOf(a), a}, nil
+		accessClaims
+	}{true, kindOf(a.Bound), a}, nil
 }
 
-func kindOf(a access) string {
-	if a.Bound != nil {
+// kindOf is how a token is shown, by whether it is bound to a key.
+func kindOf(b *binding) string {
+	if b != nil {
 		return "DPoP"
 	}
 	return "Bearer"
@@ -76,7 +84,7 @@ func (s *Issuer) revoke(w http.ResponseWriter, r *http.Request) (any, error) {
 		}
 	}
 	if id == "" {
-		return nil, nil
+		return nil, s.revokeMinted(r, client, raw)
 	}
 	s.c.Sessions.Await(r.Context(), id)
 	row, signIn, ok := s.c.Sessions.Set().Session(id)

@@ -69,12 +69,15 @@ type Config struct {
 	Sessions  *session.Manager
 	Directory func() *directory.Snapshot
 	Clients   []Client // beside Lanyard's own
+	Shared    bool     // other processes answer on the same rows
 	Audit     Recorder
 	// Allow says whether something that anybody may ask for, and that is kept a while, may be asked for from a peer (as in
 	// http.Request.RemoteAddr) now; nil: always.
 	Allow func(peer string, now time.Time) bool
 	// Serve says whether a peer may ask for tokens, or end them, now: each such request is work, whoever sends it; nil: always.
 	Serve func(peer string, now time.Time) bool
+	// Mint is what tokens for audiences need; without its Access none are given.
+	Mint MintConfig
 	// Page shows a person what a client asks for.
 	Page func(http.ResponseWriter, int, Page)
 	Log  *slog.Logger
@@ -86,8 +89,11 @@ type Issuer struct {
 	c        Config
 	clients  map[string]*Client
 	proofs   *token.Once
+	rates    map[string]*rate // by client ID
 	polls    polls
 	verified verified
+	rights   rights
+	revoked  revoked
 }
 
 // New returns an issuer.
@@ -96,9 +102,9 @@ func New(c Config) *Issuer {
 		c.Now = time.Now
 	}
 	c.Nonces.Life = nonceLife
-	s := &Issuer{c: c, clients: map[string]*Client{}, proofs: token.NewOnce(nonceLife + proofSkew)}
+	s := &Issuer{c: c, clients: map[string]*Client{}, rates: map[string]*rate{}, proofs: token.NewOnce(nonceLife + proofSkew)}
 	for _, client := range append([]Client{cli()}, c.Clients...) {
-		s.clients[client.ID] = &client
+		s.clients[client.ID], s.rates[client.ID] = &client, &rate{most: client.Requests}
 	}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/token"
 )
 
@@ -35,8 +36,31 @@ func (s *Issuer) proof(r *http.Request, accessToken string) (thumbprint string, 
 		return "", refuse(invalidProof, "The DPoP proof was made at %s, and it is %s here. Set the clock right.",
 			p.At.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
-	if !s.proofs.First(p.Thumbprint+" "+p.ID, now) {
+	what := p.Thumbprint + " " + p.ID
+	if !s.proofs.First(what, now) {
 		return "", refuse(invalidProof, "The DPoP proof was used before.")
 	}
+	if err := s.firstAnywhere(r, what, now); err != nil {
+		return "", err
+	}
 	return p.Thumbprint, nil
+}
+
+// proofKind is the kind of the rows that say which proofs were used, where several replicas take them.
+const proofKind = "dpop-proof"
+
+// firstAnywhere refuses a proof that another replica has taken. Only what changes something is worth a row: a request that
+// merely reads answers to whoever has the access token, and changes nothing when it is made again within the minute.
+func (s *Issuer) firstAnywhere(r *http.Request, what string, now time.Time) error {
+	if !s.c.Shared || r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions {
+		return nil
+	}
+	err := s.c.Rows.PutOnce(r.Context(), proofKind, hashOf(what), nil, now.Add(nonceLife+proofSkew))
+	if problem.KindOf(err) == problem.Conflict {
+		return refuse(invalidProof, "The DPoP proof was used before.")
+	}
+	if err != nil {
+		return problem.Wrap(err, problem.Unavailable, "The database cannot be written. Try again in a moment.")
+	}
+	return nil
 }

@@ -26,6 +26,9 @@ func (r *refusal) AddTo(h http.Header) {
 	if r.nonce != "" {
 		h.Set("DPoP-Nonce", r.nonce)
 	}
+	if r.status == http.StatusTooManyRequests {
+		h.Set("Retry-After", "60")
+	}
 	if r.scheme != "" {
 		h.Set("WWW-Authenticate", fmt.Sprintf("%s error=%q, error_description=%q", r.scheme, r.code, printable(r.text)))
 	}

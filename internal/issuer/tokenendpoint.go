@@ -67,7 +67,7 @@ func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
 // serve refuses who asks too often.
 func (s *Issuer) serve(r *http.Request) error {
 	if s.c.Serve != nil && !s.c.Serve(r.RemoteAddr, s.c.Now()) {
-		return &refusal{status: http.StatusTooManyRequests, code: slowDown, text: "Too many requests come from this address. Try again in a minute."}
+		return tooMany("Too many requests come from this address. Try again in a minute.")
 	}
 	return nil
 }

@@ -29,6 +29,8 @@ func (s *Server) apply(ctx context.Context, e feed.Entry) error {
 		return s.provision.Follow(ctx, e)
 	case feed.Ring:
 		s.rung(e)
+	case feed.Tokens:
+		return s.issuer.Revoked(ctx)
 	case feed.Leases:
 		for _, id := range e.Keys {
 			s.engine.Revoke(identity.LeaseID(id), access.Reason{Code: access.Revoked, Text: "it was revoked"})
@@ -52,6 +54,7 @@ func (s *Server) reload(ctx context.Context) (feed.Seq, error) {
 		s.workspaces.Reload(ctx),
 		s.keys.Reload(ctx),
 		s.provision.Follow(ctx, feed.Entry{Topic: feed.Provisioning}),
+		s.issuer.Revoked(ctx),
 	)
 }
 

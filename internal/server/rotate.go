@@ -19,7 +19,9 @@ import (
 )
 
 // signingKinds are the kinds of key that this server signs tokens with.
-func signingKinds() []string { return []string{token.Assertion, token.API} }
+func signingKinds() []string {
+	return []string{token.Assertion, token.API, token.Workload, token.Federation}
+}
 
 // How the rotation waits for replicas.
 const (

@@ -198,10 +198,14 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.makeWorkspaces(ctx); err != nil {
 		return nil, err
 	}
+	s.endDelegations(ctx)
 	if err := s.makeWatch(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.makeSites(); err != nil {
+		return nil, err
+	}
+	if err := s.issuer.Revoked(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -50,6 +50,13 @@ func (s *Server) makeSites() error {
 			}
 			return term.Exec(w, r, row)
 		},
+		Forward: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID, port int) error {
+			row, ok := s.workspaces.Get(id)
+			if !ok {
+				return problem.New(problem.NotFound, "%s", access.NotHere(identity.KindWorkspace, string(id)))
+			}
+			return term.Forward(w, r, row, port)
+		},
 	})
 	s.makeIssuer()
 	pagesOrigin := web.Origin(o.URL)
@@ -82,7 +89,7 @@ func (s *Server) makeSites() error {
 			Name: "machine", Routes: append(append(gateway.Routes(gateway.Protocols{
 				Git: gitproxy.New(gitproxy.Config{Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Log: s.log}).Serve,
 				App: apps.Serve,
-			}), s.issuer.Machine()...), s.notifications()),
+			}), slices.Concat(s.issuer.Machine(), s.tokenRoutes(), s.aiAgents())...), s.notifications()),
 			Guard: gateway.Guard, Identify: s.onMachinePath, Headers: gateway.Headers,
 		}, &s.front.machine},
 		{web.Site{

@@ -83,6 +83,7 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"DirectoryRandom", directoryRandom},
 		{"Sessions", sessionsRoundTrip},
 		{"RefreshTokens", refreshTokens},
+		{"RevokedTokens", revokedTokens},
 		{"Connections", connectionsRoundTrip},
 		{"Review", reviewRoundTrip},
 		{"SCIM", scimRoundTrip},

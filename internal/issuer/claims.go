@@ -41,8 +41,9 @@ type Claims struct {
 	Client     string `json:"client_id,omitempty"` // the OAuth client that it was exchanged by
 	Scope      string `json:"scope,omitempty"`
 	// Act is who acts for the subject (RFC 8693 section 4.1): of those nested in it, only the outermost decides.
-	Act   *Act     `json:"act,omitempty"`
-	Bound *binding `json:"cnf,omitempty"`
+	Act    *Act     `json:"act,omitempty"`
+	MayAct *MayAct  `json:"may_act,omitempty"` // who may act for it at an exchange; absent: nothing is said
+	Bound  *binding `json:"cnf,omitempty"`
 	*GitpodClaims
 }
 
@@ -115,7 +116,7 @@ func (s *Issuer) claims(r MintRequest, d project.Declared, role string, row *ses
 	if r.Key != "" {
 		c.Bound = &binding{r.Key}
 	}
-	if who.Kind == identity.AIAgent {
+	if who.Kind == identity.AIAgent && !r.Actor.has(who.Session) {
 		c.Act = &Act{Subject: AgentSubject(who.Agent), Session: who.Session, Act: r.Actor}
 	}
 	place := s.place(who.Workspace)

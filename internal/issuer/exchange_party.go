@@ -109,17 +109,20 @@ func (s *Issuer) shownTo(r *http.Request, c *Client, raw, name string) (party, e
 // the person.
 func (s *Issuer) combine(c *Client, subject party, actor *party) (MintRequest, error) {
 	ask := MintRequest{Principal: subject.who, Client: c.ID, Actor: subject.act, Until: subject.until}
+	if subject.mayAct != nil {
+		ask.MayAct = subject.mayAct.Subject
+	}
 	switch {
 	case actor != nil:
 		ask.Principal, ask.Until = actor.who, earliest(subject.until, actor.until)
-		if !subject.act.has(actor.who.Session) {
+		if subject.act == nil || subject.act.Session != actor.who.Session {
 			ask.Actor = &Act{Subject: AgentSubject(actor.who.Agent), Session: actor.who.Session, Act: subject.act}
 		}
 	case !c.Own:
 		ask.Actor = &Act{Subject: ClientSubject(c.ID), Act: subject.act}
 	}
-	if subject.mayAct != nil && (ask.Actor == nil || ask.Actor.Subject != subject.mayAct.Subject) {
-		return ask, refuse(invalidRequest, "The subject_token lets only %s act for its person.", subject.mayAct.Subject)
+	if ask.MayAct != "" && (ask.Actor == nil || ask.Actor.Subject != ask.MayAct) {
+		return ask, refuse(invalidRequest, "The subject_token lets only %s act for its person.", ask.MayAct)
 	}
 	if ask.Actor.depth() > mostActors {
 		return ask, refuse(invalidRequest, "More than %d have acted one for the other.", mostActors)

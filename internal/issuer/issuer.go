@@ -1,7 +1,7 @@
 // Package issuer is Lanyard's OAuth and OpenID endpoints: where clients such as the CLI get tokens for Lanyard itself,
 // and where whoever verifies a token finds the keys.
 //
-// The documents are RFC 6749, 7009, 7636, 7662, 8252, 8414, 8628, 8707, 9068, 9207, 9449 and OpenID Connect Core and
+// The documents are RFC 6749, 7009, 7636, 7662, 8252, 8414, 8628, 8693, 8707, 9068, 9207, 9449 and OpenID Connect Core and
 // Discovery 1.0. Errors are in their words.
 package issuer
 
@@ -90,6 +90,7 @@ type Issuer struct {
 	clients  map[string]*Client
 	proofs   *token.Once
 	rates    map[string]*rate // by client ID
+	refusals refusals
 	polls    polls
 	verified verified
 	rights   rights
@@ -116,9 +117,9 @@ func (s *Issuer) Machine() []web.Route {
 		{Method: http.MethodGet, Path: MetadataPath, Access: web.Public("it says where what is"), Serve: s.metadata},
 		{Method: http.MethodGet, Path: JWKSPath, Access: web.Public("public keys"), Serve: s.jwks},
 		{Method: http.MethodPost, Path: DeviceAuthPath, Access: web.Public("a person has to allow it before anything comes of it"), Serve: oauth(s.deviceAuthorization)},
-		{Method: http.MethodPost, Path: TokenPath, Access: web.Asks("the grant stands in the request's body"), Serve: oauth(s.token)},
-		{Method: http.MethodPost, Path: IntrospectionPath, Access: web.Asks("the client stands in the request's body"), Serve: oauth(s.introspect)},
-		{Method: http.MethodPost, Path: RevocationPath, Access: web.Asks("the client stands in the request's body"), Serve: oauth(s.revoke)},
+		{Method: http.MethodPost, Path: TokenPath, Access: web.Asks("the grant stands in the request's body"), Serve: oauth(s.watched("oauth:token", s.token))},
+		{Method: http.MethodPost, Path: IntrospectionPath, Access: web.Asks("the client stands in the request's body"), Serve: oauth(s.watched("oauth:introspect", s.introspect))},
+		{Method: http.MethodPost, Path: RevocationPath, Access: web.Asks("the client stands in the request's body"), Serve: oauth(s.watched("oauth:revoke", s.revoke))},
 		{Path: UserInfoPath, Access: web.Asks("the access token says for whom"), Serve: oauth(s.userInfo)},
 	}
 }

@@ -38,7 +38,7 @@ func (s *Issuer) describe() description {
 		Issuer: s.c.URL, Authorization: s.url(AuthorizePath), Token: s.url(TokenPath), JWKS: s.url(JWKSPath), UserInfo: s.url(UserInfoPath),
 		DeviceAuth: s.url(DeviceAuthPath), Introspection: s.url(IntrospectionPath), Revocation: s.url(RevocationPath),
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
-		GrantTypes:  []string{grantCode, grantRefresh, grantDevice},
+		GrantTypes:  grants,
 		AuthMethods: auth, IntrospectAuth: []string{authBasic, authPost}, RevokeAuth: auth,
 		Challenges: []string{"S256"}, ProofAlgorithms: []string{"ES256", "ES384", "EdDSA", "PS256", "RS256"},
 		IDTokenAlgs: []string{"ES256"}, Subjects: []string{"public"},

@@ -39,10 +39,11 @@ type MintRequest struct {
 	Gitpod   bool // with the claims that Gitpod's tokens had
 	Scope    string
 	IP       string
+	MayAct   string // who alone may exchange it for a token of their own, as `act` would name them; empty: whoever it is for
 	// What an exchange brings along.
 	Client string    // the OAuth client that exchanges
 	Key    string    // thumbprint of the key that the token is bound to; empty for none
-	Actor  *Act      // who acted before, or acts for a person
+	Actor  *Act      // who acts for the person, and who did before; an AI agent that asks is added where it is not among them
 	Until  time.Time // the token ends by then; zero: as the audience has it
 }
 

@@ -16,6 +16,9 @@ const (
 	grantDevice  = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
+// grants are all of them.
+var grants = []string{grantCode, grantRefresh, grantDevice, grantExchange}
+
 // tokens is a successful answer (RFC 6749 section 5.1).
 type tokens struct {
 	Access  string `json:"access_token"`
@@ -38,8 +41,9 @@ func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	grant := r.PostForm.Get("grant_type")
 	for _, resource := range r.PostForm["resource"] {
-		if resource != s.audience(client) {
+		if resource != s.audience(client) && grant != grantExchange {
 			return nil, refuse(invalidTarget, "This client gets no tokens for %s.", resource)
 		}
 	}
@@ -50,13 +54,15 @@ func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
 	if client.Own && key == "" {
 		return nil, refuse(invalidProof, "Tokens of this client are bound to a key: send a DPoP proof.")
 	}
-	switch grant := r.PostForm.Get("grant_type"); grant {
+	switch grant {
 	case grantCode:
 		return s.byCode(r, client, key)
 	case grantRefresh:
 		return s.byRefresh(r, client, key)
 	case grantDevice:
 		return s.byDevice(r, client, key)
+	case grantExchange:
+		return s.byExchange(r, client, key)
 	case "":
 		return nil, refuse(invalidRequest, "The request names no grant_type.")
 	default:

@@ -18,11 +18,12 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 	v := view{f: f, user: r.Principal.User, now: now, seen: seen}
 	var as policy.Circumstances
 	var delegation *grant.Grant
+	var asks signedIn
 	var fresh time.Time // until when the directory may be believed; zero: for ever
 	switch r.Principal.Kind {
 	case identity.Person, identity.AIAgent:
-		signed, denied := check.of(&v, r)
-		if denied.Code != "" {
+		var denied Decision
+		if asks, denied = check.of(&v, r); denied.Code != "" {
 			return denied
 		}
 		if r.Principal.Kind == identity.AIAgent {
@@ -30,7 +31,7 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 				return denied
 			}
 		}
-		as, fresh = signed.circumstances(&v, r), f.Directory.AsOf().Add(f.Bounds.Close)
+		as, fresh = asks.circumstances(&v, r), f.Directory.AsOf().Add(f.Bounds.Close)
 	case identity.Anonymous:
 		return deny(NotSignedIn, "nobody is signed in")
 	default:
@@ -45,6 +46,7 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 	in := policy.Input{Principal: r.Principal, Action: r.Action, Resource: r.Resource, Context: as, Now: now}
 	verdict := f.Policies.Decide(in, &v)
 	v.ends(verdict.Until)
+	old := asks.tooOld(&v, r)
 	if seen != nil {
 		seen.until = v.until
 	}
@@ -59,6 +61,9 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 	case verdict.Allow && delegation != nil && !delegation.Delegated(r.Action, r.Resource, now):
 		d.Code, d.Grant, d.Policies = NotDelegated, delegation.ID, nil
 		d.Reasons = []string{fmt.Sprintf("%s may do %s here, and has not delegated it to the AI agent %s", v.name(), r.Action, r.Principal.Agent)}
+	case verdict.Allow && old != "":
+		d.Effect, d.Code, d.Policies = StepUp, SignInTooOld, nil
+		d.Reasons = []string{old}
 	case verdict.Allow:
 		d.Effect = Allow
 		d.Reasons = d.because(f)[:1]

@@ -60,7 +60,7 @@ type Decision struct {
 	// Ends is when what it rests on ends by itself, whatever becomes of the directory's age: a session, a grant, a sign-in
 	// that was stepped up; zero means never. What outlives the decision, as a token does, ends by then.
 	Ends time.Time
-	// Context is the authentication context that StepUp wants; Approvers the group that may approve for Approval.
+	// Context is the authentication context that StepUp wants, empty where any fresh sign-in will do; Approvers the group that may approve for Approval.
 	Context   string
 	Approvers identity.GroupID
 	// Next is what to do about it: for StepUp the address to sign in at, for Approval the command that asks.
@@ -82,6 +82,7 @@ const (
 	NoRole         Code = "no-role"
 	NotPermitted   Code = "not-permitted"
 	StepUpNeeded   Code = "step-up-needed"
+	SignInTooOld   Code = "sign-in-too-old" // for the project: a fresh one without any context is enough
 	ApprovalNeeded Code = "approval-needed"
 	NotDelegated   Code = "not-delegated" // the AI agent's delegation does not contain it, or has ended
 	PolicyError    Code = "policy-error"

@@ -47,7 +47,7 @@ type Config struct {
 	// Opened, which may be nil, is told at the end of every Open what was decided, and the lease if there is one.
 	Opened func(context.Context, Request, Decision, *Lease)
 	// StepUp, which may be nil, makes the address at which the person who was refused signs in with an authentication
-	// context for this request alone; empty where it cannot.
+	// context for this request alone, or afresh where that is empty; empty where it cannot.
 	StepUp func(r Request, authContext string) string
 }
 

@@ -104,6 +104,8 @@ func (d Decision) needs(f *Facts, in policy.Input, v *view, rules []policy.Rule)
 		return []string{"a directory that answers"}
 	case StepUpNeeded:
 		return []string{fmt.Sprintf("a sign-in with the authentication context %s: who is refused gets a link for it", d.Context)}
+	case SignInTooOld:
+		return []string{"a fresh sign-in, in a browser; from a terminal: lanyard login --fresh"}
 	case ApprovalNeeded:
 		return []string{fmt.Sprintf("the approval of a member of %s: %s", groupName(f, d.Approvers), d.Next)}
 	case NotDelegated:

@@ -129,8 +129,13 @@ func (d Decision) Err(r Request) error {
 		return problem.Wrap(Reason{d.Code, text}, problem.Unavailable, "Refused for now: %s.", text)
 	case d.Effect == StepUp:
 		how := fmt.Sprintf("Open %s in a browser within five minutes, then try again", d.Next)
-		if d.Next == "" {
+		switch {
+		case d.Next == "" && d.Code == SignInTooOld:
+			how = "Sign out there and in again in a browser, then try again"
+		case d.Next == "":
 			how = "No link for that can be given now: try again in a moment"
+		case d.Code == SignInTooOld:
+			how = fmt.Sprintf("Open %s in a browser, then try again", d.Next)
 		}
 		return &problem.Error{Kind: problem.StepUpNeeded, Cause: Reason{d.Code, text},
 			Message: fmt.Sprintf("Sign in again first: %s. %s.", text, how),

@@ -2,6 +2,7 @@ package project
 
 import (
 	"strings"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/source"
 )
@@ -51,7 +52,7 @@ func (p *parser) templateFile(name, text string) {
 		if !ok {
 			continue
 		}
-		held.Keys([]string{"repositories", "resources", "agents", "workspace"}, map[string]string{"roles": "is not written here: the groups give them"})
+		held.Keys([]string{"repositories", "resources", "agents", "workspace", "sign_in_age"}, map[string]string{"roles": "is not written here: the groups give them"})
 		d := draft{Project: Project{Name: one.Key, File: name, Workspace: p.template.workspace}}
 		var at marks
 		readHeld(held, &d, &at)
@@ -95,6 +96,20 @@ func readHeld(m source.Mapping, d *draft, at *marks) {
 	if e, ok := m.Find("workspace"); ok {
 		readTemplate(e.Value, &d.Workspace)
 	}
+	if e, ok := m.Find("sign_in_age"); ok {
+		d.SignInAge = readSignInAge(e.Value)
+	}
+}
+
+// minSignInAge leaves people time to do something between two sign-ins.
+const minSignInAge = 5 * time.Minute
+
+func readSignInAge(v source.Value) time.Duration {
+	age, ok := v.Duration()
+	if ok && age < minSignInAge {
+		v.Report("people would do nothing but sign in: a sign-in may be %s old at least", minSignInAge)
+	}
+	return age
 }
 
 // marked refuses an address that a group's name would become part of.

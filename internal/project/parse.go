@@ -105,7 +105,7 @@ func (p *parser) file(name, text string) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"project", "roles", "repositories", "resources", "agents", "workspace"}, nil)
+	m.Keys([]string{"project", "roles", "repositories", "resources", "agents", "workspace", "sign_in_age"}, nil)
 	d := draft{Project: Project{File: name, Workspace: Template{Timeout: DefaultTimeout}}, roles: map[Role][]binding{}}
 	var at marks
 	if e, ok := m.Need("project"); ok {

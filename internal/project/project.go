@@ -36,7 +36,8 @@ type Project struct {
 	Audiences    []Audience
 	Agents       []AgentTemplate
 	Workspace    Template
-	File         string // the file it is written in
+	SignInAge    time.Duration // how old a sign-in may be for what belongs to the project; 0: as old as sign-ins may be
+	File         string        // the file it is written in
 	// FromGroups says that it is made of groups. Such a project is closed when none of them stands any more: Closed is
 	// why, and ClosedAt since when as far as that is stored. A closed project gives nobody a role.
 	FromGroups bool

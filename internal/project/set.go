@@ -3,6 +3,7 @@ package project
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/source"
@@ -63,6 +64,14 @@ func (s *Set) Project(id identity.ProjectID) (Project, bool) {
 		return Project{}, false
 	}
 	return s.projects[i], true
+}
+
+// SignInAge is how old a sign-in may be for what belongs to a project; 0 where it demands nothing.
+func (s *Set) SignInAge(id identity.ProjectID) time.Duration {
+	if i, ok := s.byID[id]; ok {
+		return s.projects[i].SignInAge
+	}
+	return 0
 }
 
 // ByName finds a project by its name.

@@ -121,8 +121,8 @@ func (m *Manager) Begin(ctx context.Context, signIn SignIn, site string, event a
 	return m.begin(ctx, signIn, site, len(signIn.Contexts) > 0, event)
 }
 
-// BeginAgain is Begin for what the tenant asked a person to sign in again for, so that what they have open can go on: all
-// of their workspaces' sessions are adopted.
+// BeginAgain is Begin for who signed in again because they had to, to the tenant or to a project, so that what they have
+// open can go on: all of their workspaces' sessions are adopted.
 func (m *Manager) BeginAgain(ctx context.Context, signIn SignIn, site string, event audit.Event) (Session, string, error) {
 	return m.begin(ctx, signIn, site, true, event)
 }

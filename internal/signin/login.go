@@ -268,7 +268,7 @@ func (s *Service) begin(w http.ResponseWriter, r *http.Request, u underway, user
 	detail := told(row)
 	detail["user_name"], detail["auth_time"] = c.UserName, signIn.At.UTC().Format(time.RFC3339)
 	begin := s.c.Sessions.Begin
-	if !u.For.IsZero() {
+	if !u.For.IsZero() || u.Prompt == promptLogin { // who was asked for a fresh sign-in goes on with it in their workspaces
 		begin = s.c.Sessions.BeginAgain
 	}
 	_, cookie, err := begin(r.Context(), signIn, s.site(), audit.Event{

@@ -84,10 +84,14 @@ const (
 	maxOffers = 20              // of one session, within stepUpLife
 )
 
-// Offer is the address at which the person who was refused steps up for that request; empty where none can be given.
+// Offer is the address at which the person who was refused steps up for that request, or signs in afresh where no context
+// is named; empty where none can be given.
 // It is access.Config's StepUp.
 func (s *Service) Offer(r access.Request, authenticationContext string) string {
 	p := r.Principal
+	if authenticationContext == "" {
+		return s.c.URL + loginAt("/", promptLogin)
+	}
 	if p.Session == "" || !authContext.MatchString(authenticationContext) {
 		return ""
 	}

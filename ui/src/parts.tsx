@@ -43,7 +43,7 @@ export function Notice({ kind = "note", reasons, onDismiss, children }: {
 export function Fault({ fault, onDismiss }: { fault: unknown; onDismiss?: () => void }) {
   if (!fault) return null;
   if (fault instanceof Problem) return <Notice kind="bad" reasons={fault.reasons} onDismiss={onDismiss}>
-    {visible(fault.message)}{fault.stepUp?.startsWith(location.origin + "/step-up?") && <> <a href={fault.stepUp} data-testid="step-up">Sign in again</a></>}
+    {visible(fault.message)}{["/step-up?", "/login?"].some((at) => fault.stepUp?.startsWith(location.origin + at)) && <> <a href={fault.stepUp} data-testid="step-up">Sign in again</a></>}
   </Notice>;
   return <Notice kind="bad" onDismiss={onDismiss}>Something failed in this page. Loading it again may help.</Notice>;
 }

@@ -41,6 +41,8 @@ type Agent struct {
 	children *children
 	link     *link
 
+	tokens *tokenFiles // nil where there is no folder in memory
+
 	terminals terminals
 	setups    sync.Mutex // one setup at a time
 
@@ -83,6 +85,11 @@ func Run(ctx context.Context, c Config) error {
 		commands := newPrivate(forward, c.Log)
 		defer commands.Close()
 		wg.Go(func() { failed <- commands.Serve(private) })
+		if a.tokens, err = newTokenFiles(filepath.Join(c.Private, "tokens"), a.link, c.Log); err != nil {
+			c.Log.Warn("no files with tokens", "err", err)
+		} else {
+			wg.Go(func() { a.tokens.keep(ctx) })
+		}
 	}
 	wg.Go(func() { a.link.keep(ctx) })
 	if c.Ready != nil {
@@ -112,6 +119,9 @@ func (a *Agent) api() http.Handler {
 	mux.HandleFunc("POST /v1/stop", a.serveStop)
 	mux.HandleFunc("GET /v1/terminal/{name}", a.serveTerminal)
 	mux.HandleFunc("GET /v1/exec", a.serveExec)
+	mux.HandleFunc("POST /v1/checkout/pack", a.servePack)
+	mux.HandleFunc("POST /v1/checkout/unpack", a.serveUnpack)
+	mux.HandleFunc("GET /v1/port/{port}", a.servePort)
 	return mux
 }
 

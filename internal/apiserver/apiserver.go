@@ -72,6 +72,8 @@ type Config struct {
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
 	// can say goodbye in the protocol.
 	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error
+	// Forward carries one connection to a port of a workspace, likewise.
+	Forward func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID, port int) error
 	// RevokeElsewhere ends a lease at whichever replica has it open; nil where there is one server.
 	RevokeElsewhere func(context.Context, identity.LeaseID, audit.Event) error
 	// Terminal is the address of a workspace's terminal.

@@ -59,6 +59,8 @@ func (s *server) endpoints() []endpoint {
 			says: "The lines of the present or last start", out: api.Page[api.Progress]{}},
 		{method: get, path: "/workspaces/{id}/exec", access: web.Asks(gatewayOpens), serve: s.exec, status: http.StatusSwitchingProtocols,
 			says: "Runs a command over a WebSocket whose first text message is an ExecRequest", out: api.ExecRequest{}},
+		{method: get, path: "/workspaces/{id}/ports/{port}", access: web.Asks(gatewayOpens), serve: s.forward, status: http.StatusSwitchingProtocols,
+			says: "Carries one connection to a port of the workspace over a WebSocket whose binary messages are its bytes, an empty one the end of a direction; port 0 carries none, and ends when access does"},
 
 		{method: get, path: "/leases", access: web.Asks(ownOrAll), serve: s.under(s.whose(identity.LeaseList), s.leases),
 			says: "What is open now and what was ended lately", query: []param{pageParams[0], userParam}, out: api.Leases{}},

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -143,6 +144,21 @@ func (s *server) exec(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.c.Exec(w, r, row.ID)
+}
+
+func (s *server) forward(w http.ResponseWriter, r *http.Request) error {
+	if err := known(r); err != nil {
+		return err
+	}
+	port, err := strconv.ParseUint(r.PathValue("port"), 10, 16)
+	if err != nil {
+		return problem.New(problem.Invalid, "%q is not a port; they go from 1 to 65535.", r.PathValue("port"))
+	}
+	row, err := s.row(r)
+	if err != nil {
+		return err
+	}
+	return s.c.Forward(w, r, row.ID, int(port))
 }
 
 func (s *server) wire(r *http.Request, row workspace.Workspace) api.Workspace {

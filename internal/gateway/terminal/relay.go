@@ -33,6 +33,7 @@ type relay struct {
 	person, agent *websocket.Conn
 	check         func(websocket.MessageType, []byte) ([]byte, bool)
 	count         func(int64)
+	patient       bool // the person may stop reading
 }
 
 // run returns when the relay is over. fromAgent is how the agent's side ended, and nil when the person's did.
@@ -45,7 +46,9 @@ func (r relay) run(ctx context.Context) (fromAgent error) {
 		defer cancel()
 		r.up(ctx)
 	}()
-	go r.ping(ctx)
+	if !r.patient {
+		go r.ping(ctx)
+	}
 	err := r.down(ctx)
 	cancel()
 	select {
@@ -82,7 +85,7 @@ func (r relay) down(ctx context.Context) error {
 			return err
 		}
 		r.count(int64(len(frame)))
-		slow, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		slow, cancel := r.within(ctx)
 		err = r.person.Write(slow, kind, frame)
 		cancel()
 		if err != nil {

@@ -6,6 +6,7 @@
 //	POST /v1/stop             ends every process, then the agent
 //	GET  /v1/terminal/{name}  WebSocket, see Terminal
 //	GET  /v1/exec             WebSocket, see Exec
+//	GET  /v1/port/{port}      WebSocket, see Port
 //	POST /v1/checkout/pack    PackOrder in, Pack out
 //	POST /v1/checkout/unpack  Unpack and Pack in, Unpacked out
 package agentapi

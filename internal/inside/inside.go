@@ -98,6 +98,6 @@ func (a *app) root() *cobra.Command {
 	root.Long = root.Short + `: tokens that say who is calling, for clouds, clusters and services that take them.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed.`
-	root.AddCommand(a.token())
+	root.AddCommand(a.token(), a.agent())
 	return root
 }

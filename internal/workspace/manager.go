@@ -126,7 +126,7 @@ func NewManager(c Config) *Manager {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Manager{c: c, entries: map[identity.WorkspaceID]*entry{}, siblings: newSiblings()}
+	return &Manager{c: c, entries: map[identity.WorkspaceID]*entry{}, siblings: siblings{all: map[identity.WorkspaceID]*sibling{}}}
 }
 
 // Create records a new workspace and begins to start it.

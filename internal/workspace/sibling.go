@@ -54,7 +54,7 @@ type Handed struct {
 // Bounds of siblings.
 const (
 	maxSiblings  = 128             // beside one workspace
-	atOnce       = 4               // that are started or handed back at one time: each has two Gits at work
+	atOnce       = 4               // of one workspace, that are started or handed back at a time: each has two Gits at work
 	siblingStart = 5 * time.Minute // for copying the checkout and beginning
 	siblingEnd   = 5 * time.Minute // for handing the work back
 )
@@ -73,18 +73,16 @@ type sibling struct {
 // siblings are all that stand beside workspaces of this node.
 type siblings struct {
 	all   map[identity.WorkspaceID]*sibling // under Manager.mu
-	turns chan struct{}
+	turns sync.Map                          // by workspace: a chan struct{} with a place for each that may work at a time
 }
 
-func newSiblings() siblings {
-	return siblings{all: map[identity.WorkspaceID]*sibling{}, turns: make(chan struct{}, atOnce)}
-}
-
-// turn waits until one may work.
-func (s *siblings) turn(ctx context.Context) (done func(), err error) {
+// turn waits until one more beside a workspace may work. Agents that keep their server waiting hold up their own person only.
+func (s *siblings) turn(ctx context.Context, of identity.WorkspaceID) (done func(), err error) {
+	v, _ := s.turns.LoadOrStore(of, make(chan struct{}, atOnce))
+	turns := v.(chan struct{})
 	select {
-	case s.turns <- struct{}{}:
-		return func() { <-s.turns }, nil
+	case turns <- struct{}{}:
+		return func() { <-turns }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -179,7 +177,7 @@ func (m *Manager) noteSibling(o SiblingOrder) (*sibling, Workspace, error) {
 
 // startSibling starts the sibling, brings the checkout into it and sets it up.
 func (m *Manager) startSibling(ctx context.Context, s *sibling, of Workspace, progress func(string)) error {
-	done, err := m.siblings.turn(ctx)
+	done, err := m.siblings.turn(ctx, of.ID)
 	if err != nil {
 		return err
 	}
@@ -222,7 +220,7 @@ func (m *Manager) runSibling(ctx context.Context, row Sibling, name string) erro
 // copyCheckout brings the workspace's checkout as it is now into a sibling, and returns the commit that it then is at.
 func (m *Manager) copyCheckout(ctx context.Context, of Workspace, to agentapi.Client) (base string, err error) {
 	from := agentapi.New(m.c.Doors.Client(of.ID))
-	p, pack, err := from.Pack(ctx, agentapi.PackOrder{Message: "Not committed yet in the workspace"})
+	p, pack, err := from.Pack(ctx, agentapi.PackOrder{Name: of.Name, Message: "Not committed yet in the workspace"})
 	if err != nil {
 		return "", err
 	}

@@ -93,7 +93,7 @@ func (m *Manager) handBack(ctx context.Context, s *sibling) (Handed, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, siblingEnd, fmt.Errorf("it took longer than %s", siblingEnd))
 	defer cancel()
-	done, err := m.siblings.turn(ctx)
+	done, err := m.siblings.turn(ctx, row.Of)
 	if err != nil {
 		return Handed{}, err
 	}
@@ -123,7 +123,7 @@ func (m *Manager) bringBack(ctx context.Context, row Sibling) (Handed, error) {
 		return Handed{}, err
 	}
 	from, to := agentapi.New(m.c.Doors.Client(row.ID)), agentapi.New(m.c.Doors.Client(row.Of))
-	p, pack, err := from.Pack(ctx, agentapi.PackOrder{Since: row.Base, Last: true, Message: "Not committed by " + row.Agent})
+	p, pack, err := from.Pack(ctx, agentapi.PackOrder{Name: of.Name, Since: row.Base, Last: true, Message: "Not committed by " + row.Agent})
 	if err != nil {
 		return Handed{}, err
 	}
@@ -132,7 +132,7 @@ func (m *Manager) bringBack(ctx context.Context, row Sibling) (Handed, error) {
 		return Handed{}, nil
 	}
 	branch := branchOf(row)
-	got, err := to.Unpack(ctx, agentapi.Unpack{Branch: branch, Base: row.Base}, agentapi.Pack{Commit: p.Commit, Format: p.Format}, pack)
+	got, err := to.Unpack(ctx, agentapi.Unpack{Name: of.Name, Branch: branch, Base: row.Base}, agentapi.Pack{Commit: p.Commit, Format: p.Format}, pack)
 	if err != nil {
 		return Handed{}, err
 	}
@@ -201,5 +201,6 @@ func (m *Manager) dropSiblings(ctx context.Context, of identity.WorkspaceID) err
 			return problem.New(problem.Unavailable, "The files of the AI agent %s beside the workspace could not be removed.", row.Agent)
 		}
 	}
+	m.siblings.turns.Delete(of)
 	return nil
 }

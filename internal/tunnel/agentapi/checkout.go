@@ -31,6 +31,7 @@ type Pack struct {
 
 // PackOrder asks for a Pack.
 type PackOrder struct {
+	Name string `json:"name"` // the checkout's folder
 	// Since is the commit that who gets the pack has; empty for the whole history.
 	Since string `json:"since,omitempty"`
 	// Last says that the work is over: every process but the agent ends first, so that nothing changes any more.
@@ -41,10 +42,10 @@ type PackOrder struct {
 
 // Unpack is a line of JSON before a Pack's own: where the pack goes.
 type Unpack struct {
-	// Name is the folder of a checkout that is not there yet; empty: into the one that is there, as a new branch.
-	Name   string `json:"name,omitempty"`
-	Branch string `json:"branch,omitempty"` // the new branch: agent/…
-	Base   string `json:"base,omitempty"`   // the commit that it began at, for the difference
+	Name string `json:"name"` // the checkout's folder
+	// Branch is the new branch (agent/…) of the checkout that is there; empty: a checkout is made, which must not be there.
+	Branch string `json:"branch,omitempty"`
+	Base   string `json:"base,omitempty"` // the commit that the branch began at, for the difference
 }
 
 // Unpacked is the answer to Unpack.

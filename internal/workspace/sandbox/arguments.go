@@ -44,7 +44,7 @@ func arguments(l launch) []string {
 		"--symlink", "../run", "/var/run",
 		"--ro-bind", l.image.agent, "/opt/lanyard",
 		"--bind", filepath.Join(l.dir, "home"), "/home/"+userName,
-		"--bind", filepath.Join(l.dir, "files"), "/workspace",
+		"--bind", l.files, "/workspace",
 		"--remount-ro", "/",
 		"--chdir", "/workspace",
 		"--clearenv",

@@ -27,6 +27,7 @@ const launchTime = 30 * time.Second
 type launch struct {
 	spec   workspace.Spec
 	dir    string // the workspace's folder
+	files  string // what is /workspace inside
 	socket string // the folder to mount at /run/lanyard
 	image  *image
 	state  state

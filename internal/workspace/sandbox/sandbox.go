@@ -62,7 +62,7 @@ type Runtime struct {
 	log       *slog.Logger
 
 	mu        sync.Mutex // guards the rest and the handing out of users
-	locks     map[identity.WorkspaceID]*sync.Mutex
+	locks     map[identity.WorkspaceID]*sync.RWMutex
 	image     *image // made at the first need
 	taken     map[int]identity.WorkspaceID
 	takenRead bool
@@ -93,7 +93,7 @@ func New(c Config) (*Runtime, error) {
 		asRoot:    os.Geteuid() == 0,
 		procFS:    "/proc",
 		log:       c.Log,
-		locks:     make(map[identity.WorkspaceID]*sync.Mutex),
+		locks:     make(map[identity.WorkspaceID]*sync.RWMutex),
 		taken:     make(map[int]identity.WorkspaceID),
 	}, nil
 }
@@ -101,17 +101,23 @@ func New(c Config) (*Runtime, error) {
 // Name implements workspace.Runtime.
 func (r *Runtime) Name() string { return "sandbox" }
 
-// lock serializes the calls for one workspace.
+// lock serializes the calls for one workspace. Whoever holds that of a workspace may take that of one beside it, never
+// the other way round.
 func (r *Runtime) lock(id identity.WorkspaceID) (unlock func()) {
-	r.mu.Lock()
-	m := r.locks[id]
-	if m == nil {
-		m = new(sync.Mutex)
-		r.locks[id] = m
-	}
-	r.mu.Unlock()
+	m := r.lockOf(id)
 	m.Lock()
 	return m.Unlock
+}
+
+func (r *Runtime) lockOf(id identity.WorkspaceID) *sync.RWMutex {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.locks[id]
+	if m == nil {
+		m = new(sync.RWMutex)
+		r.locks[id] = m
+	}
+	return m
 }
 
 func (r *Runtime) dir(id identity.WorkspaceID) string { return filepath.Join(r.root, "w", id.Label()) }
@@ -129,6 +135,11 @@ func (r *Runtime) stop(ctx context.Context, id identity.WorkspaceID) error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.Beside == "" {
+		if err := r.stopBeside(ctx, id); err != nil {
+			return err
+		}
 	}
 	if s.Process == nil {
 		return nil
@@ -182,7 +193,11 @@ func (r *Runtime) List(context.Context) ([]workspace.Observed, error) {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
-		all = append(all, workspace.Observed{ID: id, Running: s.Process.alive(), Started: s.Started})
+		o := workspace.Observed{ID: id, Running: s.Process.alive(), Started: s.Started}
+		if s.Beside != "" {
+			o.Beside = identity.WorkspaceID("w-" + s.Beside)
+		}
+		all = append(all, o)
 	}
 	return all, nil
 }

@@ -13,6 +13,11 @@ import (
 
 // Start implements workspace.Runtime.
 func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(string)) error {
+	if spec.Beside != "" { // which does not stop, nor go, meanwhile
+		m := r.lockOf(spec.Beside)
+		m.RLock()
+		defer m.RUnlock()
+	}
 	defer r.lock(spec.ID)()
 	if progress == nil {
 		progress = func(string) {}
@@ -36,7 +41,12 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 	}
 	if !known {
 		progress("making the workspace's folders")
-		if s.UID, err = r.takeUID(spec.ID); err != nil {
+		if s.Beside, s.Shared = spec.Beside.Label(), spec.SharesFiles; s.Shared {
+			s.UID, err = r.uidOf(spec.Beside)
+		} else {
+			s.UID, err = r.takeUID(spec.ID)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -49,7 +59,11 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 	}
 	progress("starting the sandbox")
 	s.Agent, s.Etc, s.Started = im.agent, im.etc, time.Now().UTC().Truncate(time.Millisecond)
-	return r.launch(ctx, launch{spec: spec, dir: dir, socket: socket, image: im, state: s})
+	l := launch{spec: spec, dir: dir, files: filepath.Join(dir, "files"), socket: socket, image: im, state: s}
+	if s.Shared {
+		l.files = filepath.Join(r.dir(spec.Beside), "files")
+	}
+	return r.launch(ctx, l)
 }
 
 // makeFolders makes what is missing. The state comes first: a user is noted down before a file of that user exists.

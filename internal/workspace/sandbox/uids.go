@@ -56,7 +56,9 @@ func (r *Runtime) readTaken() error {
 		if err != nil {
 			return err
 		}
-		r.taken[s.UID] = id
+		if !s.Shared { // whose user is another's
+			r.taken[s.UID] = id
+		}
 	}
 	r.takenRead = true
 	return nil

@@ -1,0 +1,411 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+	"github.com/lanyardhq/lanyard/internal/workspace/runtimetest"
+)
+
+// household is a manager of real workspaces, as much of a server as siblings need.
+type household struct {
+	*runtimetest.Server
+	t    *testing.T
+	rows *store.Store
+	m    *workspace.Manager
+	end  func()
+	of   workspace.Workspace
+
+	mu    sync.Mutex
+	ended map[identity.SessionID]string
+}
+
+func newHousehold(t *testing.T) *household {
+	t.Helper()
+	h := harness(t)
+	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rows.Close() })
+	w := &household{t: t, Server: runtimetest.NewServer(t, h), rows: rows, ended: map[identity.SessionID]string{}}
+	w.manage()
+	w.of, err = w.m.Create(t.Context(), workspace.Order{Owner: identity.UserID{Tenant: "t", Object: "dana"}, OwnerName: "Dana", Project: "p-aaaaaaaaaaaaaaaa", Repository: "https://git.example.test/api"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.clear)
+	w.until(w.of.ID, workspace.Running)
+	w.Shell(t, w.of.ID, `cd /workspace/api && git init -q -b main && git config user.name Dana && git config user.email dana@contoso.example &&
+		printf '*.log\n' > .gitignore && mkdir src && echo one > src/one.txt && git add . && git commit -q -m first`)
+	return w
+}
+
+// manage makes a manager, as a server that starts does.
+func (w *household) manage() {
+	w.t.Helper()
+	w.m = workspace.NewManager(workspace.Config{
+		Rows: w.rows, Runtime: w.Runtime, Doors: w.Hub, Sessions: w, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Setup: func(row workspace.Workspace) agentapi.Setup {
+			return agentapi.Setup{Name: row.Name, Author: agentapi.Author{Name: "Dana", Mail: "dana@contoso.example"}}
+		},
+		Timeout: func(workspace.Workspace) time.Duration { return time.Hour },
+		InUse:   func(identity.WorkspaceID) bool { return false },
+	})
+	if err := w.m.Load(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { w.m.Run(ctx); close(done) }()
+	w.end = sync.OnceFunc(func() { cancel(); <-done })
+}
+
+// clear deletes the workspace and what stands beside it.
+func (w *household) clear() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := w.m.Want(ctx, w.of.ID, workspace.WantDeleted, audit.Event{Time: time.Now(), Action: "test"}); err != nil && problem.KindOf(err) != problem.NotFound {
+		w.t.Error(err)
+	}
+	w.until(w.of.ID, "")
+	w.end()
+	if left, err := w.Runtime.List(ctx); err != nil || len(left) > 0 {
+		w.t.Errorf("left: %+v, %v", left, err)
+	}
+}
+
+func (w *household) ForWorkspace(context.Context, identity.SessionID, identity.WorkspaceID, identity.ProjectID) (identity.SessionID, error) {
+	return "s-workspace", nil
+}
+
+func (w *household) Ensure(_ context.Context, id identity.SessionID, _ identity.UserID, _ identity.WorkspaceID, _ identity.ProjectID) (identity.SessionID, error) {
+	return id, nil
+}
+
+func (w *household) EndSession(_ context.Context, id identity.SessionID, why string, _ ...audit.Event) session.Ended {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended[id] = why
+	return session.Ended{}
+}
+
+func (w *household) until(id identity.WorkspaceID, phase workspace.Phase) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("the workspace is %q", phase), func() bool {
+		row, ok := w.m.Get(id)
+		return ok && row.Phase == phase || !ok && phase == ""
+	})
+}
+
+func (w *household) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("in vain: %s", what)
+		}
+	}
+}
+
+func (w *household) sibling(shared bool) workspace.Sibling {
+	w.t.Helper()
+	s, err := w.m.StartSibling(runtimetest.Context(w.t), workspace.SiblingOrder{
+		Of: w.of.ID, Session: identity.NewSessionID(), Agent: "tidy", Grant: identity.NewGrantID(), Shared: shared,
+	}, nil)
+	if err != nil {
+		w.t.Fatalf("start: %v: %s", err, problem.Message(err))
+	}
+	return s
+}
+
+// The story of one sibling: what it finds, what it does, and how that comes back.
+func TestSiblingWorksOnACopyAndHandsBackABranch(t *testing.T) {
+	w := newHousehold(t)
+	w.Shell(t, w.of.ID, `cd /workspace/api && echo changed > src/one.txt && echo new > src/untracked.txt && echo noise > build.log && git config core.hooksPath /tmp && echo at home > ~/private`)
+	status := w.Shell(t, w.of.ID, "cd /workspace/api && git status --porcelain && git diff && ls -l .git/index")
+	s := w.sibling(false)
+	if got := w.Shell(t, s.ID, "pwd; cat src/one.txt src/untracked.txt; git branch --show-current; git status --porcelain; ls"); got != "/workspace/api\nchanged\nnew\nmain\nsrc" {
+		t.Errorf("the copy holds %q", got)
+	}
+	if got := w.Shell(t, s.ID, "ls -A ~/private /workspace/api/build.log 2>/dev/null; git config --get core.hooksPath; echo $LANYARD_AGENT; git config user.name"); got != "tidy\ntidy (AI agent of Dana)" {
+		t.Errorf("the sibling has %q", got)
+	}
+	w.Shell(t, s.ID, `echo two > src/two.txt && git add . && git commit -q -m "two more" && echo three > src/three.txt && rm src/untracked.txt && (setsid sleep 1000 >/dev/null 2>&1 &)`)
+	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(got.Branch, "agent/tidy/") || !strings.Contains(got.Stat, "src/two.txt") || !strings.Contains(got.Diff, "+three") || !strings.Contains(got.Diff, "-new") || got.Cut {
+		t.Errorf("handed back %+v", got)
+	}
+	if again, err := w.m.HandBack(runtimetest.Context(t), s.ID); err != nil || again != got {
+		t.Errorf("the second time %+v, %v", again, err)
+	}
+	if after := w.Shell(t, w.of.ID, "cd /workspace/api && git status --porcelain && git diff && ls -l .git/index"); after != status {
+		t.Errorf("the person's checkout changed:\n%s\nwas\n%s", after, status)
+	}
+	log := w.Shell(t, w.of.ID, "cd /workspace/api && git log --format='%an: %s' "+got.Branch+" && git show "+got.Branch+":src/three.txt && git fsck --strict 2>&1")
+	if !strings.HasPrefix(log, "tidy (AI agent of Dana): Not committed by tidy\ntidy (AI agent of Dana): two more\nDana: Not committed yet in the workspace\nDana: first\nthree") {
+		t.Errorf("the branch is %s", log)
+	}
+	if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "its command ended"); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := w.m.Sibling(s.ID); there || w.ended[s.Session] != "its command ended" {
+		t.Errorf("there: %v, session: %q", there, w.ended[s.Session])
+	}
+	if left, _ := w.rows.LoadSiblings(t.Context()); len(left) > 0 {
+		t.Errorf("left in the database: %+v", left)
+	}
+}
+
+func TestSiblingThatChangedNothingLeavesNoBranch(t *testing.T) {
+	w := newHousehold(t)
+	s := w.sibling(false)
+	w.Shell(t, s.ID, "cat src/one.txt; echo noise > x.log")
+	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
+	if err != nil || got != (workspace.Handed{}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "done"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git branch --list 'agent/*'"); got != "" {
+		t.Errorf("branches %s", got)
+	}
+}
+
+// A copy is made of what there is: history that was cut off, a checked-out commit, objects of another format.
+func TestSiblingOfAnUnusualCheckout(t *testing.T) {
+	w := newHousehold(t)
+	for what, script := range map[string]string{
+		"shallow":  `git init -q /tmp/far && cd /tmp/far && for n in 1 2 3; do echo $n > f; git add f; git -c user.name=x -c user.email=x@x commit -q -m $n; done; cd /workspace && rm -rf api && git -c protocol.allow=always clone -q --depth 1 file:///tmp/far api`,
+		"detached": `cd /workspace/api && git checkout -q --detach && echo more > more`,
+		"sha256":   `cd /workspace && rm -rf api && git init -q --object-format=sha256 api && cd api && echo a > a && git add a && git -c user.name=x -c user.email=x@x commit -q -m a`,
+		"unborn":   `cd /workspace && rm -rf api && git init -q api && echo a > api/a`,
+	} {
+		w.Shell(t, w.of.ID, script)
+		s := w.sibling(false)
+		w.Shell(t, s.ID, "git fsck 2>&1 && echo done > done")
+		got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
+		if err != nil || !strings.Contains(got.Stat, "1 file changed") {
+			t.Errorf("%s: %+v, %v", what, got, err)
+			continue
+		}
+		w.Shell(t, w.of.ID, "cd /workspace/api && git fsck 2>&1 && git show "+got.Branch+":done")
+		if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "done"); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// What a sibling leaves is looked at by nobody's Git with the person's rights, and checked as a push is.
+func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
+	w := newHousehold(t)
+	// The person's own configuration has what a hostile tree could trigger.
+	w.Shell(t, w.of.ID, `cd /workspace/api && printf '#!/bin/sh\ntouch /tmp/ran-hook\n' | tee .git/hooks/reference-transaction .git/hooks/post-checkout .git/hooks/post-merge >/dev/null && chmod +x .git/hooks/* &&
+		git config diff.evil.command 'touch /tmp/ran-diff; true' && git config diff.evil.textconv 'touch /tmp/ran-textconv; cat' && git config diff.external 'touch /tmp/ran-external; true' &&
+		git config filter.evil.clean 'touch /tmp/ran-filter; cat' && git config filter.evil.smudge 'touch /tmp/ran-smudge; cat' && rm -f /tmp/ran-*`)
+	s := w.sibling(false)
+	w.Shell(t, w.of.ID, "rm -f /tmp/ran-*")
+	w.Shell(t, s.ID, `printf '* diff=evil filter=evil\n' > .gitattributes && printf 'x\033]0;owned\007\n' > evil.txt && git config core.fsmonitor /bin/false`)
+	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(got.Diff+got.Stat, "\x1b\x07") || !strings.Contains(got.Diff, "owned") {
+		t.Errorf("the difference is shown as %q", got.Diff)
+	}
+	if ran := w.Shell(t, w.of.ID, "ls /tmp/ran-* 2>/dev/null || true"); ran != "" {
+		t.Errorf("ran: %s", ran)
+	}
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && ls -A; git branch --show-current"); strings.Contains(got, "evil") || !strings.HasSuffix(got, "main") {
+		t.Errorf("the checkout is %s", got)
+	}
+}
+
+func TestAttack30HostileObjectsAreRefused(t *testing.T) {
+	w := newHousehold(t)
+	for what, script := range map[string]string{
+		"a .git in a tree":                    `b=$(echo x | git hash-object -w --stdin) && t=$(printf '100644 blob %s\tconfig\n' $b | git mktree) && t=$(printf '040000 tree %s\t.git\n' $t | git mktree --missing) && git update-ref HEAD $(git commit-tree $t -p HEAD -m evil) && git config core.protectHFS false && git read-tree --empty && rm -rf src .gitignore`,
+		"an option for a submodule's address": `printf '[submodule "x"]\n\tpath = x\n\turl = -u./payload\n' > .gitmodules && git add . && git commit -q -m evil`,
+	} {
+		s := w.sibling(false)
+		w.Shell(t, s.ID, script)
+		if got, err := w.m.HandBack(runtimetest.Context(t), s.ID); err == nil {
+			t.Errorf("%s came back as %+v", what, got)
+		} else if problem.KindOf(err) != problem.BadUpstream {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "done"); err == nil || !strings.Contains(problem.Message(err), "kept") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if kept, _ := w.m.Sibling(s.ID); kept.Kept == "" {
+			t.Errorf("%s: not kept: %+v", what, kept)
+		}
+	}
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git branch --list 'agent/*'"); got != "" {
+		t.Errorf("branches %s", got)
+	}
+}
+
+// A sibling's boundary is a workspace's: neither finds anything of the other, by file, socket, process or network.
+func TestAttack18SiblingAndWorkspaceAreApart(t *testing.T) {
+	w := newHousehold(t)
+	w.Shell(t, w.of.ID, "echo secret > ~/private; echo secret > /tmp/private; (setsid sleep 4242 >/dev/null 2>&1 &)")
+	a, b := w.sibling(false), w.sibling(false)
+	for _, from := range []identity.WorkspaceID{a.ID, b.ID} {
+		for what, script := range map[string]string{
+			"home":      "cat ~/private /tmp/private",
+			"processes": "grep -l 424[2] /proc/[0-9]*/cmdline",
+			"sockets":   "find / -xdev -type s 2>/dev/null | grep -v '^/run/workspace\\|^/run/lanyard/lanyard.sock$'",
+		} {
+			if r := w.Exec(t, from, "/bin/sh", "-c", script); r.Code == 0 {
+				t.Errorf("%s: %s", what, r.Output)
+			}
+		}
+	}
+	states := map[int]bool{}
+	for _, id := range []identity.WorkspaceID{w.of.ID, a.ID, b.ID} {
+		s, err := readState(filepath.Join(filepath.Dir(w.Harness.Sockets), "sandbox", "w", id.Label()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		states[s.UID] = true
+	}
+	if os.Geteuid() == 0 && len(states) != 3 {
+		t.Errorf("users of the host: %v", states)
+	}
+	if w.Hub.Status(a.ID).Start == w.Hub.Status(w.of.ID).Start {
+		t.Error("one agent for both")
+	}
+}
+
+// A sibling that works on the workspace's own checkout has all else for itself.
+func TestSiblingThatSharesTheCheckout(t *testing.T) {
+	w := newHousehold(t)
+	w.Shell(t, w.of.ID, "echo secret > ~/private; (setsid sleep 4242 >/dev/null 2>&1 &)")
+	s := w.sibling(true)
+	w.Shell(t, s.ID, "echo shared > src/shared.txt")
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && cat src/shared.txt && echo back >> src/shared.txt"); got != "shared" {
+		t.Errorf("%q", got)
+	}
+	if r := w.Exec(t, s.ID, "/bin/sh", "-c", "cat ~/private || grep -l 424[2] /proc/[0-9]*/cmdline"); r.Code == 0 {
+		t.Errorf("it sees %s", r.Output)
+	}
+	if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "done"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && cat src/shared.txt; git branch --list 'agent/*'"); got != "shared\nback" {
+		t.Errorf("afterwards %q", got)
+	}
+}
+
+// A server that is started again ends the AI agents of the one before, and hands back what they did.
+func TestSiblingsAfterARestart(t *testing.T) {
+	w := newHousehold(t)
+	s := w.sibling(false)
+	w.Shell(t, s.ID, "echo left > left.txt; (setsid sleep 1000 >/dev/null 2>&1 &)")
+	w.end()
+	w.Restart(t)
+	w.manage()
+	w.eventually("the sibling has ended", func() bool { _, there := w.m.Sibling(s.ID); return !there })
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git show $(git branch --list 'agent/*' --format='%(refname)'):left.txt"); got != "left" {
+		t.Errorf("handed back %q", got)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if why := w.ended[s.Session]; !strings.Contains(why, "server") {
+		t.Errorf("its session ended: %q", why)
+	}
+}
+
+// What cannot be handed back is kept, and comes when the workspace starts again.
+func TestSiblingsWorkIsKept(t *testing.T) {
+	w := newHousehold(t)
+	s := w.sibling(false)
+	w.Shell(t, s.ID, "echo kept > kept.txt")
+	w.Shell(t, w.of.ID, "mv /workspace/api/.git /workspace/api/.away")
+	err := w.m.EndSibling(runtimetest.Context(t), s.ID, "its time is over")
+	if err == nil || !strings.Contains(problem.Message(err), "kept") {
+		t.Fatalf("%v", err)
+	}
+	if o := w.m.Siblings(w.of.ID); len(o) != 1 || o[0].Kept == "" {
+		t.Fatalf("%+v", o)
+	}
+	w.Shell(t, w.of.ID, "mv /workspace/api/.away /workspace/api/.git")
+	for _, d := range []workspace.Desired{workspace.WantStopped, workspace.WantRunning} {
+		if err := w.m.Want(t.Context(), w.of.ID, d, audit.Event{Time: time.Now(), Action: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		w.until(w.of.ID, map[workspace.Desired]workspace.Phase{workspace.WantStopped: workspace.Stopped, workspace.WantRunning: workspace.Running}[d])
+	}
+	w.eventually("the work is handed back", func() bool { return len(w.m.Siblings(w.of.ID)) == 0 })
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git show $(git branch --list 'agent/*' --format='%(refname)'):kept.txt"); got != "kept" {
+		t.Errorf("handed back %q", got)
+	}
+}
+
+// A workspace that stops takes along what stands beside it, its work first.
+func TestSiblingsEndWithTheirWorkspace(t *testing.T) {
+	w := newHousehold(t)
+	s := w.sibling(false)
+	w.Shell(t, s.ID, "echo work > work.txt")
+	for _, d := range []workspace.Desired{workspace.WantStopped, workspace.WantRunning} {
+		if err := w.m.Want(t.Context(), w.of.ID, d, audit.Event{Time: time.Now(), Action: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		w.until(w.of.ID, map[workspace.Desired]workspace.Phase{workspace.WantStopped: workspace.Stopped, workspace.WantRunning: workspace.Running}[d])
+		if left := w.m.Siblings(w.of.ID); len(left) > 0 {
+			t.Fatalf("left: %+v", left)
+		}
+	}
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git show $(git branch --list 'agent/*' --format='%(refname)'):work.txt"); got != "work" {
+		t.Errorf("handed back %q", got)
+	}
+}
+
+// Many at once beside one workspace, each with its own work. A hundred with the slow tests.
+func TestManySiblings(t *testing.T) {
+	w := newHousehold(t)
+	n := 8
+	if os.Getenv("LANYARD_SLOW") == "1" {
+		n = 100
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			s, err := w.m.StartSibling(ctx, workspace.SiblingOrder{Of: w.of.ID, Session: identity.NewSessionID(), Agent: "many", Grant: identity.NewGrantID()}, nil)
+			if err != nil {
+				t.Errorf("start %d: %v", i, err)
+				return
+			}
+			w.Shell(t, s.ID, fmt.Sprintf("echo %d > n.txt", i))
+			if err := w.m.EndSibling(ctx, s.ID, "done"); err != nil {
+				t.Errorf("end %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	got := strings.Fields(w.Shell(t, w.of.ID, `cd /workspace/api && for b in $(git branch --list 'agent/*' --format='%(refname)'); do git show $b:n.txt; done | sort -n | uniq`))
+	if len(got) != n {
+		t.Errorf("%d of %d came back", len(got), n)
+	}
+}

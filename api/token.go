@@ -10,6 +10,8 @@ type TokenOrder struct {
 	Gitpod bool `json:"gitpod,omitempty"`
 	// Scope stands in the token as it is written here; it gives nothing by itself.
 	Scope string `json:"scope,omitempty"`
+	// MayAct is who alone may exchange the token, as `act` names them: agent:NAME or client:ID. Empty: whoever it is for.
+	MayAct string `json:"may_act,omitempty"`
 }
 
 // Token is a token, and until when it is good.

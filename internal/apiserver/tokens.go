@@ -49,7 +49,7 @@ func (t Tokens) mint(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &o); err != nil {
 		return err
 	}
-	got, err := t.Mint(r.Context(), issuer.MintRequest{Principal: who, Audience: o.Audience, Gitpod: o.Gitpod, Scope: o.Scope, IP: web.ClientIP(r)})
+	got, err := t.Mint(r.Context(), issuer.MintRequest{Principal: who, Audience: o.Audience, Gitpod: o.Gitpod, Scope: o.Scope, MayAct: o.MayAct, IP: web.ClientIP(r)})
 	if err != nil {
 		return err
 	}
@@ -83,6 +83,6 @@ func tokenAudience(a project.Audience, e access.Effect) api.TokenAudience {
 	}
 	return api.TokenAudience{
 		Name: a.Name, Value: a.Value, Kind: kind, Seconds: int(a.Lifetime.Seconds()), Subject: string(a.Subject), Sensitive: a.Sensitive,
-		Decision: e.String(),
+		Decision: e.String(), File: tokenFile(a.File),
 	}
 }

@@ -19,19 +19,22 @@ import (
 
 func (a *app) token() *cobra.Command {
 	var order api.TokenOrder
-	var decode, asJSON bool
+	var decode, asJSON, list bool
 	cmd := &cobra.Command{
-		Use:   "token --audience NAME",
+		Use:   "token (--audience NAME | --list)",
 		Short: "Print a token that says who is calling, for an audience that the project declares",
 		Long: `Print a token (JWT) that says who is calling: the person and the roles, the project and the repository, this workspace,
 and how and when the person signed in. The project's file says for which audiences, a policy who may have one
-(token:mint). "lanyard token audiences" lists them.
+(token:mint). "lanyard token --list" shows them.
 
 A token lives for minutes. Ask for a new one rather than keeping it.`,
 		Example: `  curl -H "Authorization: Bearer $(lanyard token --audience ledger)" https://ledger.example.test/
   lanyard token --audience aws --decode`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if list {
+				return a.listAudiences(cmd.Context(), asJSON)
+			}
 			if order.Audience == "" {
 				return a.noAudience(cmd.Context())
 			}
@@ -39,39 +42,36 @@ A token lives for minutes. Ask for a new one rather than keeping it.`,
 		},
 	}
 	cmd.Flags().StringVar(&order.Audience, "audience", "", "who will take the token: the `name` of an audience of the project, or its aud")
+	cmd.Flags().StringVar(&order.MayAct, "may-act", "", "who alone may exchange the token for one of their own: agent:`NAME`, or client:ID")
 	cmd.Flags().BoolVar(&decode, "decode", false, "print header and claims instead of the token")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the token with its end as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the token with its end, or the list, as JSON")
+	cmd.Flags().BoolVar(&list, "list", false, "list the audiences instead")
 	cmd.MarkFlagsMutuallyExclusive("decode", "json")
+	cmd.MarkFlagsMutuallyExclusive("list", "audience")
+	cmd.MarkFlagsMutuallyExclusive("list", "decode")
 	_ = cmd.RegisterFlagCompletionFunc("audience", a.completeAudiences) // fails for an unknown flag only
-	cmd.AddCommand(a.audiences())
 	return cmd
 }
 
-func (a *app) audiences() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:     "audiences",
-		Aliases: []string{"list"},
-		Short:   "List the audiences that the project declares",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := a.declared(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return a.json(all)
-			}
-			w := tabwriter.NewWriter(a.c.Stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "AUDIENCE\tAUD\tKIND\tLIFETIME\tNOW")
-			for _, d := range all {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", clean(d.Name), clean(d.Value), clean(d.Kind), time.Duration(d.Seconds)*time.Second, clean(d.Decision))
-			}
-			return w.Flush()
-		},
+// listAudiences shows the audiences, and whether there would be a token now.
+func (a *app) listAudiences(ctx context.Context, asJSON bool) error {
+	all, err := a.declared(ctx)
+	if err != nil {
+		return err
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
-	return cmd
+	if asJSON {
+		return a.json(api.Page[api.TokenAudience]{Items: all})
+	}
+	w := tabwriter.NewWriter(a.c.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "AUDIENCE\tAUD\tKIND\tLIFETIME\tNOW\tFILE")
+	for _, d := range all {
+		file := "-"
+		if d.File != nil {
+			file = "for " + d.File.For
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", clean(d.Name), clean(d.Value), clean(d.Kind), time.Duration(d.Seconds)*time.Second, clean(d.Decision), clean(file))
+	}
+	return w.Flush()
 }
 
 // mint asks for a token.
@@ -79,8 +79,11 @@ func (a *app) mint(ctx context.Context, order api.TokenOrder) (t api.Token, err 
 	return t, a.do(ctx, http.MethodPost, "/token", order, &t)
 }
 
-func (a *app) declared(ctx context.Context) (all []api.TokenAudience, err error) {
-	return all, a.do(ctx, http.MethodGet, "/token/audiences", nil, &all)
+// declared are the audiences of the project that who asks may know of.
+func (a *app) declared(ctx context.Context) ([]api.TokenAudience, error) {
+	var page api.Page[api.TokenAudience]
+	err := a.do(ctx, http.MethodGet, "/token/audiences", nil, &page)
+	return page.Items, err
 }
 
 // noAudience says which audiences could have been named.
@@ -90,7 +93,7 @@ func (a *app) noAudience(ctx context.Context) error {
 		return usage("say who will take the token: --audience NAME")
 	}
 	if len(all) == 0 {
-		return usage("say who will take the token with --audience; this workspace's project declares no audience: its file names them under resources")
+		return usage("say who will take the token with --audience; you may get none in this workspace: the project's file declares audiences under resources, and a policy says who gets their tokens (token:mint)")
 	}
 	var names []string
 	for _, d := range all {

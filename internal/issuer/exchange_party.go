@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"time"
 
@@ -29,6 +30,11 @@ func (p party) person() identity.Principal {
 type MayAct struct {
 	Subject string `json:"sub"`
 }
+
+// actorName is how `act` and `may_act` name AI agents and clients.
+var actorName = regexp.MustCompile(`^(agent|client):[A-Za-z0-9._-]{1,100}$`)
+
+func namesActor(s string) bool { return actorName.MatchString(s) }
 
 // mostActors bounds how many have acted one after the other.
 const mostActors = 4

@@ -106,6 +106,8 @@ func readable(r MintRequest) error {
 		return problem.New(problem.Invalid, "Name an audience that the project declares: `lanyard token --list` shows them.")
 	case len(r.Scope) > longestScope || printable(r.Scope) != r.Scope:
 		return problem.New(problem.Invalid, "A scope is ASCII text without quotes, at most %d characters.", longestScope)
+	case r.MayAct != "" && !namesActor(r.MayAct):
+		return problem.New(problem.Invalid, "Who may exchange the token is named agent:NAME, or client:ID as the configuration's clients are.")
 	case r.Gitpod && r.Principal.Workspace == "":
 		return problem.New(problem.Invalid, "Gitpod's claims say which workspace asks, and none does.")
 	}

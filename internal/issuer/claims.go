@@ -116,6 +116,9 @@ func (s *Issuer) claims(r MintRequest, d project.Declared, role string, row *ses
 	if r.Key != "" {
 		c.Bound = &binding{r.Key}
 	}
+	if r.MayAct != "" {
+		c.MayAct = &MayAct{r.MayAct}
+	}
 	if who.Kind == identity.AIAgent && !r.Actor.has(who.Session) {
 		c.Act = &Act{Subject: AgentSubject(who.Agent), Session: who.Session, Act: r.Actor}
 	}

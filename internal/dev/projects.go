@@ -33,6 +33,11 @@ resources:
   - app: ledger
     url: http://` + ledgerHost + `
     assertion: {audience: ledger}
+  - audience: reports # a service that takes tokens: run "lanyard token --audience reports" in a workspace
+    aud: https://reports.example.test
+  - audience: cloud   # an account that federates: it verifies tokens by itself
+    aud: sts.cloud.example.test
+    kind: federation
 workspace: {timeout: 30m}
 `,
 		"shop.yaml": `project: shop

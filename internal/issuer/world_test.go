@@ -47,6 +47,8 @@ const (
 
 var ada = identity.UserID{Tenant: tenant, Object: "67224801-dc28-4774-a21b-13838a428c41"}
 
+var engineers = identity.GroupID{Tenant: tenant, Object: "00000000-0000-4000-9000-000000000001"}
+
 type events struct {
 	mu   sync.Mutex
 	list []audit.Event
@@ -73,6 +75,9 @@ type world struct {
 	sessions *session.Manager
 	engine   *access.Engine
 	audit    *events
+	keys     *token.Keys
+	rows     *store.Store
+	config   issuer.Config
 	cookie   string
 	session  identity.SessionID
 	client   *http.Client // follows nothing
@@ -121,6 +126,7 @@ func newWorld(t *testing.T) *world {
 		Facts: access.Facts{Directory: people(true), Projects: project.Empty(), Policies: policies, Sessions: session.NewSet(nil, nil),
 			Bounds: access.Bounds{Stale: time.Hour, Close: 2 * time.Hour}},
 		Audit: w.audit, Log: slog.New(slog.DiscardHandler),
+		StepUp: func(access.Request, string) string { return w.url + "/step-up?code=c" },
 	})
 	w.sessions = session.NewManager(session.Config{
 		Rows: rows, Idle: time.Hour, Lifetime: 12 * time.Hour, Log: slog.New(slog.DiscardHandler), Now: w.clock,
@@ -132,19 +138,26 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := token.Open(t.Context(), token.Config{Rows: rows, Sealer: sealer, Kinds: []string{token.API}, Now: w.clock})
+	keys, err := token.Open(t.Context(), token.Config{Rows: rows, Sealer: sealer, Kinds: []string{token.API, token.Workload, token.Federation}, Now: w.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.issuer = issuer.New(issuer.Config{
+	w.keys, w.rows = keys, rows
+	w.config = issuer.Config{
+		Mint: issuer.MintConfig{Access: w.engine, Facts: w.engine.Facts, Rows: rows, Workspace: func(identity.WorkspaceID) issuer.Place {
+			return issuer.Place{Repository: "https://git.example.test/payments/api", Ref: "main"}
+		}},
 		URL: w.url, Keys: keys, Nonces: token.Nonces{Sealer: sealer}, Rows: rows, Sessions: w.sessions, Audit: w.audit, Log: slog.New(slog.DiscardHandler), Now: w.clock,
 		Directory: func() *directory.Snapshot { return w.engine.Facts().Directory },
-		Clients:   []issuer.Client{{ID: portal, Name: "The portal", RedirectURIs: []string{portalBack}, Secret: sha256.Sum256([]byte(portalSecret))}},
+		Clients: []issuer.Client{{ID: portal, Name: "The portal", RedirectURIs: []string{portalBack}, Secret: sha256.Sum256([]byte(portalSecret))},
+			{ID: reportsServer, Name: "Reports", Secret: sha256.Sum256([]byte(reportsSecret)), Audiences: []string{"reports"}},
+			{ID: planner, Name: "The planner", Secret: sha256.Sum256([]byte(plannerSecret)), Audiences: []string{"planner"}, Exchange: []string{"storage", "shop-storage", "aws"}}},
 		Page: func(rw http.ResponseWriter, status int, page issuer.Page) {
 			rw.WriteHeader(status)
 			_ = json.NewEncoder(rw).Encode(page) // the test finds out if it cannot be written
 		},
-	})
+	}
+	w.issuer = issuer.New(w.config)
 	identify := session.Identifier{Sessions: w.sessions, Now: w.clock}
 	who := func(rw http.ResponseWriter, r *http.Request) error {
 		_, err := io.WriteString(rw, web.PrincipalFrom(r.Context()).User.Object)
@@ -176,8 +189,10 @@ func newWorld(t *testing.T) *world {
 
 func people(enabled bool) *directory.Snapshot {
 	s, _ := directory.Empty().With(directory.Change{Reset: directory.Everything, AsOf: time.Now(), Users: []directory.User{
-		{ID: ada, Name: "Ada Lovelace", UserName: "ada@contoso.example", Enabled: enabled},
-	}})
+		{ID: ada, Name: "Ada Lovelace", UserName: "ada@contoso.example", Mail: "ada@contoso.example", Enabled: enabled},
+	}, Groups: []directory.Group{
+		{ID: engineers, Name: "payments-engineers", Security: true, Assigned: true},
+	}, Members: []directory.Membership{{Group: engineers, Member: directory.Member{User: ada}}}})
 	return s
 }
 

@@ -24,6 +24,7 @@ func (a *Agent) environment(extra map[string]string) []string {
 	if a.config.Private != "" {
 		env[agentapi.SocketEnv] = filepath.Join(a.config.Private, agentapi.PrivateSocket)
 	}
+	maps.Copy(env, a.tokens.variables())
 	a.mu.Lock()
 	maps.Copy(env, a.env)
 	a.mu.Unlock()

@@ -65,6 +65,7 @@ func (a *Agent) setup(ctx context.Context, s agentapi.Setup, say func(agentapi.P
 			return err
 		}
 	}
+	a.tokens.look(ctx) // so that the first terminal's programs find them
 	a.mu.Lock()
 	a.done = true
 	a.mu.Unlock()

@@ -43,17 +43,13 @@ func (e statusError) Unwrap() error { return e.err }
 func statusOf(err error) int {
 	var own statusError
 	var wrong usageError
-	var no *refused
-	kind := problem.KindOf(err)
 	switch {
 	case errors.As(err, &own):
 		return own.status
 	case errors.As(err, &wrong):
 		return exitUsage
-	case errors.As(err, &no):
-		kind = problem.KindOfStatus(no.Status)
 	}
-	switch kind {
+	switch kindOf(err) {
 	case problem.Invalid:
 		return exitUsage
 	case problem.Denied, problem.NotFound, problem.StepUpNeeded, problem.ApprovalNeeded:
@@ -62,6 +58,14 @@ func statusOf(err error) int {
 		return exitSignIn
 	}
 	return exitFailed
+}
+
+func kindOf(err error) problem.Kind {
+	var no *refused
+	if errors.As(err, &no) {
+		return no.Document.Err().Kind
+	}
+	return problem.KindOf(err)
 }
 
 // report tells the person what went wrong, with the reasons that the server gave.

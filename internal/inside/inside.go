@@ -92,12 +92,13 @@ func (a *app) root() *cobra.Command {
 	if filepath.Base(a.c.Program) == "gp" {
 		root.Use, root.Short = "gp", "Lanyard's commands in a workspace, under Gitpod's names"
 		root.Long = root.Short + ".\n\nExit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed."
+		root.AddCommand(a.idp())
 		return root
 	}
 	root.Use, root.Short = "lanyard", "What a workspace can ask of Lanyard"
 	root.Long = root.Short + `: tokens that say who is calling, for clouds, clusters and services that take them.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed.`
-	root.AddCommand(a.token(), a.agent())
+	root.AddCommand(a.token(), a.agent(), a.kubectlCredential(), a.googleCredential(), a.awsCredential())
 	return root
 }

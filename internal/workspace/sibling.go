@@ -56,7 +56,7 @@ const (
 	maxSiblings  = 128             // beside one workspace
 	atOnce       = 4               // of one workspace, that are started or handed back at a time: each has two Gits at work
 	siblingStart = 5 * time.Minute // for copying the checkout and beginning
-	siblingEnd   = 5 * time.Minute // for handing the work back
+	siblingEnd   = 2 * time.Minute // for handing the work back
 )
 
 var agentName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)
@@ -68,6 +68,8 @@ type sibling struct {
 	handed *Handed    // under work: its work is back
 	gone   bool       // under work
 	due    bool       // under Manager.mu: it is ended when its workspace runs
+
+	halt context.CancelCauseFunc // ends its start
 }
 
 // siblings are all that stand beside workspaces of this node.
@@ -129,7 +131,9 @@ func (m *Manager) StartSibling(ctx context.Context, o SiblingOrder, progress fun
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, siblingStart, fmt.Errorf("it was not ready within %s", siblingStart))
 	defer cancel()
-	s, of, err := m.noteSibling(o)
+	ctx, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
+	s, of, err := m.noteSibling(o, halt)
 	if err != nil {
 		return Sibling{}, err
 	}
@@ -141,13 +145,16 @@ func (m *Manager) StartSibling(ctx context.Context, o SiblingOrder, progress fun
 	err = m.startSibling(ctx, s, of, progress)
 	if err != nil {
 		m.discard(context.WithoutCancel(ctx), s)
+		if cause := context.Cause(ctx); cause != nil && problem.KindOf(err) == problem.Unavailable {
+			err = problem.Wrap(err, problem.Unavailable, "The AI agent %s was not started: %v.", o.Agent, cause)
+		}
 		return Sibling{}, err
 	}
 	return m.siblingRow(s), nil
 }
 
 // noteSibling makes the record of a sibling, held for work.
-func (m *Manager) noteSibling(o SiblingOrder) (*sibling, Workspace, error) {
+func (m *Manager) noteSibling(o SiblingOrder, halt context.CancelCauseFunc) (*sibling, Workspace, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[o.Of]
@@ -166,7 +173,7 @@ func (m *Manager) noteSibling(o SiblingOrder) (*sibling, Workspace, error) {
 	if n >= maxSiblings {
 		return nil, Workspace{}, problem.New(problem.Conflict, "%d AI agents stand beside this workspace, which is the most there may be. Wait until one has ended, or stop one.", n)
 	}
-	s := &sibling{row: Sibling{
+	s := &sibling{halt: halt, row: Sibling{
 		ID: identity.NewWorkspaceID(), Of: o.Of, Owner: e.row.Owner, Session: o.Session, Agent: o.Agent, Grant: o.Grant, Shared: o.Shared,
 		Created: m.c.Now(), Node: m.c.Node,
 	}}

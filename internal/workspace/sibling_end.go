@@ -34,12 +34,22 @@ func (m *Manager) EndSibling(ctx context.Context, id identity.WorkspaceID, why s
 		return nil
 	}
 	m.c.Sessions.EndSession(ctx, row.Session, why) // before waiting for anybody
+	m.haltSibling(id, why)
 	s, err := m.holdSibling(id)
 	if err != nil {
 		return nil
 	}
 	defer s.work.Unlock()
 	return m.endSibling(ctx, s, why)
+}
+
+// haltSibling ends the start of a sibling, if it is under way.
+func (m *Manager) haltSibling(id identity.WorkspaceID, why string) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if s := m.siblings.all[id]; s != nil && s.halt != nil {
+		s.halt(errors.New(why))
+	}
 }
 
 // holdSibling finds a sibling and holds it for work.
@@ -71,6 +81,9 @@ func (m *Manager) endSibling(ctx context.Context, s *sibling, why string) error 
 		m.keep(after, s, problem.Message(err))
 		return problem.Wrap(err, problem.KindOf(err), "%s has ended, but its work could not be handed back: %s Its files are kept, and it is tried again when the workspace starts.",
 			row.Agent, sentence(problem.Message(err)))
+	}
+	if row.Kept != "" && handed.Branch != "" {
+		m.say(row.Of, "", fmt.Sprintf("What the AI agent %s did is in the branch %s.", row.Agent, handed.Branch))
 	}
 	ev := m.siblingEvent(row, "agent:ended", why)
 	ev.Detail["branch"] = handed.Branch
@@ -156,6 +169,7 @@ func (m *Manager) keep(ctx context.Context, s *sibling, why string) {
 	if err := m.c.Rows.SaveSibling(ctx, row, ev); err != nil {
 		m.c.Log.Error("why a sibling is kept could not be recorded", "sibling", row.ID, "why", why, "error", err)
 	}
+	m.say(row.Of, "", fmt.Sprintf("What the AI agent %s did could not be handed back: %s It is kept, and tried again when the workspace starts.", row.Agent, sentence(why)))
 	m.c.Log.Warn("the work of an AI agent could not be handed back; its files are kept", "agent", row.Agent, "workspace", row.Of, "sibling", row.ID, "why", why)
 }
 
@@ -190,6 +204,7 @@ func (m *Manager) dropSiblings(ctx context.Context, of identity.WorkspaceID) err
 	const why = "the workspace was deleted"
 	for _, row := range m.Siblings(of) {
 		m.c.Sessions.EndSession(ctx, row.Session, why)
+		m.haltSibling(row.ID, why)
 		s, err := m.holdSibling(row.ID)
 		if err != nil {
 			continue

@@ -89,6 +89,7 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"SCIM", scimRoundTrip},
 		{"SCIMCredentials", scimCredentialsRoundTrip},
 		{"Grants", grantsRoundTrip},
+		{"Siblings", siblingsRoundTrip},
 		{"OneDecides", oneDecides},
 		{"RestoredGrantsEnd", restoredGrantsEnd},
 		{"EndedStaysEnded", endedStaysEnded},

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"FailedEndpointStartsNothing":    testFailedEndpoint,
 		"StopEndsProcessesThatRefuse":    testStubborn,
 		"GentleStopOfTheAgentIsObserved": testGentleStop,
+		"StandsBeside":                   testBeside,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, NewServer(t, open(t))) })
 	}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -51,9 +53,39 @@ func newHousehold(t *testing.T) *household {
 	}
 	t.Cleanup(w.clear)
 	w.until(w.of.ID, workspace.Running)
-	w.Shell(t, w.of.ID, `cd /workspace/api && git init -q -b main && git config user.name Dana && git config user.email dana@contoso.example &&
-		printf '*.log\n' > .gitignore && mkdir src && echo one > src/one.txt && git add . && git commit -q -m first`)
 	return w
+}
+
+// group runs parts in one household, each with a checkout that is new.
+func group(t *testing.T, parts ...func(*testing.T, *household)) {
+	w := newHousehold(t)
+	for _, part := range parts {
+		name := runtime.FuncForPC(reflect.ValueOf(part).Pointer()).Name()
+		t.Run(name[strings.LastIndexByte(name, '.')+1:], func(t *testing.T) {
+			w.t = t
+			w.checkout()
+			part(t, w)
+		})
+	}
+	w.t = t
+}
+
+// checkout makes the workspace's checkout anew.
+func (w *household) checkout() {
+	w.Shell(w.t, w.of.ID, `rm -rf /workspace/api ~/.gitconfig && mkdir /workspace/api && cd /workspace/api && git init -q -b main && git config user.name Dana && git config user.email dana@contoso.example &&
+		printf '*.log\n' > .gitignore && mkdir src && echo one > src/one.txt && git add . && git commit -q -m first`)
+}
+
+func TestSiblings(t *testing.T) {
+	group(t, siblingStory, siblingWithoutWork, siblingOfAnUnusualCheckout, siblingThatShares)
+}
+
+func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
+	group(t, siblingWorkRunsNothing, siblingWithHostileObjects)
+}
+
+func TestSiblingsWhenTheirServerOrWorkspaceGoes(t *testing.T) {
+	group(t, siblingEndsWithItsWorkspace, siblingWorkIsKept, siblingAfterARestart)
 }
 
 // manage makes a manager, as a server that starts does.
@@ -134,8 +166,7 @@ func (w *household) sibling(shared bool) workspace.Sibling {
 }
 
 // The story of one sibling: what it finds, what it does, and how that comes back.
-func TestSiblingWorksOnACopyAndHandsBackABranch(t *testing.T) {
-	w := newHousehold(t)
+func siblingStory(t *testing.T, w *household) {
 	w.Shell(t, w.of.ID, `cd /workspace/api && echo changed > src/one.txt && echo new > src/untracked.txt && echo noise > build.log && git config core.hooksPath /tmp && echo at home > ~/private`)
 	status := w.Shell(t, w.of.ID, "cd /workspace/api && git status --porcelain && git diff && ls -l .git/index")
 	s := w.sibling(false)
@@ -174,8 +205,8 @@ func TestSiblingWorksOnACopyAndHandsBackABranch(t *testing.T) {
 	}
 }
 
-func TestSiblingThatChangedNothingLeavesNoBranch(t *testing.T) {
-	w := newHousehold(t)
+// Who changed nothing leaves no branch.
+func siblingWithoutWork(t *testing.T, w *household) {
 	s := w.sibling(false)
 	w.Shell(t, s.ID, "cat src/one.txt; echo noise > x.log")
 	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
@@ -191,8 +222,7 @@ func TestSiblingThatChangedNothingLeavesNoBranch(t *testing.T) {
 }
 
 // A copy is made of what there is: history that was cut off, a checked-out commit, objects of another format.
-func TestSiblingOfAnUnusualCheckout(t *testing.T) {
-	w := newHousehold(t)
+func siblingOfAnUnusualCheckout(t *testing.T, w *household) {
 	for what, script := range map[string]string{
 		"shallow":  `git init -q /tmp/far && cd /tmp/far && for n in 1 2 3; do echo $n > f; git add f; git -c user.name=x -c user.email=x@x commit -q -m $n; done; cd /workspace && rm -rf api && git -c protocol.allow=always clone -q --depth 1 file:///tmp/far api`,
 		"detached": `cd /workspace/api && git checkout -q --detach && echo more > more`,
@@ -215,8 +245,7 @@ func TestSiblingOfAnUnusualCheckout(t *testing.T) {
 }
 
 // What a sibling leaves is looked at by nobody's Git with the person's rights, and checked as a push is.
-func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
-	w := newHousehold(t)
+func siblingWorkRunsNothing(t *testing.T, w *household) {
 	// The person's own configuration has what a hostile tree could trigger.
 	w.Shell(t, w.of.ID, `cd /workspace/api && printf '#!/bin/sh\ntouch /tmp/ran-hook\n' | tee .git/hooks/reference-transaction .git/hooks/post-checkout .git/hooks/post-merge >/dev/null && chmod +x .git/hooks/* &&
 		git config diff.evil.command 'touch /tmp/ran-diff; true' && git config diff.evil.textconv 'touch /tmp/ran-textconv; cat' && git config diff.external 'touch /tmp/ran-external; true' &&
@@ -239,8 +268,8 @@ func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
 	}
 }
 
-func TestAttack30HostileObjectsAreRefused(t *testing.T) {
-	w := newHousehold(t)
+// What another server would refuse of a push is refused here; it is kept, and its person told.
+func siblingWithHostileObjects(t *testing.T, w *household) {
 	for what, script := range map[string]string{
 		"a .git in a tree":                    `b=$(echo x | git hash-object -w --stdin) && t=$(printf '100644 blob %s\tconfig\n' $b | git mktree) && t=$(printf '040000 tree %s\t.git\n' $t | git mktree --missing) && git update-ref HEAD $(git commit-tree $t -p HEAD -m evil) && git config core.protectHFS false && git read-tree --empty && rm -rf src .gitignore`,
 		"an option for a submodule's address": `printf '[submodule "x"]\n\tpath = x\n\turl = -u./payload\n' > .gitmodules && git add . && git commit -q -m evil`,
@@ -267,6 +296,7 @@ func TestAttack30HostileObjectsAreRefused(t *testing.T) {
 // A sibling's boundary is a workspace's: neither finds anything of the other, by file, socket, process or network.
 func TestAttack18SiblingAndWorkspaceAreApart(t *testing.T) {
 	w := newHousehold(t)
+	w.checkout()
 	w.Shell(t, w.of.ID, "echo secret > ~/private; echo secret > /tmp/private; (setsid sleep 4242 >/dev/null 2>&1 &)")
 	a, b := w.sibling(false), w.sibling(false)
 	for _, from := range []identity.WorkspaceID{a.ID, b.ID} {
@@ -297,8 +327,7 @@ func TestAttack18SiblingAndWorkspaceAreApart(t *testing.T) {
 }
 
 // A sibling that works on the workspace's own checkout has all else for itself.
-func TestSiblingThatSharesTheCheckout(t *testing.T) {
-	w := newHousehold(t)
+func siblingThatShares(t *testing.T, w *household) {
 	w.Shell(t, w.of.ID, "echo secret > ~/private; (setsid sleep 4242 >/dev/null 2>&1 &)")
 	s := w.sibling(true)
 	w.Shell(t, s.ID, "echo shared > src/shared.txt")
@@ -317,8 +346,7 @@ func TestSiblingThatSharesTheCheckout(t *testing.T) {
 }
 
 // A server that is started again ends the AI agents of the one before, and hands back what they did.
-func TestSiblingsAfterARestart(t *testing.T) {
-	w := newHousehold(t)
+func siblingAfterARestart(t *testing.T, w *household) {
 	s := w.sibling(false)
 	w.Shell(t, s.ID, "echo left > left.txt; (setsid sleep 1000 >/dev/null 2>&1 &)")
 	w.end()
@@ -336,8 +364,7 @@ func TestSiblingsAfterARestart(t *testing.T) {
 }
 
 // What cannot be handed back is kept, and comes when the workspace starts again.
-func TestSiblingsWorkIsKept(t *testing.T) {
-	w := newHousehold(t)
+func siblingWorkIsKept(t *testing.T, w *household) {
 	s := w.sibling(false)
 	w.Shell(t, s.ID, "echo kept > kept.txt")
 	w.Shell(t, w.of.ID, "mv /workspace/api/.git /workspace/api/.away")
@@ -362,8 +389,7 @@ func TestSiblingsWorkIsKept(t *testing.T) {
 }
 
 // A workspace that stops takes along what stands beside it, its work first.
-func TestSiblingsEndWithTheirWorkspace(t *testing.T) {
-	w := newHousehold(t)
+func siblingEndsWithItsWorkspace(t *testing.T, w *household) {
 	s := w.sibling(false)
 	w.Shell(t, s.ID, "echo work > work.txt")
 	for _, d := range []workspace.Desired{workspace.WantStopped, workspace.WantRunning} {
@@ -383,6 +409,7 @@ func TestSiblingsEndWithTheirWorkspace(t *testing.T) {
 // Many at once beside one workspace, each with its own work. A hundred with the slow tests.
 func TestManySiblings(t *testing.T) {
 	w := newHousehold(t)
+	w.checkout()
 	n := 8
 	if os.Getenv("LANYARD_SLOW") == "1" {
 		n = 100

@@ -43,7 +43,7 @@ const (
 // Revoke asks to end a user's sign-ins, what hangs below a session, one lease, or a grant.
 type Revoke struct {
 	Kind string `json:"kind" enum:"user,session,lease,grant"`
-	ID   string `json:"id" doc:"u-…, s-…, l-… or g-…; a user also by user principal name"`
+	ID   string `json:"id" doc:"u-…, s-…, l-… or g-…; a user also by user principal name, a session also a sign-in's i-…"`
 }
 
 // Revoked says what ended.

@@ -43,6 +43,7 @@ type SignIn struct {
 	At       time.Time `json:"at"`
 	Expires  time.Time `json:"expires"`
 	Strength string    `json:"strength,omitempty"`
+	Contexts []string  `json:"contexts,omitempty" doc:"Authentication contexts that it satisfied"`
 	IP       string    `json:"ip,omitempty" doc:"Where the browser was"`
 	Device   string    `json:"device,omitempty" doc:"Browser and operating system, as the browser says"`
 	Guest    bool      `json:"guest,omitempty"`
@@ -55,9 +56,13 @@ type SignIn struct {
 // Session hangs below a sign-in.
 type Session struct {
 	ID        string    `json:"id"`
-	Kind      string    `json:"kind" doc:"browser, site or workspace"`
+	Kind      string    `json:"kind" doc:"browser, site, workspace, client, cli or agent"`
 	Site      string    `json:"site,omitempty" doc:"The host that its cookie is for"`
 	Workspace string    `json:"workspace,omitempty"`
+	Client    string    `json:"client,omitempty" doc:"The OAuth client that it is for"`
+	Device    string    `json:"device,omitempty" doc:"What that client calls its machine"`
+	Bound     bool      `json:"bound,omitempty" doc:"Its tokens are of no use without that machine's key"`
+	Agent     string    `json:"agent,omitempty" doc:"The AI agent that it is for"`
 	Created   time.Time `json:"created"`
 	Ended     time.Time `json:"ended,omitzero"`
 	EndedWhy  string    `json:"ended_why,omitempty"`

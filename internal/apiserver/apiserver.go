@@ -46,6 +46,7 @@ type Workspaces interface {
 // written yet.
 type Sessions interface {
 	EndUser(ctx context.Context, u identity.UserID, why string, events ...audit.Event) session.Ended
+	EndSignIn(ctx context.Context, id identity.SignInID, why string, events ...audit.Event) session.Ended
 	EndSession(ctx context.Context, id identity.SessionID, why string, events ...audit.Event) session.Ended
 }
 

@@ -37,7 +37,10 @@ func (s *server) me(w http.ResponseWriter, r *http.Request) error {
 	me.Roles = installationRoles(f, func(g identity.GroupID) bool { return f.Directory.InGroup(user.ID, g) })
 	if row, signIn, ok := f.Sessions.Session(who.Session); ok {
 		me.Session = string(row.ID)
-		me.SignIn = &api.SignIn{ID: string(signIn.ID), At: signIn.At, Expires: signIn.Expires, Strength: signIn.Strength, Current: true}
+		here := signInOf(f, signIn, row.ID)
+		here.User, here.UserName = "", "" // said already
+		here.Sessions = slices.DeleteFunc(here.Sessions, func(x api.Session) bool { return !x.Current })
+		me.SignIn = &here
 	}
 	return answer(w, http.StatusOK, me)
 }
@@ -72,7 +75,7 @@ func (s *server) sessions(w http.ResponseWriter, r *http.Request) error {
 func signInOf(f *access.Facts, row *session.SignIn, here identity.SessionID) api.SignIn {
 	x := api.SignIn{
 		ID: string(row.ID), User: row.User.String(), UserName: userName(f, row.User), At: row.At, Expires: row.Expires,
-		Strength: row.Strength, IP: row.IP, Guest: row.Guest, Ended: row.Ended, EndedWhy: row.EndedWhy,
+		Strength: row.Strength, Contexts: row.Contexts, IP: row.IP, Guest: row.Guest, Ended: row.Ended, EndedWhy: row.EndedWhy,
 	}
 	if row.Agent != "" {
 		x.Device = review.Device(row.Agent)
@@ -81,7 +84,8 @@ func signInOf(f *access.Facts, row *session.SignIn, here identity.SessionID) api
 		current := below.ID == here && here != ""
 		x.Current = x.Current || current
 		x.Sessions = append(x.Sessions, api.Session{
-			ID: string(below.ID), Kind: string(below.Kind), Site: below.Site, Workspace: string(below.Workspace),
+			ID: string(below.ID), Kind: below.Called(), Site: below.Site, Workspace: string(below.Workspace),
+			Client: below.Client, Device: below.Device, Bound: below.Key != "", Agent: below.Agent,
 			Created: below.Created, Ended: below.Ended, EndedWhy: below.EndedWhy, Current: current,
 		})
 	}

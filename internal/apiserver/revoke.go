@@ -86,6 +86,9 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 			return s.ended(ctx, d, before, by)
 		}}, ok, nil
 	case api.RevokeSession:
+		if signIn := identity.SignInID(what.ID); strings.HasPrefix(what.ID, "i-") {
+			return s.endingSignIn(signIn)
+		}
 		id := identity.SessionID(what.ID)
 		row, _, ok := s.c.Access.Facts().Sessions.Session(id)
 		if !ok {
@@ -127,6 +130,19 @@ func (s *server) ending(what api.Revoke) (e ending, found bool, err error) {
 	default:
 		return e, false, problem.New(problem.Invalid, "kind must be user, session, lease or grant, not %q.", what.Kind)
 	}
+}
+
+// endingSignIn ends a sign-in with all sessions below it.
+func (s *server) endingSignIn(id identity.SignInID) (e ending, found bool, err error) {
+	row, ok := s.c.Access.Facts().Sessions.SignIn(id)
+	if !ok {
+		return e, false, nil
+	}
+	return ending{row.User, nil, func(ctx context.Context, why string, by audit.Event) api.Revoked {
+		before := s.c.Access.LeasesOf(row.User)
+		d := s.c.Sessions.EndSignIn(ctx, id, why, by)
+		return s.ended(ctx, d, before, by)
+	}}, true, nil
 }
 
 // ended says what ended. Where something did, the event was stored with it; an order that ended nothing is one too.

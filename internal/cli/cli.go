@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -103,7 +104,7 @@ Try it on this machine:  lanyard dev, and in another terminal:  lanyard tour
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed. "exec" has its command's own, 125 when
 Lanyard failed and 126 when it was refused.`,
 		SilenceErrors: true, SilenceUsage: true,
-		Args:              cobra.NoArgs,
+		Args:              noSuchCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun:  func(*cobra.Command, []string) { a.started = true },
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
@@ -111,6 +112,7 @@ Lanyard failed and 126 when it was refused.`,
 	root.SetIn(a.c.Stdin)
 	root.SetOut(a.c.Stdout)
 	root.SetErr(a.c.Stderr)
+	root.SetFlagErrorFunc(noSuchFlag)
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the server's `socket` (default $LANYARD_SOCKET, else lanyard.sock in the data folder)")
 	root.PersistentFlags().StringVar(&a.context, "context", a.c.Env("LANYARD_CONTEXT"), "the `name` or address of a server you are signed in to (default: the one chosen last)")
 	_ = root.RegisterFlagCompletionFunc("context", a.completeContexts) // fails for an unknown flag only
@@ -127,7 +129,7 @@ Lanyard failed and 126 when it was refused.`,
 	}
 	add(groupServer, a.scim())
 	add(groupServer, a.dev(), a.serve(), a.check(), a.policy(), a.entra(), a.backup(), a.restore(), a.keys(), a.version())
-	add(groupAccess, a.login(), a.logout(), a.contexts(), a.whoami(), a.why(), a.whatIf(), a.projects(), a.leases(), a.revoke(), a.audit(), a.directory())
+	add(groupAccess, a.login(), a.logout(), a.contexts(), a.whoami(), a.sessions(), a.why(), a.whatIf(), a.projects(), a.leases(), a.revoke(), a.audit(), a.directory())
 	add(groupAccess, a.request(), a.requests(), a.approve(), a.refuse(), a.withdraw(), a.grants(), a.breakGlass())
 	add(groupWorkspaces, a.start(), a.list(), a.open(), a.exec(), a.logs(), a.stop(), a.delete())
 	add(groupWorkspaces, a.ssh(), a.portForward(), a.git(), a.connected())
@@ -157,7 +159,11 @@ func family(use, short string, commands ...*cobra.Command) *cobra.Command {
 			if len(args) == 0 {
 				return usage("`%s` needs to be told what to do: `%s --help` lists it", cmd.CommandPath(), cmd.CommandPath())
 			}
-			return usage("`%s` knows no %q: `%s --help` lists what it knows", cmd.CommandPath(), args[0], cmd.CommandPath())
+			near := didYouMean(args[0], namesBelow(cmd))
+			if near == "" {
+				near = fmt.Sprintf(": `%s --help` lists what it knows", cmd.CommandPath())
+			}
+			return usage("`%s` knows no %q%s", cmd.CommandPath(), args[0], near)
 		},
 	}
 	parent.AddCommand(commands...)

@@ -52,7 +52,7 @@ func execStatus(status int, err error) error {
 		return statusError{status: status}
 	}
 	switch remote.KindOf(err) {
-	case problem.Denied, problem.SignInNeeded, problem.NotFound: // what one may not see is not found
+	case problem.Denied, problem.SignInNeeded, problem.StepUpNeeded, problem.ApprovalNeeded, problem.NotFound: // what one may not see is not found
 		return statusError{execRefused, err}
 	}
 	return statusError{execFailed, err}

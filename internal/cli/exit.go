@@ -58,9 +58,9 @@ func statusOf(err error) int {
 	switch remote.KindOf(err) {
 	case problem.Invalid:
 		return exitUsage
-	case problem.Denied:
+	case problem.Denied, problem.ApprovalNeeded:
 		return exitDenied
-	case problem.SignInNeeded:
+	case problem.SignInNeeded, problem.StepUpNeeded:
 		return exitSignIn
 	}
 	return exitFailed
@@ -101,7 +101,27 @@ func (a *app) report(err error) {
 		h := told.Help
 		a.help(api.Help{Code: h.Code, Who: h.Who, Do: h.Do, Correlation: h.Correlation, Trace: h.Trace, Time: h.Time})
 	}
-	if remote.KindOf(err) == problem.SignInNeeded {
-		a.err.line("  Sign in again, or as a sample user of `lanyard dev` with --user.")
+	a.signInHint(err, text)
+}
+
+// signInHint says how one signs in, where that is what is missing and was not said.
+func (a *app) signInHint(err error, said string) {
+	if strings.Contains(said, "lanyard login") {
+		return
+	}
+	kind := remote.KindOf(err)
+	if kind != problem.SignInNeeded && kind != problem.StepUpNeeded {
+		return
+	}
+	c, none := a.accounts().Find(a.context)
+	switch {
+	case none != nil || c == nil || a.socket != "":
+		if kind == problem.SignInNeeded {
+			a.err.line("  Sign in: lanyard login https://HOST, or as a sample user of `lanyard dev` with --user.")
+		}
+	case kind == problem.SignInNeeded:
+		a.err.line("  Sign in again: lanyard login %s", c.URL)
+	case !strings.Contains(said, "/step-up?"): // a sign-in that is too old, and not one that lacks a context
+		a.err.line("  From here: lanyard login --fresh %s", c.URL)
 	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -123,26 +122,4 @@ func completeActions(_ *cobra.Command, args []string, _ string) ([]cobra.Complet
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return []cobra.Completion{"repo:read", "repo:write", "app:call", "workspace:create", "workspace:open"}, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeRequests offers the requests that wait.
-func (a *app) completeRequests(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
-	defer cancel()
-	operator := a.operator()
-	defer operator.Close()
-	list, err := operator.Requests(ctx, "")
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var ids []cobra.Completion
-	for _, q := range list {
-		if q.State == "pending" {
-			ids = append(ids, cobra.CompletionWithDesc(clean(q.ID), clean(q.UserName+": "+q.Action+" "+q.Resource)))
-		}
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
 }

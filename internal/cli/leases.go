@@ -109,8 +109,15 @@ func (a *app) revoke() *cobra.Command {
 				return a.revokeOne(cmd, r, kind, args[0], asJSON)
 			},
 		}
-		if kind == api.RevokeUser {
+		switch kind {
+		case api.RevokeUser:
 			cmd.ValidArgsFunction = a.completeUsers
+		case api.RevokeSession:
+			cmd.ValidArgsFunction = a.completeSessions
+		case api.RevokeLease:
+			cmd.ValidArgsFunction = a.completeLeases
+		case api.RevokeGrant:
+			cmd.ValidArgsFunction = a.completeGrants
 		}
 		a.signInFlag(cmd, &user)
 		cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's object")
@@ -130,7 +137,8 @@ here but could not be recorded yet is said.`
 }
 
 func (a *app) revokeOne(cmd *cobra.Command, r *remote.Remote, kind, id string, asJSON bool) error {
-	if prefix, needs := map[string]string{api.RevokeSession: "s-", api.RevokeLease: "l-", api.RevokeGrant: "g-"}[kind]; needs && !strings.HasPrefix(id, prefix) {
+	wholeSignIn := kind == api.RevokeSession && strings.HasPrefix(id, "i-")
+	if prefix, needs := map[string]string{api.RevokeSession: "s-", api.RevokeLease: "l-", api.RevokeGrant: "g-"}[kind]; needs && !wholeSignIn && !strings.HasPrefix(id, prefix) {
 		return usage("%q is no %s: its ID begins with %s", id, kind, prefix)
 	}
 	done, err := r.Revoke(cmd.Context(), api.Revoke{Kind: kind, ID: id})

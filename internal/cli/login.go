@@ -30,7 +30,7 @@ func (a *app) accounts() *account.Store {
 }
 
 func (a *app) login() *cobra.Command {
-	var device, quiet bool
+	var device, quiet, fresh bool
 	cmd := &cobra.Command{
 		Use:   "login [URL]",
 		Short: "Sign in to a server from this machine",
@@ -61,7 +61,10 @@ Without URL it signs in again at the current server.`,
 				}
 				address = c.URL
 			}
-			l := account.Login{URL: address, Device: device, Name: machineName(), Say: a.sayLines}
+			if fresh && device {
+				return usage("with --device the browser that you type the code in has to be signed in afresh: open %s/login?prompt=login there first, and leave --fresh out", address)
+			}
+			l := account.Login{URL: address, Device: device, Fresh: fresh, Name: machineName(), Say: a.sayLines}
 			if !quiet {
 				l.Browse = func(to string) error { return browse(cmd.Context(), to) }
 			}
@@ -77,6 +80,7 @@ Without URL it signs in again at the current server.`,
 		},
 	}
 	cmd.Flags().BoolVar(&device, "device", false, "by a code that you type into a browser on any device")
+	cmd.Flags().BoolVar(&fresh, "fresh", false, "prove to the tenant anew who you are, though you are signed in: for a project that wants a recent sign-in")
 	cmd.Flags().BoolVar(&quiet, "no-browser", false, "only print the address, and open no browser")
 	return cmd
 }

@@ -33,7 +33,7 @@ A workspace belongs to a person, and the operator is none: under lanyard dev, sa
   lanyard start w-abcdefghij234567 --user ada
   lanyard start https://git.example.test/payments/api --user ada --json | tail -n 1 | jq -r .id`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeWorkspaces(false),
+		ValidArgsFunction: first(a.completeStarts),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := a.connect(cmd.Context(), user)
 			if err != nil {

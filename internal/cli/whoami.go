@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,10 +15,11 @@ func (a *app) whoami() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "whoami",
-		Short: "Show who you are to Lanyard, and through which groups",
-		Long: `Shows who asks: the operator, or a sample user with --user. For a user it lists the roles they hold, and the groups
-that give them.`,
+		Short: "Show who you are to Lanyard: your sign-in, its age and strength, roles and groups",
+		Long: `Shows who asks, and where: a person who signed in, by "lanyard login" or as a sample user with --user, or the operator.
+For a person it shows the sign-in with its age, strength and end, the roles they hold, and the groups that give them.`,
 		Example: `  lanyard whoami
+  lanyard whoami --context lanyard.example.com
   lanyard whoami --user ada --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -31,6 +34,9 @@ that give them.`,
 			}
 			if asJSON {
 				return a.out.json(me)
+			}
+			if !me.Operator {
+				a.out.line("at %s", r.URL)
 			}
 			a.showMe(me)
 			return nil
@@ -47,6 +53,9 @@ func (a *app) showMe(me api.Me) {
 		return
 	}
 	a.out.line("%s (%s), %s", me.Name, me.UserName, me.User)
+	if me.SignIn != nil {
+		a.out.line("%s", signedInWords(*me.SignIn, a.c.Now()))
+	}
 	if len(me.Roles) > 0 {
 		a.out.line("roles of the installation: %s", strings.Join(me.Roles, ", "))
 	}
@@ -72,4 +81,29 @@ func (a *app) showMe(me api.Me) {
 		a.out.line("")
 		a.out.table([]string{"GROUP", "MEMBER", "ID"}, rows)
 	}
+}
+
+// signedInWords says when, where and how strongly somebody signed in, and until when it holds.
+func signedInWords(in api.SignIn, now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "signed in %s (%s)", ago(in.At, now), in.At.Local().Format(time.DateTime))
+	if in.IP != "" {
+		fmt.Fprintf(&b, " from %s", in.IP)
+	}
+	strength := in.Strength
+	if len(in.Contexts) > 0 {
+		strength = strings.TrimSpace(strength + " with " + strings.Join(in.Contexts, ", "))
+	}
+	if strength != "" {
+		fmt.Fprintf(&b, ", strength %s", strength)
+	}
+	fmt.Fprintf(&b, ", until %s", in.Expires.Local().Format(time.DateTime))
+	if s, ok := here(in); ok {
+		fmt.Fprintf(&b, "; session %s (%s", s.ID, s.Kind)
+		if s.Device != "" {
+			fmt.Fprintf(&b, " on %s", s.Device)
+		}
+		b.WriteString(")")
+	}
+	return b.String()
 }

@@ -27,12 +27,16 @@ whatever the answer; an action that does not exist is wrong usage (2).`,
   lanyard why workspace:open w-abcdefghij234567 --user ada
   lanyard why app:call payments/ledger --user ada --json`,
 		Args: cobra.ExactArgs(2),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			switch len(args) {
+			case 0:
+				return []cobra.Completion{"repo:read", "repo:write", "repo:tag", "repo:force", "repo:delete", "repo:maintain", "app:call", "token:mint", "agent:run", "agent:share",
+					"project:view", "workspace:create", "workspace:open", "workspace:start", "workspace:stop", "workspace:delete", "audit:read", "directory:read", "directory:provision",
+					"lease:list", "lease:revoke"}, cobra.ShellCompDirectiveNoFileComp
+			case 1:
+				return a.completeResources(cmd, args[0])
 			}
-			return []cobra.Completion{"repo:read", "repo:write", "repo:tag", "repo:force", "repo:delete", "repo:maintain", "app:call", "project:view", "workspace:create", "workspace:open",
-				"workspace:start", "workspace:stop", "workspace:delete", "audit:read", "directory:read", "directory:provision", "lease:list", "lease:revoke"}, cobra.ShellCompDirectiveNoFileComp
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := a.reach(cmd.Context())

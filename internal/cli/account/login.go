@@ -20,6 +20,7 @@ import (
 // Login signs somebody in to a server.
 type Login struct {
 	URL    string // as Address returns it
+	Fresh  bool   // by a sign-in of the last minutes, whatever the browser has
 	Device bool   // by a code that is typed into a browser elsewhere
 	Name   string // of this machine, for the page and the list of sessions
 	// Browse opens a browser at an address. Its error is shown, not fatal: the address is shown too.
@@ -27,6 +28,9 @@ type Login struct {
 	// Say tells the person what to do and what happens.
 	Say func(string)
 }
+
+// freshWithin is how old a sign-in may be that is called fresh.
+const freshWithin = 2 * time.Minute
 
 // Login signs in and keeps what follows from it.
 func (s *Store) Login(ctx context.Context, l Login) (Context, error) {
@@ -93,6 +97,9 @@ func (s *Store) byBrowser(ctx context.Context, l Login, found server, v *secret)
 	q := url.Values{
 		"client_id": {clientID}, "response_type": {"code"}, "redirect_uri": {back}, "state": {state}, "scope": {"openid offline_access"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(digest[:])}, "code_challenge_method": {"S256"}, "device_name": {l.Name},
+	}
+	if l.Fresh {
+		q.Set("max_age", fmt.Sprint(int(freshWithin/time.Second)))
 	}
 	answers := make(chan url.Values, 1)
 	web := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

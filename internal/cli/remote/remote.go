@@ -85,6 +85,10 @@ func (s *socket) RoundTrip(r *http.Request) (*http.Response, error) {
 func KindOf(err error) problem.Kind {
 	var refused *api.Error
 	switch {
+	case errors.As(err, &refused) && refused.Type == typeOf(problem.StepUpNeeded):
+		return problem.StepUpNeeded
+	case errors.As(err, &refused) && refused.Type == typeOf(problem.ApprovalNeeded):
+		return problem.ApprovalNeeded
 	case errors.As(err, &refused):
 		return problem.KindOfStatus(refused.Status)
 	case errors.Is(err, api.ErrClosed):
@@ -92,6 +96,9 @@ func KindOf(err error) problem.Kind {
 	}
 	return problem.KindOf(err)
 }
+
+// typeOf is a kind as problem documents have it.
+func typeOf(k problem.Kind) string { return problem.DocumentOf(problem.New(k, "")).Type }
 
 // lost is an error of a connection, with what to do.
 func lost(ctx context.Context, err error) error {

@@ -58,13 +58,13 @@ check: ui/node_modules/.package-lock.json ## gofmt, vet, staticcheck, tsc
 	$(GO) tool staticcheck ./...
 	npm --prefix ui run --silent check
 
-test: needs-test build $(CLIENTS) ## every test but the slow ones, with the race detector
-	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 $(GO) test -race -count=1 -p $(AT_ONCE) -timeout 15m ./...
+test: needs-test build $(CLIENTS) ## every test but the slow ones, with the race detector (`make check` has vet)
+	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 $(GO) test -race -vet=off -count=1 -p $(AT_ONCE) -timeout 15m ./...
 	scripts/fuzz 1
 
 test-all: needs-test build $(CLIENTS) ## the slow ones too, and what uses a database again on PostgreSQL
-	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 LANYARD_SLOW=1 $(GO) test -race -count=1 -timeout 60m ./...
-	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_REQUIRE_POSTGRES=1 LANYARD_TEST_DATABASE=postgresql $(GO) test -race -count=1 -timeout 30m ./test/cut ./test/people ./test/crash ./test/work
+	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 LANYARD_SLOW=1 $(GO) test -race -count=1 -timeout 60m ./...
+	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 LANYARD_TEST_DATABASE=postgresql $(GO) test -race -count=1 -timeout 30m ./test/cut ./test/people ./test/crash ./test/work
 	scripts/fuzz 600
 
 needs-bench: needs-test

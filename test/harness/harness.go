@@ -7,7 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -31,30 +31,53 @@ import (
 // Wait bounds what a test waits for. It is generous: no test fails because a machine is slow.
 const Wait = 60 * time.Second
 
-// Programs builds both programs once per test binary and returns the folder they are in.
-var Programs = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "lanyard-bin-")
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", err
-	}
-	for _, name := range []string{"lanyard", "lanyard-agent"} {
-		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), "github.com/lanyardhq/lanyard/cmd/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return "", errors.New(string(out))
-		}
-	}
-	return dir, nil
-})
+// programs are the folder in which both are, made once per test binary.
+var programs struct {
+	once sync.Once
+	dir  string
+	err  error
+}
 
-// Main is for TestMain: it runs the tests and removes what Programs built.
+// Programs is a folder of this test binary's own with both programs: those in the folder LANYARD_PROGRAMS, or built here.
+func Programs() (string, error) {
+	programs.once.Do(func() {
+		if programs.dir, programs.err = os.MkdirTemp("", "lanyard-bin-"); programs.err != nil {
+			return
+		}
+		if programs.err = os.Chmod(programs.dir, 0o755); programs.err != nil { // workspaces run as users of their own
+			return
+		}
+		for _, name := range []string{"lanyard", "lanyard-agent"} {
+			if programs.err = program(name, filepath.Join(programs.dir, name)); programs.err != nil {
+				return
+			}
+		}
+	})
+	return programs.dir, programs.err
+}
+
+// program brings a program to a place.
+func program(name, to string) error {
+	if from := os.Getenv("LANYARD_PROGRAMS"); from != "" {
+		whole, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, whole, 0o755)
+	}
+	build := exec.Command("go", "build", "-o", to, "github.com/lanyardhq/lanyard/cmd/"+name)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// Main is for TestMain: it runs the tests and removes what Programs made.
 func Main(m *testing.M) {
 	code := m.Run()
-	if dir, err := Programs(); err == nil {
-		os.RemoveAll(dir)
+	if programs.dir != "" {
+		os.RemoveAll(programs.dir)
 	}
 	os.Exit(code)
 }

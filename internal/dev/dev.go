@@ -4,6 +4,7 @@ package dev
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -330,6 +331,7 @@ func (w *World) serverOptions() (server.Options, error) {
 		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {
 			return sandbox.New(sandbox.Config{Data: filepath.Join(w.data, "server"), AgentPath: agent, Log: log})
 		},
+		Clients: []issuer.Client{{ID: "reports", Name: "Reports", Secret: sha256.Sum256([]byte(w.secrets.Reports)), Audiences: []string{"reports"}}},
 		Version: w.options.Version, Log: w.options.Log, Learned: w.options.Learned,
 		Operations: server.Operations{Listener: operations},
 		Names:      names, Hosts: map[string]http.Handler{"tenant.localhost": w.Tenant}, Operator: w.routes(),

@@ -21,6 +21,7 @@ type secrets struct {
 	Client     string // of the app "Lanyard" at the tenant
 	Legacy     string // password of the Git server of the old kind
 	LegacyFile string // the file with user and password that the project file names
+	Reports    string // of the sample service "reports", which asks about the tokens that it gets
 }
 
 func openSecrets(folder string) (s secrets, err error) {
@@ -35,6 +36,11 @@ func openSecrets(folder string) (s secrets, err error) {
 		return s, err
 	}
 	s.Client = string(client)
+	reports, err := kept(filepath.Join(folder, "reports-client"), newPassword)
+	if err != nil {
+		return s, err
+	}
+	s.Reports = string(reports)
 	s.LegacyFile = filepath.Join(folder, "legacy-git")
 	basic, err := kept(s.LegacyFile, func() []byte { return append([]byte(legacyUser+":"), newPassword()...) })
 	if err != nil {

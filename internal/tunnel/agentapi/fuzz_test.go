@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -24,6 +25,8 @@ func FuzzAgent(f *testing.F) {
 	f.Add([]byte(`{"error":"` + "\xff\x1b" + `"}` + "\n"))
 	f.Add([]byte(`{"build":"x","ready":true}`))
 	f.Add([]byte("{}\n{}\n{"))
+	f.Add([]byte(`{"commit":"0123456789012345678901234567890123456789","format":"sha1"}` + "\nPACK"))
+	f.Add([]byte(`{"stat":"x","diff":"` + "\x1b]0;x" + `"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := New(agent(b))
 		err := c.Setup(context.Background(), Setup{Name: "api"}, func(p Progress) {
@@ -35,5 +38,15 @@ func FuzzAgent(f *testing.F) {
 			t.Fatalf("an error of %d bytes", len(err.Error()))
 		}
 		_, _ = c.Status(context.Background()) // nothing but a panic would be wrong
+		if p, pack, err := c.Pack(context.Background(), PackOrder{}); err == nil {
+			if !ValidCommit(p.Commit) {
+				t.Fatalf("a commit %q", p.Commit)
+			}
+			pack.Close()
+		}
+		got, err := c.Unpack(context.Background(), Unpack{}, Pack{}, bytes.NewReader(nil))
+		if err == nil && (len(got.Diff) > MaxDiff+len("…") || strings.ContainsAny(got.Diff+got.Stat, "\x1b\r\x07")) {
+			t.Fatalf("a difference of %d bytes, or with control characters", len(got.Diff))
+		}
 	})
 }

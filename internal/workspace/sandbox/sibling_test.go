@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +22,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/tunnel"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 	"github.com/lanyardhq/lanyard/internal/workspace/runtimetest"
@@ -46,6 +50,10 @@ func newHousehold(t *testing.T) *household {
 	}
 	t.Cleanup(func() { rows.Close() })
 	w := &household{t: t, Server: runtimetest.NewServer(t, h), rows: rows, ended: map[identity.SessionID]string{}}
+	w.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) { // says who asks
+		id, _ := tunnel.WorkspaceFrom(r.Context())
+		fmt.Fprint(out, id)
+	})
 	w.manage()
 	w.of, err = w.m.Create(t.Context(), workspace.Order{Owner: identity.UserID{Tenant: "t", Object: "dana"}, OwnerName: "Dana", Project: "p-aaaaaaaaaaaaaaaa", Repository: "https://git.example.test/api"})
 	if err != nil {
@@ -294,7 +302,7 @@ func siblingWithHostileObjects(t *testing.T, w *household) {
 }
 
 // A sibling's boundary is a workspace's: neither finds anything of the other, by file, socket, process or network.
-func TestAttack18SiblingAndWorkspaceAreApart(t *testing.T) {
+func TestSiblingAndWorkspaceAreApart(t *testing.T) {
 	w := newHousehold(t)
 	w.checkout()
 	w.Shell(t, w.of.ID, "echo secret > ~/private; echo secret > /tmp/private; (setsid sleep 4242 >/dev/null 2>&1 &)")
@@ -323,6 +331,46 @@ func TestAttack18SiblingAndWorkspaceAreApart(t *testing.T) {
 	}
 	if w.Hub.Status(a.ID).Start == w.Hub.Status(w.of.ID).Start {
 		t.Error("one agent for both")
+	}
+	for _, one := range []identity.WorkspaceID{w.of.ID, a.ID, b.ID} {
+		w.speaksFor(t, one, w.of.ID, a.ID, b.ID)
+	}
+	w.refusesOthers(t, a.ID, w.of.ID)
+	w.refusesOthers(t, w.of.ID, a.ID)
+}
+
+// speaksFor tries to pass for another from within one, through its agent and at its socket as if it were an agent.
+func (w *household) speaksFor(t *testing.T, id identity.WorkspaceID, others ...identity.WorkspaceID) {
+	t.Helper()
+	forged := ""
+	for _, o := range others {
+		forged += fmt.Sprintf("Lanyard-Workspace: %s\\r\\nX-Workspace: %s\\r\\n", o, o)
+	}
+	for what, script := range map[string]string{
+		"its agent": "curl -s -H 'Lanyard-Workspace: " + string(others[0]) + "' http://127.0.0.1:7070/git/x",
+		"its socket": `perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => "/run/lanyard/lanyard.sock") or die $!;
+			print $s "{\"protocol\":2,\"plain\":true}\n"; <$s>; print $s "GET /git/x HTTP/1.1\r\nHost: lanyard\r\n` + forged + `Connection: close\r\n\r\n"; while (<$s>) { $l = $_ } print $l'`,
+	} {
+		if got := w.Shell(t, id, script); got != string(id) {
+			t.Errorf("%s speaks for %q through %s", id, got, what)
+		}
+	}
+}
+
+// refusesOthers tries the socket of one with the host's user of another, as a process would that broke out of its files.
+func (w *household) refusesOthers(t *testing.T, user, of identity.WorkspaceID) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return // one user for all: what keeps them apart is that no other's socket is there
+	}
+	s, err := readState(filepath.Join(filepath.Dir(w.Harness.Sockets), "sandbox", "w", user.Label()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("curl", "-sS", "--max-time", "5", "--unix-socket", filepath.Join(w.Harness.Sockets, of.Label(), tunnel.SocketName), "http://lanyard/git/x")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.UID)}}
+	if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), string(of)) {
+		t.Errorf("the user of %s at the socket of %s: %v %s", user, of, err, out)
 	}
 }
 

@@ -1,0 +1,100 @@
+package workspace_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+func order(of identity.WorkspaceID) workspace.SiblingOrder {
+	return workspace.SiblingOrder{Of: of, Session: identity.NewSessionID(), Agent: "tidy", Grant: identity.NewGrantID()}
+}
+
+func (w *world) wantNoSibling(of identity.WorkspaceID) {
+	w.t.Helper()
+	if left := w.m.Siblings(of); len(left) > 0 {
+		w.t.Errorf("siblings are left: %+v", left)
+	}
+	if rows, err := w.rows.LoadSiblings(w.t.Context()); err != nil || len(rows) > 0 {
+		w.t.Errorf("siblings are recorded: %+v, %v", rows, err)
+	}
+	w.f.mu.Lock()
+	defer w.f.mu.Unlock()
+	if len(w.f.runs) > 1 {
+		w.t.Errorf("the runtime has %v", w.f.runs)
+	}
+}
+
+// A start that fails, wherever, leaves nothing behind.
+func TestSiblingThatDoesNotStartLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	of := w.create().ID
+	w.until(of, workspace.Running)
+	if _, err := w.m.StartSibling(t.Context(), order(of), nil); err == nil { // this agent does not know how to pack
+		t.Error("started without a checkout")
+	}
+	w.wantNoSibling(of)
+	w.f.failing("Start", errors.New("planned"))
+	if _, err := w.m.StartSibling(t.Context(), order(of), nil); err == nil {
+		t.Error("started without a runtime")
+	}
+	w.wantNoSibling(of)
+}
+
+func TestSiblingsThatThereCannotBe(t *testing.T) {
+	w := newWorld(t)
+	of := w.create().ID
+	w.until(of, workspace.Running)
+	bad := order(of)
+	bad.Agent = "../x"
+	if _, err := w.m.StartSibling(t.Context(), bad, nil); problem.KindOf(err) != problem.Invalid {
+		t.Errorf("a name that is a path: %v", err)
+	}
+	if _, err := w.m.StartSibling(t.Context(), order("w-aaaaaaaaaaaaaaaa"), nil); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("beside nothing: %v", err)
+	}
+	if _, err := w.m.HandBack(t.Context(), "w-aaaaaaaaaaaaaaaa"); problem.KindOf(err) != problem.NotFound {
+		t.Errorf("handing back nothing: %v", err)
+	}
+	if err := w.m.EndSibling(t.Context(), "w-aaaaaaaaaaaaaaaa", "test"); err != nil {
+		t.Errorf("ending what is not there: %v", err)
+	}
+	w.want(of, workspace.WantStopped)
+	w.until(of, workspace.Stopped)
+	if _, err := w.m.StartSibling(t.Context(), order(of), nil); problem.KindOf(err) != problem.Conflict {
+		t.Errorf("beside what does not run: %v", err)
+	}
+	w.wantNoSibling(of)
+}
+
+// A sibling's start that is under way ends with its workspace, which does not wait for it.
+func TestSiblingsStartEndsWithItsWorkspace(t *testing.T) {
+	w := newWorld(t)
+	of := w.create().ID
+	w.until(of, workspace.Running)
+	w.f.mu.Lock()
+	w.f.hold = make(chan struct{})
+	w.f.mu.Unlock()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := w.m.StartSibling(t.Context(), order(of), nil)
+		failed <- err
+	}()
+	for len(w.m.Siblings(of)) == 0 {
+		select {
+		case err := <-failed:
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	w.want(of, workspace.WantStopped)
+	w.until(of, workspace.Stopped)
+	if err := <-failed; err == nil {
+		t.Error("it started all the same")
+	}
+	w.wantNoSibling(of)
+}

@@ -9,7 +9,7 @@ AT_ONCE := $(shell expr $$(nproc) + 1)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 ESBUILD := $(GO) tool esbuild
-CLIENTS := $(patsubst %,%/node_modules/.package-lock.json,test/oidc/provider test/msal/testdata/client test/provisioning/testdata/client)
+CLIENTS := $(patsubst %,%/node_modules/.package-lock.json,test/oidc/provider test/msal/testdata/client test/provisioning/testdata/client test/clients/js)
 UI := $(shell find ui/src -type f 2>/dev/null) ui/package.json ui/tsconfig.json
 DIST := internal/dashboard/dist
 
@@ -52,11 +52,20 @@ $(DIST)/.built: $(UI) ui/node_modules/.package-lock.json
 	@ui/build "$(ESBUILD)" $(DIST)
 	@touch $@
 
-check: ui/node_modules/.package-lock.json ## gofmt, vet, staticcheck, tsc
+check: ui/node_modules/.package-lock.json cross ## gofmt, vet, staticcheck, tsc, and builds for other systems
 	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" || { echo 'gofmt has something to say about the files above'; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	npm --prefix ui run --silent check
+
+# The command line is for every desk; the server and workspaces are Linux, on either processor.
+CROSS := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd64 windows-arm64
+.PHONY: cross $(CROSS)
+cross: $(CROSS)
+	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/lanyard-agent
+
+$(CROSS):
+	GOOS=$(word 1,$(subst -, ,$@)) GOARCH=$(word 2,$(subst -, ,$@)) $(GO) build -o /dev/null ./cmd/lanyard
 
 test: needs-test build $(CLIENTS) ## every test but the slow ones, with the race detector (`make check` has vet)
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 $(GO) test -race -vet=off -count=1 -p $(AT_ONCE) -timeout 15m ./...

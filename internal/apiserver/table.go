@@ -72,6 +72,9 @@ func (s *server) endpoints() []endpoint {
 		{method: post, path: "/revoke", access: web.Asks(neverWaits), serve: s.revoke,
 			says: "Ends a user's sign-ins, a session, or one open access", in: api.Revoke{}, out: api.Revoked{}},
 
+		{method: get, path: "/access", access: web.Asks(ownOrAll), serve: s.under(s.about, s.accessList), out: api.Page[api.Access]{},
+			says:  "What somebody may do now, by project and resource; nothing is opened",
+			query: paged(param{"user", "About whom; absent, about oneself"})},
 		{method: get, path: "/why", access: web.Asks(ownOrAll), serve: s.under(s.about, s.why), out: api.Why{},
 			says: "A decision with its facts and policies; nothing is opened",
 			query: []param{{"action", "kind:verb"}, {"resource", "A repository's URL, PROJECT/NAME, a project's name, a workspace's ID, self or installation"},

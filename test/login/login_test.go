@@ -3,8 +3,6 @@
 package login
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,16 +12,12 @@ import (
 	"html"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/test/harness"
@@ -33,189 +27,31 @@ func TestMain(m *testing.M) { harness.Main(m) }
 
 const payments = "https://git.example.test/payments/api"
 
-// laptop is a machine of somebody's: a folder for what the command keeps, and a browser in which they are signed in.
-type laptop struct {
-	w   *harness.World
-	dir string
-	who string
-}
-
-func newLaptop(w *harness.World, who string) *laptop {
-	w.T.Helper()
-	dir, err := os.MkdirTemp("", "ly-laptop-")
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	w.T.Cleanup(func() { os.RemoveAll(dir) })
-	return &laptop{w, dir, who}
-}
-
-func (l *laptop) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(l.w.Program(), args...)
-	cmd.Env = []string{"HOME=" + l.dir, "PATH=" + os.Getenv("PATH"), "LANYARD_CONFIG_DIR=" + filepath.Join(l.dir, "lanyard"), "LANYARD_KEYCHAIN=off"}
-	return cmd
-}
-
-// run runs a command and returns what it said, and its exit status.
-func (l *laptop) run(args ...string) (string, int) {
-	l.w.T.Helper()
-	cmd := l.command(args...)
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.ProcessState == nil {
-		l.w.T.Fatal(err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
-}
-
-func (l *laptop) must(args ...string) string {
-	l.w.T.Helper()
-	out, status := l.run(args...)
-	if status != 0 {
-		l.w.T.Fatalf("lanyard %s: %d\n%s", strings.Join(args, " "), status, out)
-	}
-	return out
-}
-
-// login runs `lanyard login`, and does in the browser what it says. said is a pattern whose group is what is wanted.
-func (l *laptop) login(said *regexp.Regexp, browse func(what string), flags ...string) (string, int) {
-	l.w.T.Helper()
-	cmd := l.command(append(append([]string{"login"}, flags...), l.w.Info.URL)...)
-	end := time.AfterFunc(harness.Wait, func() { _ = cmd.Process.Kill() }) // gone already is as good
-	defer end.Stop()
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		l.w.T.Fatal(err)
-	}
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	if err := cmd.Start(); err != nil {
-		l.w.T.Fatal(err)
-	}
-	var all strings.Builder
-	for s := bufio.NewScanner(stderr); s.Scan(); {
-		all.WriteString(s.Text() + "\n")
-		if m := said.FindStringSubmatch(s.Text()); m != nil {
-			browse(m[1])
-			break
-		}
-	}
-	rest, err := io.ReadAll(stderr)
-	if err != nil {
-		l.w.T.Fatal(err)
-	}
-	_ = cmd.Wait() // how it ended is its exit status
-	return all.String() + string(rest) + out.String(), cmd.ProcessState.ExitCode()
-}
-
-var (
-	address = regexp.MustCompile(`(http://lanyard\.localhost:\d+/oauth/authorize\S+)`)
-	typed   = regexp.MustCompile(`^\s+([A-Z]{4}-[A-Z]{4})$`)
-	hidden  = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
-)
-
-// answer opens a page in the person's browser and presses one of its buttons.
-func (l *laptop) answer(page, button string) string {
-	t := l.w.T
-	t.Helper()
-	browser := l.w.As(l.who).Browser.HTTP()
-	get := func(r *http.Request) string {
-		resp, err := browser.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(body)
-	}
-	r, err := http.NewRequest(http.MethodGet, page, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body := get(r)
-	if strings.Contains(body, `data-testid="client-code"`) { // a code is typed, and brought by no link
-		to, err := url.Parse(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		typed := to.Query()
-		to.RawQuery = ""
-		if r, err = http.NewRequest(http.MethodPost, to.String(), strings.NewReader(typed.Encode())); err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Origin", l.w.Info.URL)
-		body = get(r)
-	}
-	fields := url.Values{"go": {button}}
-	for _, m := range hidden.FindAllStringSubmatch(body, -1) {
-		fields.Add(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
-	}
-	if len(fields) < 2 {
-		t.Fatalf("no form to answer in: %s", body)
-	}
-	to, err := url.Parse(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to.RawQuery = ""
-	if r, err = http.NewRequest(http.MethodPost, to.String(), strings.NewReader(fields.Encode())); err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Origin", l.w.Info.URL)
-	return back(browser, t.Fatal, r)
-}
-
-// back follows the answer to where it leads on this machine: the port of loopback at which the command waits.
-func back(browser *http.Client, fatal func(...any), r *http.Request) string {
-	plain := *browser
-	plain.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := plain.Do(r)
-	if err != nil {
-		fatal(err)
-	}
-	defer resp.Body.Close()
-	if to := resp.Header.Get("Location"); to != "" {
-		if resp, err = http.Get(to); err != nil { //nolint:gosec // it is the test's own loopback
-			fatal(err)
-		}
-		defer resp.Body.Close()
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		fatal(err)
-	}
-	return string(body)
-}
-
 func TestLogin(t *testing.T) {
 	w := harness.Start(t)
-	l := newLaptop(w, "ada")
-	if out, status := l.run("whoami", "--context", w.Info.URL); status != 4 {
+	l := harness.NewLaptop(w, "ada")
+	if out, status := l.Run("whoami", "--context", w.Info.URL); status != 4 {
 		t.Errorf("signed in nowhere: %d %s", status, out)
 	}
-	out, status := l.login(address, func(to string) {
-		if page := l.answer(to, "on"); !strings.Contains(page, "You are signed in") {
+	out, status := l.Login(harness.Address, func(to string) {
+		if page := l.Answer(to, "on"); !strings.Contains(page, "You are signed in") {
 			t.Errorf("the page that the browser ends at, from %s: %s", to, page)
 		}
 	}, "--no-browser")
 	if status != 0 || !strings.Contains(out, "You are signed in at "+w.Info.URL) || !strings.Contains(out, "file that only you may read") {
 		t.Fatalf("login: %d %s", status, out)
 	}
-	if out := l.must("whoami"); !strings.Contains(out, "Ada Lovelace") || !strings.Contains(out, "payments") {
+	if out := l.Must("whoami"); !strings.Contains(out, "Ada Lovelace") || !strings.Contains(out, "payments") {
 		t.Errorf("whoami: %s", out)
 	}
-	if out := l.must("contexts"); !strings.Contains(out, "lanyard.localhost") {
+	if out := l.Must("contexts"); !strings.Contains(out, "lanyard.localhost") {
 		t.Errorf("contexts: %s", out)
 	}
 	ws := w.Workspace("ada", payments)
-	if out := l.must("exec", ws.ID, "--", "git", "log", "-1", "--format=%s"); strings.TrimSpace(out) == "" {
+	if out := l.Must("exec", ws.ID, "--", "git", "log", "-1", "--format=%s"); strings.TrimSpace(out) == "" {
 		t.Errorf("exec: %s", out)
 	}
-	if out := l.must("list"); !strings.Contains(out, ws.ID) {
+	if out := l.Must("list"); !strings.Contains(out, ws.ID) {
 		t.Errorf("list: %s", out)
 	}
 
@@ -223,7 +59,7 @@ func TestLogin(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			if out, status := l.run("whoami"); status != 0 {
+			if out, status := l.Run("whoami"); status != 0 {
 				t.Errorf("one of many: %d %s", status, out)
 			}
 		})
@@ -231,7 +67,7 @@ func TestLogin(t *testing.T) {
 	all.Wait()
 
 	// Nothing that is kept may be read by others.
-	if err := filepath.WalkDir(l.dir, func(path string, d fs.DirEntry, err error) error {
+	if err := filepath.WalkDir(l.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -244,24 +80,24 @@ func TestLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	l.withoutKey(w)
+	withoutKey(w, l)
 	done, err := w.Operator.Revoke(w.Context(), api.Revoke{Kind: api.RevokeUser, ID: "ada"})
 	if err != nil || done.Sessions == 0 {
 		t.Fatalf("revoke: %+v %v", done, err)
 	}
-	if out, status := l.run("whoami"); status != 4 {
+	if out, status := l.Run("whoami"); status != 4 {
 		t.Errorf("after the revocation: %d %s", status, out)
 	}
 }
 
 // withoutKey: the tokens, copied to another machine without the key, are of no use there.
-func (l *laptop) withoutKey(w *harness.World) {
+func withoutKey(w *harness.World, l *harness.Laptop) {
 	w.T.Helper()
-	thief := newLaptop(w, l.who)
-	if err := os.CopyFS(filepath.Join(thief.dir, "lanyard"), os.DirFS(filepath.Join(l.dir, "lanyard"))); err != nil {
+	thief := harness.NewLaptop(w, l.Who)
+	if err := os.CopyFS(filepath.Join(thief.Dir, "lanyard"), os.DirFS(filepath.Join(l.Dir, "lanyard"))); err != nil {
 		w.T.Fatal(err)
 	}
-	secrets, err := filepath.Glob(filepath.Join(thief.dir, "lanyard", "secrets", "*.json"))
+	secrets, err := filepath.Glob(filepath.Join(thief.Dir, "lanyard", "secrets", "*.json"))
 	if err != nil || len(secrets) != 1 {
 		w.T.Fatalf("the secrets of one server: %v %v", secrets, err)
 	}
@@ -286,41 +122,41 @@ func (l *laptop) withoutKey(w *harness.World) {
 	if err := errors.Join(os.WriteFile(secrets[0], text, 0o600), os.Chmod(secrets[0], 0o644)); err != nil {
 		w.T.Fatal(err)
 	}
-	if out, status := thief.run("whoami"); status != 3 || !strings.Contains(out, "may be read by others") {
+	if out, status := thief.Run("whoami"); status != 3 || !strings.Contains(out, "may be read by others") {
 		w.T.Errorf("a file that others may read: %d %s", status, out)
 	}
 	if err := os.Chmod(secrets[0], 0o600); err != nil {
 		w.T.Fatal(err)
 	}
-	if out, status := thief.run("whoami"); status != 4 {
+	if out, status := thief.Run("whoami"); status != 4 {
 		w.T.Errorf("tokens without their key: %d %s", status, out)
 	}
-	if out := l.must("whoami"); !strings.Contains(out, "Ada Lovelace") {
+	if out := l.Must("whoami"); !strings.Contains(out, "Ada Lovelace") {
 		w.T.Errorf("whose tokens they are: %s", out)
 	}
 }
 
 func TestLoginByCode(t *testing.T) {
 	w := harness.Start(t)
-	l := newLaptop(w, "ada")
-	out, status := l.login(typed, func(code string) {
-		if page := l.answer(w.Info.URL+"/oauth/device?user_code="+code, "on"); !strings.Contains(page, "client-allowed") {
+	l := harness.NewLaptop(w, "ada")
+	out, status := l.Login(harness.Typed, func(code string) {
+		if page := l.Answer(w.Info.URL+"/oauth/device?user_code="+code, "on"); !strings.Contains(page, "client-allowed") {
 			t.Errorf("the page: %s", page)
 		}
 	}, "--device")
 	if status != 0 {
 		t.Fatalf("login --device: %d %s", status, out)
 	}
-	if out := l.must("whoami", "--json"); !strings.Contains(out, "ada@contoso.example") {
+	if out := l.Must("whoami", "--json"); !strings.Contains(out, "ada@contoso.example") {
 		t.Errorf("whoami: %s", out)
 	}
-	if out := l.must("logout"); !strings.Contains(out, "signed out") {
+	if out := l.Must("logout"); !strings.Contains(out, "signed out") {
 		t.Errorf("logout: %s", out)
 	}
-	if out, status := l.run("whoami", "--context", w.Info.URL); status != 4 {
+	if out, status := l.Run("whoami", "--context", w.Info.URL); status != 4 {
 		t.Errorf("after logout: %d %s", status, out)
 	}
-	out, status = l.login(typed, func(code string) { l.answer(w.Info.URL+"/oauth/device?user_code="+code, "no") }, "--device")
+	out, status = l.Login(harness.Typed, func(code string) { l.Answer(w.Info.URL+"/oauth/device?user_code="+code, "no") }, "--device")
 	if status != 3 || !strings.Contains(out, "You said no") {
 		t.Errorf("no: %d %s", status, out)
 	}
@@ -329,18 +165,18 @@ func TestLoginByCode(t *testing.T) {
 // A restart of the server in the middle of a sign-in by code loses nothing.
 func TestRestartInTheMiddle(t *testing.T) {
 	w := harness.Start(t)
-	l := newLaptop(w, "ada")
+	l := harness.NewLaptop(w, "ada")
 	w.As("ada")
-	out, status := l.login(typed, func(code string) {
+	out, status := l.Login(harness.Typed, func(code string) {
 		w.Kill()
 		w.Run()
 		w.SignIn("ada")
-		l.answer(w.Info.URL+"/oauth/device?user_code="+code, "on")
+		l.Answer(w.Info.URL+"/oauth/device?user_code="+code, "on")
 	}, "--device")
 	if status != 0 {
 		t.Fatalf("login --device: %d %s", status, out)
 	}
-	if out := l.must("whoami"); !strings.Contains(out, "Ada Lovelace") {
+	if out := l.Must("whoami"); !strings.Contains(out, "Ada Lovelace") {
 		t.Errorf("whoami: %s", out)
 	}
 }
@@ -350,11 +186,11 @@ var frame = regexp.MustCompile(`<iframe[^>]* src="([^"]+)"`)
 // Who signs out at the tenant, in the browser by which the command was allowed, is signed out on the laptop too.
 func TestSignedOutAtTheTenant(t *testing.T) {
 	w := harness.Start(t)
-	l := newLaptop(w, "ada")
-	if out, status := l.login(address, func(to string) { l.answer(to, "on") }, "--no-browser"); status != 0 {
+	l := harness.NewLaptop(w, "ada")
+	if out, status := l.Login(harness.Address, func(to string) { l.Answer(to, "on") }, "--no-browser"); status != 0 {
 		t.Fatalf("login: %d %s", status, out)
 	}
-	l.must("whoami")
+	l.Must("whoami")
 	resp, err := w.As("ada").Browser.Visit(w.Context(), strings.TrimSuffix(w.Info.Tenant.Issuer, "/v2.0")+"/oauth2/v2.0/logout")
 	if err != nil {
 		t.Fatal(err)
@@ -375,7 +211,7 @@ func TestSignedOutAtTheTenant(t *testing.T) {
 		}
 		told.Body.Close()
 	}
-	if out, status := l.run("whoami"); status != 4 {
+	if out, status := l.Run("whoami"); status != 4 {
 		t.Errorf("after signing out at the tenant: %d %s", status, out)
 	}
 }

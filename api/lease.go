@@ -7,7 +7,7 @@ type Lease struct {
 	ID        string    `json:"id"`
 	User      string    `json:"user,omitempty"`
 	UserName  string    `json:"user_name,omitempty" doc:"The person's display name"`
-	Actor     string    `json:"actor,omitempty" doc:"operator or service:…, where it was no person"`
+	Actor     string    `json:"actor,omitempty" doc:"operator or service:…, where it was no person; agent:NAME where an AI agent acts for the person, and of the lease that it runs on"`
 	Action    string    `json:"action"`
 	Resource  string    `json:"resource"`
 	Project   string    `json:"project,omitempty" doc:"The project's name"`

@@ -122,6 +122,9 @@ func leaseOf(f *access.Facts, id identity.LeaseID, r access.Request, d access.De
 	switch r.Principal.Kind {
 	case identity.Person:
 		x.User, x.UserName = r.Principal.User.String(), userName(f, r.Principal.User)
+		if name, ok := r.Detail["agent"].(string); ok && r.Action == identity.AgentRun {
+			x.Actor = "agent:" + name
+		}
 	case identity.AIAgent:
 		x.User, x.UserName = r.Principal.User.String(), userName(f, r.Principal.User)
 		x.Actor = "agent:" + r.Principal.Agent

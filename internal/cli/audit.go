@@ -294,8 +294,11 @@ func (a *app) showEvent(e api.Event, asJSON bool) error {
 		return a.out.json(e)
 	}
 	who := e.UserName
-	if who == "" {
+	switch {
+	case who == "":
 		who = e.Actor
+	case strings.HasPrefix(e.Actor, "agent:"): // an AI agent acted for the person
+		who += " (" + e.Actor + ")"
 	}
 	if who == "" {
 		who = "-"

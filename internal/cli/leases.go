@@ -75,13 +75,17 @@ func (a *app) showLeases(l api.Leases) {
 }
 
 func who(l api.Lease) string {
-	if l.UserName != "" {
-		return l.UserName
+	name := l.UserName
+	if name == "" {
+		name = l.User
 	}
-	if l.User != "" {
-		return l.User
+	switch {
+	case name == "":
+		return l.Actor
+	case l.Actor != "": // an AI agent of theirs
+		return name + " (" + l.Actor + ")"
 	}
-	return l.Actor
+	return name
 }
 
 func roleThrough(l api.Lease) string {

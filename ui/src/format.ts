@@ -55,6 +55,7 @@ const verbs: Record<string, string> = {
   "workspace:open": "In workspace", "workspace:create": "New workspace", "workspace:start": "Start workspace",
   "workspace:stop": "Stop workspace", "workspace:delete": "Delete workspace", "workspace:list": "List workspaces",
   "lease:list": "List open accesses", "lease:revoke": "End access", "audit:read": "Read audit log",
+  "agent:run": "Run AI agent", "agent:ask": "AI agent asks", "agent:ended": "AI agent ended", "token:mint": "Get token",
   "self:view": "View own rights", "self:signout": "Sign out", "project:view": "View projects",
   "decision:explain": "Ask why", signin: "Sign in", signout: "Sign out",
 };

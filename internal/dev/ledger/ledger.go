@@ -76,6 +76,12 @@ type Caller struct {
 	Object  string   `json:"oid"`
 	Project string   `json:"project"`
 	Roles   []string `json:"roles"`
+	Act     *Actor   `json:"act,omitempty"` // the AI agent that calls for the person
+}
+
+// Actor is an AI agent.
+type Actor struct {
+	Subject string `json:"sub"`
 }
 
 // known asks for the assertion before it answers. It must be for this request: for its method and its path.

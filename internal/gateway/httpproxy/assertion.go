@@ -33,8 +33,14 @@ type Assertion struct {
 	Roles     []string             `json:"roles"`
 	Workspace identity.WorkspaceID `json:"workspace,omitempty"`
 	Session   identity.SessionID   `json:"sid"`
-	Method    string               `json:"htm"` // the request's method, as in DPoP (RFC 9449)
-	Path      string               `json:"htp"` // and its escaped path, without the query
+	Act       *Actor               `json:"act,omitempty"` // the AI agent that calls for the person (RFC 8693, section 4.1)
+	Method    string               `json:"htm"`           // the request's method, as in DPoP (RFC 9449)
+	Path      string               `json:"htp"`           // and its escaped path, without the query
+}
+
+// Actor is an AI agent that acts for the person whom an assertion is about.
+type Actor struct {
+	Subject string `json:"sub"` // "agent:<name>"
 }
 
 // assert puts the assertion on a request to an app that wants one. Every request is signed by itself: an assertion
@@ -50,6 +56,9 @@ func (x *exchange) assert(r *http.Request) error {
 		Tenant: x.who.User.Tenant, Object: x.who.User.Object,
 		Project: x.project.Name, Roles: []string{}, Workspace: x.who.Workspace, Session: x.who.Session,
 		Method: r.Method, Path: r.URL.EscapedPath(),
+	}
+	if x.who.Kind == identity.AIAgent {
+		a.Act = &Actor{"agent:" + x.who.Agent}
 	}
 	if role := x.lease.Decision().Role; role != "" {
 		a.Roles = append(a.Roles, string(role))

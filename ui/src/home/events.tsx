@@ -10,6 +10,12 @@ function worthShowing(e: Event): boolean {
   return !ofThePage.has(e.action) || (e.outcome !== "opened" && e.outcome !== "closed");
 }
 
+/** Who did it: the person, and the AI agent where one acted for them. */
+function who(e: Event): string {
+  const agent = e.actor?.startsWith("agent:");
+  return visible(e.user_name && agent ? `${e.user_name} (${e.actor})` : e.user_name || e.actor);
+}
+
 /** The newest entries of the audit log that the person may read. */
 export function Events({ changes, onFault }: { changes: number; onFault: (fault: unknown) => void }) {
   const [list, setList] = useState<Event[]>();
@@ -30,7 +36,7 @@ export function Events({ changes, onFault }: { changes: number; onFault: (fault:
             {list.map((e) => (
               <tr data-testid="event" data-action={e.action} data-outcome={e.outcome} key={e.seq}>
                 <td class="nowrap muted">{clock(e.time)}</td>
-                <td class="who" title={visible(e.user_name || e.actor)}>{visible(e.user_name || e.actor)}</td>
+                <td class="who" title={who(e)}>{who(e)}</td>
                 <td><strong>{verb(e.action)}</strong> <span class="breakable">{shortResource(e.resource)}</span>
                   {e.reasons && e.reasons.length > 0 && <span class="muted block small">{visible(e.reasons.join(" "))}</span>}
                 </td>

@@ -38,6 +38,10 @@ resources:
   - audience: cloud   # an account that federates: it verifies tokens by itself
     aud: sts.cloud.example.test
     kind: federation
+agents:
+  - agent: reviewer # run "lanyard agent run --as reviewer -- bash" in a workspace
+    allow: [repo:read, app:call]
+    for: 30m
 workspace: {timeout: 30m}
 `,
 		"shop.yaml": `project: shop

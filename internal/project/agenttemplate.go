@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/source"
 )
 
@@ -48,8 +49,16 @@ func readAgents(v source.Value) (all []AgentTemplate) {
 		}
 		seen[t.Name] = true
 		if e, found := m.Need("allow"); found {
-			for _, line := range e.Value.Texts() {
-				action, resource, _ := strings.Cut(line.Text, " ")
+			given, _ := e.Value.List()
+			for _, line := range given {
+				text, isText := line.Text()
+				if !isText {
+					continue
+				}
+				action, resource, _ := strings.Cut(text, " ")
+				if _, can := identity.Delegable(identity.Action(action)); !can {
+					line.Report("%q cannot be given to an AI agent; write an action such as repo:read, or one and its resource: app:call ledger", action)
+				}
 				t.Allow = append(t.Allow, AgentLine{Action: action, Resource: strings.TrimSpace(resource)})
 			}
 		}

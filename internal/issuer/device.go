@@ -207,7 +207,7 @@ func (s *Issuer) byDevice(r *http.Request, c *Client, key string) (any, error) {
 		return nil, refuse(expiredToken, "The device code is not known, was used, or is older than %d minutes.", int(deviceLife/time.Minute))
 	case ask.Client != c.ID:
 		return nil, refuse(invalidGrant, "The device code is another client's.")
-	case ask.Key != key: // before anything is spent: whoever lacks the key cannot spend it
+	case ask.Key != "" && ask.Key != key: // before anything is spent: whoever lacks the key cannot spend it
 		return nil, refuse(invalidProof, "The device code is bound to another key.")
 	}
 	body, ok, err = s.c.Rows.SeeOnce(r.Context(), saidKind, hash)

@@ -84,11 +84,11 @@ func (s *Issuer) Stands(ctx context.Context, c Claims) (who identity.Principal, 
 			return who, d, false
 		}
 	}
-	request, held, open := s.rights.open(key)
+	request, held, ended := s.rights.asked(key)
 	if !held {
 		request = asks(MintRequest{Principal: who}, d)
 	}
-	return who, d, (open || !held) && s.c.Mint.Access.May(request)
+	return who, d, !ended && s.c.Mint.Access.May(request)
 }
 
 // principalOf is who a session is of, as its requests would be identified.

@@ -142,8 +142,8 @@ func (h *rights) of(key rightKey) *right {
 	return h.held[key]
 }
 
-// open reports the request of a right that is held, and whether its lease is open.
-func (h *rights) open(key rightKey) (request access.Request, held, open bool) {
+// asked is the request that a right was opened for; revoked says that somebody has ended it.
+func (h *rights) asked(key rightKey) (request access.Request, held, revoked bool) {
 	h.mu.Lock()
 	right := h.held[key]
 	h.mu.Unlock()
@@ -155,7 +155,7 @@ func (h *rights) open(key rightKey) (request access.Request, held, open bool) {
 	if right.lease == nil {
 		return request, false, false
 	}
-	return right.lease.Request, true, right.lease.Reason().IsZero()
+	return right.lease.Request, true, right.lease.Reason().Code == access.Revoked
 }
 
 // keep sees to it that a right ends with its last token; one that gave none ends at once. The caller holds the right.

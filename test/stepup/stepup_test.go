@@ -12,7 +12,7 @@ import (
 )
 
 // TestEveryAction has a row for each kind of thing that a person can be asked to step up for. Who adds an action adds its
-// row: try does it, and says what was said. Ports and tokens come with what opens and makes them.
+// row: try does it, and says what was said. Ports come with what opens them.
 func TestEveryAction(t *testing.T) {
 	w := harness.Start(t)
 	ws := w.Workspace("ada", payments)
@@ -42,6 +42,7 @@ func TestEveryAction(t *testing.T) {
 		{"repo:write", inside("echo 1 >> README.md && git commit -qam One; git push origin HEAD:refs/heads/stepped 2>&1")},
 		{"repo:force", inside("git push -f origin HEAD~3:refs/heads/forced 2>&1")},
 		{"app:call", inside("curl -sS --fail-with-body http://127.0.0.1:7070/r/ledger/whoami")},
+		{"token:mint", inside("lanyard token --audience reports 2>&1")},
 		{"workspace:create", func() (string, bool) {
 			_, err := w.As("ada").CreateWorkspace(w.Context(), api.Order{ContextURL: payments})
 			return said(err)

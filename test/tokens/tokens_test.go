@@ -175,6 +175,7 @@ func tokenRevoked(t *testing.T, w *world) {
 	if w.reports = reports(w.World); w.reports.active(one) || !w.reports.active(two) {
 		t.Error("after a restart it is otherwise")
 	}
+	w.ws = w.Workspace("ada", payments)
 }
 
 func audienceGoes(t *testing.T, w *world) {

@@ -198,7 +198,7 @@ func (r *rotation) signing(ctx context.Context) error {
 		if err := keys.Rotate(ctx, kind); err != nil {
 			return err
 		}
-		r.say(fmt.Sprintf("A new key that signs %ss is published; it signs in two minutes, and the old one verifies for a day.", kind))
+		r.say(fmt.Sprintf("A new key of the kind %s is published; it signs in two minutes, and the old one verifies for a day.", kind))
 	}
 	return nil
 }

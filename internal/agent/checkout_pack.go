@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,12 +64,28 @@ func (a *Agent) snapshot(ctx context.Context, o agentapi.PackOrder) (p agentapi.
 	}
 	head, _ := g.text(ctx, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") // none before the first commit
 	p.Branch, _ = g.text(ctx, "symbolic-ref", "--quiet", "--short", "HEAD")     // none where a commit is checked out
-	p.Origin, _ = g.text(ctx, "config", "--get", "remote.origin.url")
+	origin, _ := g.text(ctx, "config", "--get", "remote.origin.url")            // none where there is no such remote
+	p.Origin = withoutPassword(origin)
 	if p.Shallow, err = g.shallow(ctx); err != nil {
 		return p, g, err
 	}
 	p.Commit, err = g.commitAll(ctx, head, o.Message)
 	return p, g, err
+}
+
+// withoutPassword is a repository's address without what its person may have written into it for themselves.
+func withoutPassword(origin string) string {
+	if !strings.Contains(origin, "://") { // a path, or user@host:path, which has no room for a password
+		return origin
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return ""
+	}
+	if _, has := u.User.Password(); has || u.Scheme == "http" || u.Scheme == "https" {
+		u.User = nil
+	}
+	return u.String()
 }
 
 // checkoutFolder is the folder of the checkout of that name, which is there.

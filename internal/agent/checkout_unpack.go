@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
@@ -117,18 +118,43 @@ func (a *Agent) unpackBranch(ctx context.Context, u agentapi.Unpack, p agentapi.
 	if _, err := g.text(ctx, "rev-list", "--objects", "--quiet", p.Commit, "^"+u.Base); err != nil { // all that it leads to is there
 		return out, err
 	}
-	stat := limited{most: agentapi.MaxStat}
-	differ := []string{"diff", "--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short", "--ignore-submodules=dirty"}
-	if err := g.run(ctx, nil, &stat, append(differ, "--stat=100", u.Base, p.Commit, "--")...); err != nil {
+	if err := g.nameBranch(ctx, u.Branch, p.Commit); err != nil {
 		return out, err
+	}
+	return g.difference(ctx, u.Base, p.Commit), nil
+}
+
+// nameBranch makes a branch. One that is there stays as it is; where it holds the same files, an earlier attempt made it.
+func (g plumbing) nameBranch(ctx context.Context, branch, commit string) error {
+	ref, none := "refs/heads/"+branch, strings.Repeat("0", len(commit))
+	_, err := g.text(ctx, "update-ref", "-m", "lanyard: the work of an AI agent", ref, commit, none)
+	if err == nil {
+		return nil
+	}
+	was, failed := g.text(ctx, "rev-parse", "--verify", "--quiet", ref+"^{tree}")
+	is, wrong := g.text(ctx, "rev-parse", "--verify", "--quiet", commit+"^{tree}")
+	if failed == nil && wrong == nil && was == is {
+		return nil
+	}
+	return err
+}
+
+// diffTime bounds the showing of a difference; the branch is there without it.
+const diffTime = 20 * time.Second
+
+// difference shows what a branch changed, as far as it can be shown.
+func (g plumbing) difference(ctx context.Context, base, commit string) (out agentapi.Unpacked) {
+	ctx, cancel := context.WithTimeout(ctx, diffTime)
+	defer cancel()
+	differ := []string{"diff", "--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short", "--ignore-submodules=dirty"}
+	stat := limited{most: agentapi.MaxStat}
+	if err := g.run(ctx, nil, &stat, append(differ, "--stat=100", base, commit, "--")...); err != nil {
+		out.Cut = true
 	}
 	diff := limited{most: agentapi.MaxDiff}
-	if err := g.run(ctx, nil, &diff, append(differ, "--patch", u.Base, p.Commit, "--")...); err != nil {
-		return out, err
+	if err := g.run(ctx, nil, &diff, append(differ, "--patch", base, commit, "--")...); err != nil {
+		out.Cut = true
 	}
-	// A branch that is there already stays as it is: the old value must be none.
-	if _, err := g.text(ctx, "update-ref", "-m", "lanyard: the work of an AI agent", "refs/heads/"+u.Branch, p.Commit, strings.Repeat("0", len(p.Commit))); err != nil {
-		return out, err
-	}
-	return agentapi.Unpacked{Stat: stat.String(), Diff: diff.String(), Cut: diff.cut}, nil
+	out.Stat, out.Diff = stat.kept.String(), diff.kept.String()
+	return out
 }

@@ -107,25 +107,28 @@ func (g plumbing) run(ctx context.Context, in io.Reader, out io.Writer, args ...
 func (g plumbing) text(ctx context.Context, args ...string) (string, error) {
 	var out limited
 	err := g.run(ctx, nil, &out, args...)
-	return strings.TrimSuffix(out.String(), "\n"), err
+	return strings.TrimSuffix(out.kept.String(), "\n"), err
 }
 
-// limited keeps the first bytes of what is written to it, and takes the rest.
+// limited keeps the first bytes of what is written to it, and refuses the rest, so that nobody goes on writing it.
 type limited struct {
-	bytes.Buffer
-	most int // 0: 64 KiB
-	cut  bool
+	kept bytes.Buffer // not embedded: io.Copy would find its ReadFrom, which takes all
+	most int          // bytes; 0: 64 KiB
 }
+
+var errMore = errors.New("there is more than is taken")
 
 func (l *limited) Write(p []byte) (int, error) {
 	most := l.most
 	if most == 0 {
 		most = 64 << 10
 	}
-	keep := min(len(p), most-l.Len())
-	l.Buffer.Write(p[:keep])
-	l.cut = l.cut || keep < len(p)
-	return len(p), nil
+	keep := min(len(p), most-l.kept.Len())
+	l.kept.Write(p[:keep])
+	if keep < len(p) {
+		return keep, errMore
+	}
+	return keep, nil
 }
 
 // pipes are a command's input and outputs: the agent's ends, and the command's.

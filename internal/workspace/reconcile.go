@@ -77,7 +77,7 @@ func (m *Manager) Run(ctx context.Context) {
 	m.running = ctx
 	m.mu.Unlock()
 	m.wakeAll()
-	m.endDue(ctx)
+	m.work.Go(func() { m.endLoaded(ctx) })
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {

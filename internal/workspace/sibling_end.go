@@ -100,9 +100,9 @@ func (m *Manager) handBack(ctx context.Context, s *sibling) (Handed, error) {
 		return *s.handed, nil
 	}
 	row := m.siblingRow(s)
-	if row.Shared || row.Base == "" { // it has no checkout of its own, or never got one
-		s.handed = &Handed{}
-		return Handed{}, nil
+	if row.Shared || row.Base == "" || row.Branch != "" { // it has no checkout of its own, or never got one, or an earlier server took it
+		s.handed = &Handed{Branch: row.Branch}
+		return *s.handed, nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, siblingEnd, fmt.Errorf("it took longer than %s", siblingEnd))
 	defer cancel()

@@ -32,9 +32,25 @@ func (m *Manager) loadSiblings(ctx context.Context, here map[identity.WorkspaceI
 		m.mu.Lock()
 		m.siblings.all[row.ID] = &sibling{row: row, due: true}
 		m.mu.Unlock()
-		m.c.Sessions.EndSession(ctx, row.Session, why)
 	}
 	return nil
+}
+
+// endLoaded ends the sessions of the AI agents of an earlier process of the server, and then what is due. Until then
+// nobody has them: no socket of theirs is open.
+func (m *Manager) endLoaded(ctx context.Context) {
+	m.mu.RLock()
+	var loaded []Sibling
+	for _, s := range m.siblings.all {
+		if s.due {
+			loaded = append(loaded, s.row)
+		}
+	}
+	m.mu.RUnlock()
+	for _, row := range loaded {
+		m.c.Sessions.EndSession(ctx, row.Session, row.Kept)
+	}
+	m.endDue(ctx)
 }
 
 // due makes what is kept beside a workspace that has just started be handed back.

@@ -85,7 +85,7 @@ func (w *household) checkout() {
 }
 
 func TestSiblings(t *testing.T) {
-	group(t, siblingStory, siblingWithoutWork, siblingOfAnUnusualCheckout, siblingThatShares)
+	group(t, siblingStory, siblingWithoutWork, siblingWithMuchWork, siblingOfAnUnusualCheckout, siblingThatShares)
 }
 
 func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
@@ -93,7 +93,7 @@ func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
 }
 
 func TestSiblingsWhenTheirServerOrWorkspaceGoes(t *testing.T) {
-	group(t, siblingEndsWithItsWorkspace, siblingWorkIsKept, siblingAfterARestart)
+	group(t, siblingEndsWithItsWorkspace, siblingWorkIsKept, siblingAfterARestart, siblingHandedBackBeforeARestart)
 }
 
 // manage makes a manager, as a server that starts does.
@@ -176,6 +176,7 @@ func (w *household) sibling(shared bool) workspace.Sibling {
 // The story of one sibling: what it finds, what it does, and how that comes back.
 func siblingStory(t *testing.T, w *household) {
 	w.Shell(t, w.of.ID, `cd /workspace/api && echo changed > src/one.txt && echo new > src/untracked.txt && echo noise > build.log && git config core.hooksPath /tmp && echo at home > ~/private`)
+	w.Shell(t, w.of.ID, "cd /workspace/api && git remote add origin https://dana:hunter2@git.example.test/api.git")
 	status := w.Shell(t, w.of.ID, "cd /workspace/api && git status --porcelain && git diff && ls -l .git/index")
 	s := w.sibling(false)
 	if got := w.Shell(t, s.ID, "pwd; cat src/one.txt src/untracked.txt; git branch --show-current; git status --porcelain; ls"); got != "/workspace/api\nchanged\nnew\nmain\nsrc" {
@@ -183,6 +184,9 @@ func siblingStory(t *testing.T, w *household) {
 	}
 	if got := w.Shell(t, s.ID, "ls -A ~/private /workspace/api/build.log 2>/dev/null; git config --get core.hooksPath; echo $LANYARD_AGENT; git config user.name"); got != "tidy\ntidy (AI agent of Dana)" {
 		t.Errorf("the sibling has %q", got)
+	}
+	if got := w.Shell(t, s.ID, "git remote get-url origin; grep -r hunter2 . || true"); got != "https://git.example.test/api.git" {
+		t.Errorf("its remote is %q", got)
 	}
 	w.Shell(t, s.ID, `echo two > src/two.txt && git add . && git commit -q -m "two more" && echo three > src/three.txt && rm src/untracked.txt && (setsid sleep 1000 >/dev/null 2>&1 &)`)
 	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
@@ -226,6 +230,22 @@ func siblingWithoutWork(t *testing.T, w *household) {
 	}
 	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git branch --list 'agent/*'"); got != "" {
 		t.Errorf("branches %s", got)
+	}
+}
+
+// What is too long to show comes back all the same.
+func siblingWithMuchWork(t *testing.T, w *household) {
+	s := w.sibling(false)
+	w.Shell(t, s.ID, "seq 1 2000000 > many.txt && seq 1 300 | while read n; do echo $n > $n.txt; done")
+	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
+	if err != nil || !got.Cut || len(got.Diff) != agentapi.MaxDiff || !strings.Contains(got.Stat, "301 files changed") {
+		t.Errorf("%d bytes of difference, cut: %v, %v, %s", len(got.Diff), got.Cut, err, got.Stat)
+	}
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git show "+got.Branch+":many.txt | tail -1"); got != "2000000" {
+		t.Errorf("the branch has %q", got)
+	}
+	if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "done"); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -408,6 +428,26 @@ func siblingAfterARestart(t *testing.T, w *household) {
 	defer w.mu.Unlock()
 	if why := w.ended[s.Session]; !strings.Contains(why, "server") {
 		t.Errorf("its session ended: %q", why)
+	}
+}
+
+// A server that dies between the branch and its record makes no second one.
+func siblingHandedBackBeforeARestart(t *testing.T, w *household) {
+	s := w.sibling(false)
+	w.Shell(t, s.ID, "echo once > once.txt")
+	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.rows.SaveSibling(t.Context(), s); err != nil { // as it was before
+		t.Fatal(err)
+	}
+	w.end()
+	w.Restart(t)
+	w.manage()
+	w.eventually("the sibling has ended", func() bool { _, there := w.m.Sibling(s.ID); return !there })
+	if all := w.Shell(t, w.of.ID, "cd /workspace/api && git branch --list 'agent/*' --format='%(refname:short)'"); all != got.Branch {
+		t.Errorf("branches %q, want %q", all, got.Branch)
 	}
 }
 

@@ -59,7 +59,7 @@ check: ui/node_modules/.package-lock.json cross ## gofmt, vet, staticcheck, tsc,
 	npm --prefix ui run --silent check
 
 # The command line is for every desk; the server and workspaces are Linux, on either processor.
-CROSS := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd64 windows-arm64
+CROSS := linux-arm64 darwin-arm64 windows-amd64
 .PHONY: cross $(CROSS)
 cross: $(CROSS)
 	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/lanyard-agent
@@ -76,7 +76,7 @@ test-all: needs-test build $(CLIENTS) ## the slow ones too, and what uses a data
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 LANYARD_TEST_DATABASE=postgresql $(GO) test -race -count=1 -timeout 30m ./test/cut ./test/people ./test/crash ./test/work
 	scripts/fuzz 600
 
-needs-bench: needs-test
+needs-bench: needs-test test/oidc/provider/node_modules/.package-lock.json
 	@scripts/need nginx:nginx apache2-bin:apache2 libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so caddy:caddy
 
 bench: needs-bench build ## benchmarks, a line each (ONLY=name for one)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/issuer"
 	"github.com/lanyardhq/lanyard/internal/server"
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/token"
@@ -131,6 +133,7 @@ func (g *gatewayRole) start(ctx context.Context, o gatewayOrder) (a gatewayAnswe
 		Notifications: url + server.NotificationPath, Pace: entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, Projects: filepath.Join(o.Folder, "projects"),
 		Idle: 4 * time.Hour, Lifetime: 12 * time.Hour, Sweep: 10 * time.Second, Stale: 5 * time.Minute, Close: 15 * time.Minute,
 		Runtime: func(*slog.Logger) (workspace.Runtime, error) { return &emptyRuntime{}, nil },
+		Clients: []issuer.Client{{ID: frontClient, Name: frontClient, Secret: sha256.Sum256([]byte(frontSecret)), Audiences: []string{"front"}, Exchange: []string{"back"}}},
 		Version: "bench", Log: log, Learned: func(at time.Time) {
 			select {
 			case g.learned <- at:
@@ -203,6 +206,10 @@ resources:
   - app: signed
     url: http://` + appHost + `
     assertion: {audience: signed}
+  - audience: front
+    aud: ` + frontAudience + `
+  - audience: back
+    aud: ` + backAudience + `
 `
 	if err := os.MkdirAll(filepath.Join(folder, "projects"), 0o755); err != nil {
 		return err

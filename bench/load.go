@@ -25,7 +25,7 @@ type loadRole struct {
 func (l *loadRole) methods() map[string]method {
 	return map[string]method{
 		"dial": takes(l.dial), "requests": takes(l.requests), "open": takes(l.open), "ended": takes(l.ended), "leave": takes(l.leave),
-		"forward": takes(l.forward), "mix": takes(l.mix), "clone": takes(clone),
+		"forward": takes(l.forward), "posts": takes(l.posts), "mix": takes(l.mix), "clone": takes(clone),
 	}
 }
 

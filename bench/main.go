@@ -32,6 +32,7 @@ func benchmarks() []benchmark {
 		{"directory", []string{"directory.read", "directory.memory", "directory.memory.peak", "directory.memory.restarted", "directory.restart", "directory.effect.p50", "directory.effect.p99"}, benchDirectory},
 		{"scim", []string{"scim.ops"}, benchSCIM},
 		{"http", []string{"http.cpu"}, benchHTTP},
+		{"token", []string{"token.mint.cpu", "token.exchange.cpu", "token.introspect.cpu"}, benchToken},
 		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
 		{"start", []string{"start.sandbox.p50"}, benchStart},
 		{"cut-peers", []string{"cut.peers"}, benchCutPeers},

@@ -22,6 +22,7 @@ type place struct {
 	folder                  string
 	tenant                  tenantAnswer
 	people                  int
+	url                     string // of the gateway
 }
 
 type placeOrder struct {
@@ -61,7 +62,7 @@ func newPlace(ctx context.Context, o placeOrder) (_ *place, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p.tenant = about.Tenant
+	p.tenant, p.url = about.Tenant, about.URL
 	for i := range o.people {
 		if err := p.workspace(ctx, about, i); err != nil {
 			return nil, fmt.Errorf("the workspace of %s: %w", personName(i), err)

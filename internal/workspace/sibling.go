@@ -68,6 +68,7 @@ type sibling struct {
 	handed *Handed    // under work: its work is back
 	gone   bool       // under work
 	due    bool       // under Manager.mu: it is ended when its workspace runs
+	tries  int        // under Manager.mu: how often its workspace was not reached since it last started
 
 	halt context.CancelCauseFunc // ends its start
 }

@@ -79,6 +79,7 @@ func (m *Manager) endSibling(ctx context.Context, s *sibling, why string) error 
 		}
 		m.c.Doors.Close(row.ID)
 		m.keep(after, s, problem.Message(err))
+		m.again(s, err)
 		return problem.Wrap(err, problem.KindOf(err), "%s has ended, but its work could not be handed back: %s Its files are kept, and it is tried again when the workspace starts.",
 			row.Agent, sentence(problem.Message(err)))
 	}

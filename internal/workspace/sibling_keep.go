@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 // loadSiblings takes over what stands beside workspaces of this node. The AI agents of an earlier process of the server
@@ -53,14 +54,28 @@ func (m *Manager) endLoaded(ctx context.Context) {
 	m.endDue(ctx)
 }
 
-// due makes what is kept beside a workspace that has just started be handed back.
+// dueSiblings makes what is kept beside a workspace that has just started be handed back.
 func (m *Manager) dueSiblings(of identity.WorkspaceID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, s := range m.siblings.all {
 		if s.row.Of == of && s.row.Kept != "" {
-			s.due = true
+			s.due, s.tries = true, 0
 		}
+	}
+}
+
+// maxTries is how often a workspace that cannot be reached is tried again without another start of it: it may be
+// beginning again by itself at the very moment.
+const maxTries = 3
+
+// again makes what is kept because its workspace was not reached due once more.
+func (m *Manager) again(s *sibling, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if problem.KindOf(err) == problem.Unavailable && s.tries < maxTries {
+		s.due = true
+		s.tries++
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -93,14 +94,28 @@ func (c Client) Pack(ctx context.Context, o PackOrder) (Pack, io.ReadCloser, err
 	}
 	switch {
 	case p.Error != "":
-		err = problem.New(problem.BadUpstream, "%s", cut(p.Error, maxError))
+		err = problem.New(problem.BadUpstream, "%s", cut(plain(p.Error), maxError))
 	case !ValidCommit(p.Commit) || p.Format != "sha1" && p.Format != "sha256":
 		err = problem.New(problem.BadUpstream, "The workspace's agent did not say which commit its checkout is.")
 	default:
-		return p, packBody{io.LimitReader(in, MaxPack), resp.Body}, nil
+		return p, packBody{&bounded{in, MaxPack}, resp.Body}, nil
 	}
 	resp.Body.Close()
 	return Pack{}, nil, err
+}
+
+// bounded fails where there is more to read than there may be: a part must not be taken for the whole.
+type bounded struct {
+	in   io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.in.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, problem.New(problem.TooLarge, "The checkout is more than %d GiB, which is the most that is copied.", MaxPack>>30)
+	}
+	return n, err
 }
 
 type packBody struct {
@@ -122,6 +137,10 @@ func (c Client) Unpack(ctx context.Context, u Unpack, p Pack, pack io.Reader) (U
 		return Unpacked{}, fmt.Errorf("unpack a checkout: %w", err)
 	}
 	resp, err := c.http.Do(req)
+	var told *problem.Error
+	if errors.As(err, &told) {
+		return Unpacked{}, told
+	}
 	if err != nil {
 		return Unpacked{}, problem.Wrap(err, problem.Unavailable, "The connection to the workspace broke while a checkout was being copied.")
 	}
@@ -135,7 +154,7 @@ func (c Client) Unpack(ctx context.Context, u Unpack, p Pack, pack io.Reader) (U
 		return Unpacked{}, problem.Wrap(err, problem.Unavailable, "The connection to the workspace broke while a checkout was being copied.")
 	}
 	if out.Error != "" {
-		return Unpacked{}, problem.New(problem.BadUpstream, "%s", cut(out.Error, maxError))
+		return Unpacked{}, problem.New(problem.BadUpstream, "%s", cut(plain(out.Error), maxError))
 	}
 	out.Stat, out.Diff = cut(plain(out.Stat), MaxStat), cut(plain(out.Diff), MaxDiff)
 	return out, nil

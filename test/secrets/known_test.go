@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -86,6 +87,7 @@ func (k *known) atRest() {
 	_, password, _ := strings.Cut(strings.TrimSpace(string(k.file("secrets", "legacy-git"))), ":")
 	k.add("upstream password", []byte(password))
 	k.add("client secret", k.file("secrets", "client-secret"))
+	k.add("client secret of a service", k.file("secrets", "reports-client"))
 	k.add("client secret of the directory's tools", []byte(k.Info.Tenant.ClientSecret))
 	encryption := k.file("secrets", "encryption.key")
 	k.add("encryption key", encryption)
@@ -105,9 +107,13 @@ func (k *known) atRest() {
 
 func (k *known) signingKeys(rows *store.Store, sealer *token.Sealer) {
 	k.T.Helper()
-	keys, err := rows.Keys(k.Context(), token.Assertion)
-	if err != nil {
-		k.T.Fatal(err)
+	var keys []token.Key
+	for _, kind := range []string{token.Assertion, token.API, token.Workload, token.Federation} {
+		of, err := rows.Keys(k.Context(), kind)
+		if err != nil || len(of) == 0 {
+			k.T.Fatalf("the keys of %s: %v %v", kind, of, err)
+		}
+		keys = append(keys, of...)
 	}
 	for _, row := range keys {
 		der, err := sealer.Open("key/"+row.Kind+"/"+row.ID, row.Sealed)
@@ -118,13 +124,19 @@ func (k *known) signingKeys(rows *store.Store, sealer *token.Sealer) {
 		if err != nil {
 			k.T.Fatal(err)
 		}
-		scalar, err := private.(*ecdsa.PrivateKey).Bytes()
-		if err != nil {
-			k.T.Fatal(err)
+		switch private := private.(type) {
+		case *rsa.PrivateKey:
+			k.add("signing key", private.D.Bytes())
+		case *ecdsa.PrivateKey:
+			scalar, err := private.Bytes()
+			if err != nil {
+				k.T.Fatal(err)
+			}
+			k.add("signing key", scalar)
 		}
-		k.add("signing key", scalar)
 	}
-	if keys, err = rows.Keys(k.Context(), "audit"); err != nil {
+	keys, err := rows.Keys(k.Context(), "audit")
+	if err != nil {
 		k.T.Fatal(err)
 	}
 	for _, row := range keys {

@@ -82,6 +82,8 @@ func (m machine) lanyard(args ...string) string {
 func TestLaptop(t *testing.T) {
 	w := harness.Start(t)
 	t.Run("git", func(t *testing.T) { testGit(t, w) })
+	t.Run("connect", func(t *testing.T) { testConnect(t, w) })
+	t.Run("ports and shells", func(t *testing.T) { testPorts(t, w) }) // ends all sessions of Ada
 }
 
 // A clone that lanyard made, and one that it set up, fetch and push as the person; nothing is kept in them.
@@ -150,5 +152,48 @@ func testGit(t *testing.T, w *harness.World) {
 	m.lanyard("logout")
 	if out, status := m.in(api, "git", "fetch", "origin"); status == 0 || !strings.Contains(out, "lanyard login") || strings.Contains(out, "Password") {
 		t.Errorf("after logout: %d %s", status, out)
+	}
+}
+
+// Programs that know nothing of Lanyard go through `lanyard connect`: with a command of its own, or all of somebody's Git while
+// it runs.
+func testConnect(t *testing.T, w *harness.World) {
+	m := newMachine(t, w, "ada")
+	m.SignIn()
+	if out := m.lanyard("connect", "--", "sh", "-c", `curl -sSf -H "$LANYARD_HEADER" "$LANYARD_URL/r/ledger/whoami"`); !strings.Contains(out, "Ada Lovelace") {
+		t.Errorf("the API says %s", out)
+	}
+	m.lanyard("connect", "--", "git", "clone", "-q", payments, "by-command")
+	if out, status := m.in("", w.Program(), "connect", "--", "sh", "-c", `curl -sS "$LANYARD_URL/r/ledger/whoami"; exit 9`); status != 9 || !strings.Contains(out, "told its key") {
+		t.Errorf("without the key: %d %s", status, out)
+	}
+
+	background := m.program("", w.Program(), "connect")
+	said := &harness.Buffer{}
+	background.Stdout, background.Stderr = said, said
+	if err := background.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- background.Wait() }()
+	t.Cleanup(func() { _ = background.Process.Kill() }) // gone already is as good
+	w.Eventually("connected", func() bool { return strings.Contains(said.String(), "curl -H @") })
+	m.must("git", "clone", "-q", payments, "in-the-background")
+	line := said.String()[strings.Index(said.String(), "curl"):]
+	if out := m.must("sh", "-c", strings.Replace(strings.TrimSpace(line), "/r/APP/", "/r/ledger/whoami", 1)); !strings.Contains(out, "Ada Lovelace") {
+		t.Errorf("the API says %s", out)
+	}
+	if out, status := m.in("", w.Program(), "connect"); status != 2 || !strings.Contains(out, "runs already") {
+		t.Errorf("a second one: %d %s", status, out)
+	}
+	_ = background.Process.Signal(os.Interrupt)
+	if err := <-ended; err != nil {
+		t.Errorf("connect ended with %v: %s", err, said)
+	}
+	if out, status := m.in("", "git", "config", "--global", "--get-all", "include.path"); status != 1 || out != "" {
+		t.Errorf("what is left in the configuration: %d %s", status, out)
+	}
+	if left, err := filepath.Glob(filepath.Join(m.Dir, "lanyard", "connect", "*")); err != nil || len(left) != 1 { // the lock
+		t.Errorf("what is left: %v %v", left, err)
 	}
 }

@@ -31,7 +31,7 @@ func (c Client) Port(ctx context.Context, port int) (*websocket.Conn, error) {
 	case http.StatusBadGateway:
 		return nil, problem.Wrap(err, problem.BadUpstream, "Nothing listens on port %d of the workspace.", port)
 	case http.StatusForbidden:
-		return nil, problem.Wrap(err, problem.Denied, "Port %d is Lanyard's own in the workspace, and is not forwarded.", port)
+		return nil, problem.Wrap(err, problem.Invalid, "Port %d is Lanyard's own in the workspace, and is not forwarded.", port)
 	case http.StatusNotFound:
 		return nil, problem.Wrap(err, problem.Unavailable, "The workspace was started by an earlier version, which forwards no ports. Stop it and start it again.")
 	}

@@ -92,7 +92,8 @@ type Issuer struct {
 	rates    map[string]*rate // by client ID
 	refusals refusals
 	polls    polls
-	verified verified
+	verified verified[accessClaims]
+	minted   verified[Claims]
 	rights   rights
 	revoked  revoked
 }

@@ -20,6 +20,10 @@ var errNotMinted = errors.New("it is no token that was minted here")
 // Minted verifies a token that was minted here: its signature, by a key of its kind, and its times. That what it rests on
 // still stands is asked of Stands.
 func (s *Issuer) Minted(ctx context.Context, raw string) (Claims, error) {
+	hash := hashOf(raw)
+	if c, known := s.minted.get(hash, s.c.Now()); known {
+		return c, nil
+	}
 	audience, ok := saidAudience(raw)
 	if !ok || audience == "" {
 		return Claims{}, errNotMinted
@@ -31,6 +35,7 @@ func (s *Issuer) Minted(ctx context.Context, raw string) (Claims, error) {
 		var c Claims
 		expect := token.Expect{Type: one.typ, Issuer: s.c.URL, Audience: audience, Keys: s.c.Keys.Of(one.kind), Algorithm: one.algorithm, Now: s.c.Now}
 		if expect.Verify(ctx, raw, &c) == nil {
+			s.minted.put(hash, c)
 			return c, nil
 		}
 	}

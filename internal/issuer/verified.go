@@ -5,36 +5,44 @@ import (
 	"time"
 )
 
-// verified remembers access tokens whose signatures were checked, by their hashes, until they expire. Only the signature
-// is spared: whether the session lives is asked each time.
-type verified struct{ part [16]verifiedPart }
+// verified remembers tokens whose signatures were checked, by their hashes, until they expire. Only the signature is
+// spared: whether what a token rests on holds is asked each time.
+type verified[T expiring] struct{ part [16]verifiedPart[T] }
 
-type verifiedPart struct {
+// expiring says when it ends, in Unix seconds.
+type expiring interface{ ends() int64 }
+
+func (a accessClaims) ends() int64 { return a.Expires }
+
+func (c Claims) ends() int64 { return c.Expires }
+
+type verifiedPart[T expiring] struct {
 	mu     sync.Mutex
-	tokens map[[32]byte]accessClaims
+	tokens map[[32]byte]T
 }
 
 // verifiedAtMost bounds what one part holds; beyond it all of it is forgotten, which costs a signature each.
 const verifiedAtMost = 4096
 
-func (v *verified) get(hash [32]byte, now time.Time) (accessClaims, bool) {
+func (v *verified[T]) get(hash [32]byte, now time.Time) (t T, ok bool) {
 	p := &v.part[hash[0]%byte(len(v.part))]
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a, ok := p.tokens[hash]
-	if ok && now.Unix() >= a.Expires {
+	t, ok = p.tokens[hash]
+	if ok && now.Unix() >= t.ends() {
 		delete(p.tokens, hash)
-		return accessClaims{}, false
+		var none T
+		return none, false
 	}
-	return a, ok
+	return t, ok
 }
 
-func (v *verified) put(hash [32]byte, a accessClaims) {
+func (v *verified[T]) put(hash [32]byte, t T) {
 	p := &v.part[hash[0]%byte(len(v.part))]
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tokens == nil || len(p.tokens) >= verifiedAtMost {
-		p.tokens = map[[32]byte]accessClaims{}
+		p.tokens = map[[32]byte]T{}
 	}
-	p.tokens[hash] = a
+	p.tokens[hash] = t
 }

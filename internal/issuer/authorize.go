@@ -102,6 +102,7 @@ func (s *Issuer) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	a, refused, err := s.ask(q)
 	if err != nil {
+		s.noteAnswer(r, a, err)
 		return err
 	}
 	if refused != nil {
@@ -146,6 +147,7 @@ func (s *Issuer) allow(w http.ResponseWriter, r *http.Request) error {
 	}
 	a, refused, err := s.ask(without(r.PostForm, "go"))
 	if err != nil {
+		s.noteAnswer(r, a, err)
 		return err
 	}
 	if refused != nil {
@@ -191,6 +193,9 @@ func (s *Issuer) inBrowser(who identity.Principal) error {
 
 // tell sends an error back to the client (RFC 6749 section 4.1.2.1).
 func (s *Issuer) tell(w http.ResponseWriter, r *http.Request, a asked, refused *refusal) error {
+	if refused.code == invalidRequest || refused.code == invalidTarget {
+		s.noteAnswer(r, a, refused)
+	}
 	s.lead(w, r, a, url.Values{"error": {refused.code}, "error_description": {printable(refused.text)}})
 	return nil
 }
@@ -223,6 +228,7 @@ func (s *Issuer) byCode(r *http.Request, c *Client, key string) (any, error) {
 		return nil, problem.Wrap(err, problem.Unavailable, "The database cannot be written. Try again in a moment.")
 	}
 	if !ok {
+		s.replayed(r, c, hash)
 		return nil, none
 	}
 	var g given
@@ -236,7 +242,12 @@ func (s *Issuer) byCode(r *http.Request, c *Client, key string) (any, error) {
 	case subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(digest[:])), []byte(g.Verifier)) != 1:
 		return nil, refuse(invalidGrant, "The code_verifier is not that of the code_challenge.")
 	}
-	return s.begin(r, c, g, key, grantCode)
+	answer, id, err := s.begin(r, c, g, key, grantCode)
+	if err != nil {
+		return nil, err
+	}
+	s.used(r, hash, id)
+	return answer, nil
 }
 
 func without(values url.Values, name string) url.Values {

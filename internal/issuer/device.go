@@ -229,7 +229,11 @@ func (s *Issuer) byDevice(r *http.Request, c *Client, key string) (any, error) {
 	if !answer.Allowed {
 		return nil, refuse(accessDenied, "The person said no.")
 	}
-	return s.begin(r, c, answer.given, key, grantDevice)
+	tokens, _, err := s.begin(r, c, answer.given, key, grantDevice)
+	if err != nil {
+		return nil, err
+	}
+	return tokens, nil
 }
 
 // polls remembers when devices asked last, so that one that asks too often is told.

@@ -20,6 +20,7 @@ func Shows(r *http.Request) bool {
 func (s *Issuer) Identify(r *http.Request) (identity.Principal, error) {
 	a, err := s.shown(r, s.c.URL)
 	if err != nil {
+		s.noteRefusal(r, "oauth:access", err)
 		return identity.Principal{}, challenge(err)
 	}
 	s.c.Sessions.Await(r.Context(), a.Session)

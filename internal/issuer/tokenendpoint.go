@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/session"
 )
 
@@ -92,37 +93,37 @@ type given struct {
 }
 
 // begin makes the client's session and its first tokens. The entry is in the log before the answer.
-func (s *Issuer) begin(r *http.Request, c *Client, g given, key, flow string) (any, error) {
+func (s *Issuer) begin(r *http.Request, c *Client, g given, key, flow string) (answer tokens, id identity.SessionID, err error) {
 	if g.Key != "" && g.Key != key {
-		return nil, refuse(invalidProof, "The tokens were asked for to be bound to another key.")
+		return tokens{}, "", refuse(invalidProof, "The tokens were asked for to be bound to another key.")
 	}
 	now := s.c.Now()
 	row, err := s.c.Sessions.ForClient(r.Context(), sessionID(g.Session), session.Device{Client: c.ID, Name: g.Device, Key: key}, audit.Event{
 		Time: now, Action: "oauth:token", Outcome: audit.Done, IP: peer(r), Detail: map[string]any{"client": c.ID, "grant": flow, "device": g.Device},
 	})
 	if err != nil {
-		return nil, refuse(invalidGrant, "The sign-in that allowed it has ended.")
+		return tokens{}, "", refuse(invalidGrant, "The sign-in that allowed it has ended.")
 	}
 	_, signIn, dead := s.c.Sessions.Set().Live(row.ID, now)
 	if dead != "" {
-		return nil, refuse(invalidGrant, "The sign-in that allowed it has ended.")
+		return tokens{}, "", refuse(invalidGrant, "The sign-in that allowed it has ended.")
 	}
-	answer, err := s.answer(c, &row, signIn, g.Scope, now)
+	answer, err = s.answer(c, &row, signIn, g.Scope, now)
 	if err != nil {
-		return nil, err
+		return tokens{}, "", err
 	}
 	if contains(g.Scope, "openid") {
 		if answer.ID, err = s.idToken(c, &row, signIn, g.Nonce, answer.Access, now); err != nil {
-			return nil, err
+			return tokens{}, "", err
 		}
 	}
 	if contains(g.Scope, "offline_access") || c.Own {
 		answer.Refresh = random()
 		if err := s.c.Rows.AddRefreshToken(r.Context(), hashOf(answer.Refresh), row.ID, answer.Scope, signIn.Expires); err != nil {
-			return nil, err
+			return tokens{}, "", err
 		}
 	}
-	return answer, nil
+	return answer, row.ID, nil
 }
 
 func (s *Issuer) answer(c *Client, row *session.Session, signIn *session.SignIn, scope []string, now time.Time) (tokens, error) {

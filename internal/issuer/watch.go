@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/web"
 )
 
 // noted are the refusals that stand in the log: who is refused with them tried what is another's, or what was used.
@@ -54,20 +56,40 @@ func (s *Issuer) noteRefusal(r *http.Request, action string, err error) {
 	if !errors.As(err, &refused) || !slices.Contains(noted, refused.code) {
 		return
 	}
-	now := s.c.Now()
-	missing, ok := s.refusals.next(now)
-	if !ok {
-		return
-	}
 	detail := map[string]any{"error": refused.code}
-	if missing > 0 {
-		detail["more_not_recorded"] = missing
-	}
 	if id, _, _, err := shownClient(r); err == nil && s.clients[id] != nil {
 		detail["client"] = id
 	}
 	if grant := r.PostForm.Get("grant_type"); slices.Contains(grants, grant) {
 		detail["grant"] = grant
 	}
-	s.c.Audit.Later(audit.Event{Time: now, Action: action, Outcome: audit.Denied, IP: peer(r), Reasons: []string{refused.text}, Detail: detail})
+	s.note(audit.Event{Action: action, IP: peer(r), Reasons: []string{refused.text}, Detail: detail})
+}
+
+// noteAnswer is noteRefusal for a request that a browser brings, whose person may be known.
+func (s *Issuer) noteAnswer(r *http.Request, a asked, err error) {
+	why := problem.Message(err)
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		why = refused.text
+	}
+	e := audit.Event{Action: "oauth:authorize", IP: peer(r), Reasons: []string{why}, Detail: map[string]any{}}
+	if a.client != nil {
+		e.Detail["client"] = a.client.ID
+	}
+	if who := web.PrincipalFrom(r.Context()); !who.User.IsZero() {
+		e.User, e.Session = audit.PersonOf(who.User, s.name(who.User)), who.Session
+	}
+	s.note(e)
+}
+
+func (s *Issuer) note(e audit.Event) {
+	e.Time, e.Outcome = s.c.Now(), audit.Denied
+	missing, ok := s.refusals.next(e.Time)
+	if !ok {
+		return
+	}
+	if missing > 0 {
+		e.Detail["more_not_recorded"] = missing
+	}
+	s.c.Audit.Later(e)
 }

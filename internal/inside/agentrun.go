@@ -21,6 +21,7 @@ import (
 const (
 	runFailed  = 125 // Lanyard failed, or the AI agent was stopped
 	runRefused = 126 // it was refused, or ended because access did
+	runNothing = 127 // its command could not be started
 )
 
 func (a *app) agentRun() *cobra.Command {
@@ -41,7 +42,7 @@ permits that, it works on this checkout itself.
 
 It ends with the command, with its time, when you lose the right, with this command (Ctrl-C), and by "lanyard agent stop",
 "lanyard revoke session" or "lanyard revoke lease". The exit status is the command's own; 125 means that Lanyard failed
-or that it was stopped, 126 that it was refused or that access ended meanwhile.`,
+or that it was stopped, 126 that it was refused or that access ended meanwhile, 127 that there is no such command.`,
 		Example: `  lanyard agent run --as reviewer --allow repo:read,app:call --for 30m -- claude
   lanyard agent run --as tests --allow repo:read -- sh -c 'go test ./... 2>&1 | tee report.txt'`,
 		Args: cobra.MinimumNArgs(1),
@@ -151,6 +152,9 @@ func (a *app) runAgent(ctx context.Context, order agentapi.AgentOrder, noInput, 
 	case problem.Denied, problem.SignInNeeded, problem.NotFound, problem.StepUpNeeded, problem.ApprovalNeeded:
 		return statusError{runRefused, err}
 	case problem.Invalid:
+		if told.started != nil {
+			return statusError{runNothing, err}
+		}
 		return statusError{exitUsage, err}
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {

@@ -35,6 +35,8 @@ type Siblings interface {
 	StartSibling(ctx context.Context, o workspace.SiblingOrder, progress func(string)) (workspace.Sibling, error)
 	// HandBack ends what runs in one and brings what was done there into the workspace, as a branch.
 	HandBack(ctx context.Context, id identity.WorkspaceID) (workspace.Handed, error)
+	// Siblings lists those beside a workspace, also what has ended and whose work is kept.
+	Siblings(of identity.WorkspaceID) []workspace.Sibling
 	// EndSibling ends one and removes it.
 	EndSibling(ctx context.Context, id identity.WorkspaceID, why string) error
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -96,6 +97,9 @@ func (g *Gate) ask(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if who.Kind != identity.AIAgent {
+		e := g.event(ws, who.Session, "", "agent:ask", web.ClientIP(r))
+		e.Outcome, e.Reasons = audit.Denied, []string{"it came through the workspace's own socket, so it is no AI agent"}
+		g.c.Audit.Later(e)
 		return problem.New(problem.Denied, "Only an AI agent asks here, from its own workspace. You have your rights already: `lanyard agent run` gives a part of them.")
 	}
 	one := g.runs.live(who.Session)

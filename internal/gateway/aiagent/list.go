@@ -56,7 +56,8 @@ func (g *Gate) visible(r *http.Request) (mine []*run, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return g.runs.of(ws.ID), lease.End, nil
+	mine = g.runs.of(ws.ID)
+	return append(mine, g.kept(ws.ID, mine)...), lease.End, nil
 }
 
 // find finds a run by its ID, or by the name of the only one that has not ended.
@@ -91,6 +92,9 @@ func (g *Gate) stop(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer lease.End()
+	if v, ok := g.again(r.Context(), ws.ID, r.PathValue("id")); ok {
+		return answer(w, http.StatusOK, v)
+	}
 	one, err := find(g.runs.of(ws.ID), r.PathValue("id"))
 	if err != nil {
 		return err

@@ -79,6 +79,7 @@ func (g *Gate) serve(r *http.Request, person *websocket.Conn, who identity.Princ
 		if err := lease.Ask(identity.AgentShare, resource(ws)); err != nil {
 			return err
 		}
+		base.shares(lease.Request)
 		warnings = append(warnings, order.Name+" works on the workspace's own checkout: what it writes there may be run with your rights. Look at it before you build, commit or open it in an editor.")
 	}
 	for _, text := range warnings {

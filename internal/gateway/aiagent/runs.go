@@ -110,13 +110,21 @@ func (g *ground) set(d grant.Grant, sid identity.SessionID) {
 	g.grant, g.session = d.ID, sid
 }
 
+// shares notes that it works on the workspace's own checkout, which takes agent:share as long as it does.
+func (g *ground) shares(r access.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r.Action, r.Stands, r.Detail = identity.AgentShare, nil, nil
+	g.share = &r
+}
+
 // stands is access.Request.Stands.
 func (g *ground) stands(f *access.Facts, _ *access.Decision) string {
 	g.mu.Lock()
-	id, sid := g.grant, g.session
+	id, sid, share := g.grant, g.session, g.share
 	g.mu.Unlock()
 	now := g.now()
-	if g.share != nil && access.Decide(f, *g.share, now).Effect != access.Allow {
+	if share != nil && access.Decide(f, *share, now).Effect != access.Allow {
 		return "no policy allows any more that it works on the workspace's own checkout"
 	}
 	if id == "" {

@@ -1,0 +1,78 @@
+package aiagent
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+	"github.com/lanyardhq/lanyard/test/harness"
+)
+
+// ends: whatever it rests on, when that goes, it ends: its person is told why, and its work is back.
+func ends(t *testing.T, w *harness.World, ws api.Workspace) {
+	for _, how := range []struct {
+		name, flags string
+		end         func(agentapi.Running) time.Time
+		status      int
+		words       string
+	}{
+		{"stop", "", func(x agentapi.Running) time.Time {
+			w.Must("ada", ws, "lanyard agent stop "+x.ID)
+			return time.Time{}
+		}, 125, "was stopped"},
+		{"time", "--for 25s", func(x agentapi.Running) time.Time { return x.Until }, 126, "its time is over"},
+		{"lease", "", func(x agentapi.Running) time.Time { return revoke(w, "lease", x.Lease) }, 126, "ended the AI agent"},
+		{"session", "", func(x agentapi.Running) time.Time { return revoke(w, "session", x.ID) }, 126, "its session has ended"},
+		{"grant", "", func(x agentapi.Running) time.Time { return revoke(w, "grant", x.Grant) }, 126, "its delegation has been taken back"},
+		{"group", "", func(agentapi.Running) time.Time {
+			tenant := w.Tenant()
+			group, ada := tenant.Group("payments-engineers"), tenant.User("ada")
+			t.Cleanup(func() { tenant.Add(group, ada) })
+			return tenant.Remove(group, ada)
+		}, 126, "no longer in the group payments-engineers"},
+	} {
+		name := "by-" + how.name
+		j := begin(w, ws, "lanyard agent run --as "+name+" "+how.flags+` --allow repo:read,app:call -n -- sh -c '
+			echo work > work.txt; curl -sSN http://127.0.0.1:7070/r/ledger/watch; sleep 600'`)
+		x := running(w, ws, name)
+		w.Eventually("its stream flows", func() bool { return strings.Contains(j.out.String(), "event: balance") })
+		since := how.end(x)
+		j.wait(w)
+		if j.status != how.status || !strings.Contains(j.err.String(), how.words) {
+			t.Errorf("%s: %d %s", how.name, j.status, j.err)
+		}
+		if !since.IsZero() {
+			t.Logf("%s: its command line had ended %s after, with its work handed back", how.name, time.Since(since).Round(time.Millisecond))
+		}
+		if how.name == "group" { // who lost the right sees nothing of it through the workspace either
+			continue
+		}
+		if !contains(j.err.String(), "is the branch agent/"+name+"/", "work.txt") {
+			t.Errorf("%s: its work is not back: %s", how.name, j.err)
+		}
+		logged(w, name+"'s end", api.AuditQuery{Action: "agent:ended"}, func(e api.Event) bool { return e.Actor == "agent:"+name })
+	}
+	w.Eventually("nothing of them is open", func() bool {
+		list, err := w.Operator.Leases(w.Context(), "*")
+		if err != nil {
+			return false
+		}
+		for _, l := range list.Open {
+			if strings.HasPrefix(l.Actor, "agent:by-") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func revoke(w *harness.World, kind, id string) time.Time {
+	w.T.Helper()
+	since := time.Now()
+	if said := w.Lanyard("revoke", kind, id); said.Status != 0 {
+		w.T.Fatalf("revoke %s %s: %s", kind, id, said.Err)
+	}
+	return since
+}

@@ -35,6 +35,10 @@ domains: {workspaces: localhost}
 runtimes: {sandbox: {trusted_users_only: true}}
 projects: %[7]s/projects
 policies: %[7]s/policies
+clients:
+  - client: reports
+    secret_file: %[7]s/secrets/reports-client
+    audiences: [reports]
 `
 
 // TestTerminalThroughAnotherReplica: a workspace lives at one replica, and its owner reaches it through another, under
@@ -102,6 +106,7 @@ func TestTerminalThroughAnotherReplica(t *testing.T) {
 	if err != nil || len(leases.Open) == 0 {
 		t.Errorf("the lease is not held where ada came in: %+v %v", leases, err)
 	}
+	w.tokenAtAnother(a, b, ws)
 	begun := time.Now()
 	if _, err := a.Operator.Revoke(w.context(), api.Revoke{Kind: api.RevokeUser, ID: "ada"}); err != nil {
 		t.Fatal(err)
@@ -113,4 +118,46 @@ func TestTerminalThroughAnotherReplica(t *testing.T) {
 	case <-time.After(harness.Wait):
 		t.Fatal("the terminal stays open")
 	}
+}
+
+// tokenAtAnother: a token that was minted where the workspace lives is known at the other replica, and what is revoked at
+// one is revoked at both.
+func (w *world) tokenAtAnother(a *harness.World, b *replica, ws api.Workspace) {
+	w.Helper()
+	secret, err := os.ReadFile(filepath.Join(a.Data, "secrets", "reports-client"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	active := func(raw string) bool {
+		r, err := http.NewRequestWithContext(w.context(), http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d/oauth/introspect", b.port),
+			strings.NewReader(url.Values{"token": {raw}}.Encode()))
+		if err != nil {
+			w.Fatal(err)
+		}
+		r.Host = strings.TrimPrefix(a.Info.URL, "http://")
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth("reports", string(secret))
+		status, body := a.Curl(r)
+		if status != http.StatusOK {
+			w.Fatalf("introspection at b: %d %s", status, body)
+		}
+		return strings.Contains(body, `"active":true`)
+	}
+	raw := strings.TrimSpace(a.Must("ada", ws, "lanyard token --audience reports"))
+	if !active(raw) {
+		w.Error("a token that was minted at a is not active at b")
+	}
+	leases, err := a.Operator.Leases(w.context(), "ada")
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, l := range leases.Open {
+		if l.Action != "token:mint" {
+			continue
+		}
+		if _, err := a.Operator.EndLease(w.context(), l.ID); err != nil {
+			w.Fatal(err)
+		}
+	}
+	w.eventually("b knows that the right is revoked", func() bool { return !active(raw) })
 }

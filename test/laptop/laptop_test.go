@@ -82,6 +82,7 @@ func (m machine) lanyard(args ...string) string {
 func TestLaptop(t *testing.T) {
 	w := harness.Start(t)
 	t.Run("git", func(t *testing.T) { testGit(t, w) })
+	t.Run("TestAttack17StolenTokensAtDataPaths", func(t *testing.T) { testStolen(t, w) })
 	t.Run("connect", func(t *testing.T) { testConnect(t, w) })
 	t.Run("ports and shells", func(t *testing.T) { testPorts(t, w) }) // ends all sessions of Ada
 }

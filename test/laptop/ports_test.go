@@ -137,7 +137,7 @@ func testPorts(t *testing.T, w *harness.World) {
 	}
 	stranger := newMachine(t, w, "barbara")
 	stranger.SignIn()
-	if out, status := stranger.in("", w.Program(), "port-forward", ws.ID, "3000:0"); status == 0 || !strings.Contains(out, ws.ID) {
+	if out, status := stranger.in("", w.Program(), "port-forward", ws.ID, "3000:0"); status != 3 || !strings.Contains(out, "only-owners-open") {
 		t.Errorf("a stranger: %d %s", status, out)
 	}
 	testShells(t, m, ws)

@@ -64,6 +64,9 @@ func (s *Store) save(url string, v *secret) (kept string, err error) {
 	if s.Keychain && keyring.Set(keychainService, url, string(text)) == nil {
 		return KeptByKeychain, nil
 	}
+	if text, err = seal(url, text); err != nil {
+		return "", err
+	}
 	if err := writePrivate(s.secretFile(url), text); err != nil {
 		return "", fmt.Errorf("keep the tokens: %w", err)
 	}
@@ -90,6 +93,9 @@ func (s *Store) load(c Context) (*secret, error) {
 		}
 		if err != nil {
 			return nil, problem.Wrap(err, problem.SignInNeeded, "The tokens for %s are not there any more. Sign in again: lanyard login %s", c.URL, c.URL)
+		}
+		if text, err = unseal(c.URL, text); err != nil {
+			return nil, err
 		}
 	}
 	v := &secret{}

@@ -22,7 +22,21 @@ func (m *Manager) HandBack(ctx context.Context, id identity.WorkspaceID) (Handed
 		return Handed{}, err
 	}
 	defer s.work.Unlock()
-	return m.handBack(ctx, s)
+	handed, err := m.handBack(ctx, s)
+	if row := m.siblingRow(s); err != nil && row.Kept != "" { // it runs for this alone
+		err = m.rest(ctx, row, err)
+	}
+	return handed, err
+}
+
+// rest ends the processes of a sibling whose work could not be handed back, and closes its socket.
+func (m *Manager) rest(ctx context.Context, row Sibling, why error) error {
+	err := m.c.Runtime.Stop(context.WithoutCancel(ctx), row.ID)
+	m.c.Doors.Close(row.ID)
+	if err != nil {
+		return errors.Join(why, err)
+	}
+	return why
 }
 
 // EndSibling ends a sibling: first its session, and with it all that is open because of it; then its work is handed back,
@@ -74,10 +88,7 @@ func (m *Manager) endSibling(ctx context.Context, s *sibling, why string) error 
 	handed, err := m.handBack(ctx, s)
 	after := context.WithoutCancel(ctx)
 	if err != nil {
-		if stopping := m.c.Runtime.Stop(after, row.ID); stopping != nil {
-			err = errors.Join(err, stopping)
-		}
-		m.c.Doors.Close(row.ID)
+		err = m.rest(ctx, row, err)
 		m.keep(after, s, problem.Message(err))
 		m.again(s, err)
 		return problem.Wrap(err, problem.KindOf(err), "%s has ended, but its work could not be handed back: %s Its files are kept, and it is tried again when the workspace starts.",

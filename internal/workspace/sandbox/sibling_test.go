@@ -463,6 +463,9 @@ func siblingWorkIsKept(t *testing.T, w *household) {
 	if o := w.m.Siblings(w.of.ID); len(o) != 1 || o[0].Kept == "" {
 		t.Fatalf("%+v", o)
 	}
+	if _, err := w.m.HandBack(runtimetest.Context(t), s.ID); err == nil || w.Hub.Connected(s.ID) {
+		t.Errorf("once more: %v, connected: %v", err, w.Hub.Connected(s.ID))
+	}
 	w.Shell(t, w.of.ID, "mv /workspace/api/.away /workspace/api/.git")
 	for _, d := range []workspace.Desired{workspace.WantStopped, workspace.WantRunning} {
 		if err := w.m.Want(t.Context(), w.of.ID, d, audit.Event{Time: time.Now(), Action: "test"}); err != nil {

@@ -23,11 +23,12 @@ const codeKind = "oauth-code"
 
 // Page is what a person is shown of a client that asks for something.
 type Page struct {
-	Client string // its name
-	Own    bool   // it is Lanyard's own: it will act as the person
-	Device string // what it says of the machine that it is on; empty where it says nothing
-	From   string // the address that it asked from, where that is not the person's own browser
-	Action string // where the form goes
+	Client string   // its name
+	Own    bool     // it is Lanyard's own: it will act as the person
+	For    []string // what it gets tokens for, which say that it calls for the person
+	Device string   // what it says of the machine that it is on; empty where it says nothing
+	From   string   // the address that it asked from, where that is not the person's own browser
+	Action string   // where the form goes
 	Fields url.Values
 	Code   bool   // a code is to be typed
 	Wrong  bool   // the code that was typed stands for nothing
@@ -72,10 +73,8 @@ func (s *Issuer) ask(q url.Values) (asked, *refusal, error) {
 	case q.Has("dpop_jkt") && !challenge43(q.Get("dpop_jkt")):
 		return a, refuse(invalidRequest, "The dpop_jkt is not a SHA-256 thumbprint."), nil
 	}
-	for _, resource := range q["resource"] {
-		if resource != s.audience(client) {
-			return a, refuse(invalidTarget, "This client gets no tokens for %s.", resource), nil
-		}
+	if refused := s.checkResources(client, q["resource"]); refused != nil {
+		return a, refused, nil
 	}
 	if text := q.Get("max_age"); text != "" {
 		seconds, err := strconv.Atoi(text)
@@ -127,7 +126,7 @@ func (s *Issuer) authorize(w http.ResponseWriter, r *http.Request) error {
 			fields[name] = list
 		}
 	}
-	s.c.Page(w, http.StatusOK, Page{Client: a.client.Name, Own: a.client.Own, Device: q.Get("device_name"), Action: AuthorizePath, Fields: fields, Back: web.Origin(a.redirect)})
+	s.c.Page(w, http.StatusOK, Page{Client: a.client.Name, Own: a.client.Own, For: s.audiences(a.client), Device: q.Get("device_name"), Action: AuthorizePath, Fields: fields, Back: web.Origin(a.redirect)})
 	return nil
 }
 

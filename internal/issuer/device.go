@@ -117,7 +117,7 @@ func (s *Issuer) device(w http.ResponseWriter, r *http.Request) error {
 // confirm shows what a code stands for.
 func (s *Issuer) confirm(w http.ResponseWriter, typed string, ask waiting) {
 	client := s.clients[ask.Client]
-	s.c.Page(w, http.StatusOK, Page{Client: client.Name, Own: client.Own, Device: ask.Device, From: ask.From, Action: DevicePath,
+	s.c.Page(w, http.StatusOK, Page{Client: client.Name, Own: client.Own, For: s.audiences(client), Device: ask.Device, From: ask.From, Action: DevicePath,
 		Fields: url.Values{"user_code": {typed}}})
 }
 

@@ -26,6 +26,9 @@ func (s *Issuer) byRefresh(r *http.Request, c *Client, key string) (any, error) 
 	if row.Key != key { // before it is spent: whoever lacks the key cannot spend it
 		return nil, refuse(invalidProof, "The refresh token is bound to another key.")
 	}
+	if err := s.mayHaveResource(r, c, row); err != nil {
+		return nil, err
+	}
 	next := random()
 	if _, used, err := s.c.Rows.UseRefreshToken(r.Context(), hash, hashOf(next), now); err != nil {
 		return nil, problem.Wrap(err, problem.Unavailable, "The database cannot be written. Try again in a moment.")
@@ -40,7 +43,7 @@ func (s *Issuer) byRefresh(r *http.Request, c *Client, key string) (any, error) 
 	if asked := scope(r.PostForm.Get("scope")); len(asked) > 0 {
 		granted = slices.DeleteFunc(granted, func(one string) bool { return !slices.Contains(asked, one) })
 	}
-	answer, err := s.answer(c, row, signIn, granted, now)
+	answer, err := s.answer(r, c, row, signIn, granted, now)
 	if err != nil {
 		return nil, err
 	}

@@ -43,9 +43,9 @@ func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	grant := r.PostForm.Get("grant_type")
-	for _, resource := range r.PostForm["resource"] {
-		if resource != s.audience(client) && grant != grantExchange {
-			return nil, refuse(invalidTarget, "This client gets no tokens for %s.", resource)
+	if grant != grantExchange { // before anything is spent
+		if _, err := s.resource(r, client); err != nil {
+			return nil, err
 		}
 	}
 	key, err := s.proof(r, "")
@@ -108,7 +108,7 @@ func (s *Issuer) begin(r *http.Request, c *Client, g given, key, flow string) (a
 	if dead != "" {
 		return tokens{}, "", refuse(invalidGrant, "The sign-in that allowed it has ended.")
 	}
-	answer, err = s.answer(c, &row, signIn, g.Scope, now)
+	answer, err = s.answer(r, c, &row, signIn, g.Scope, now)
 	if err != nil {
 		return tokens{}, "", err
 	}
@@ -126,8 +126,8 @@ func (s *Issuer) begin(r *http.Request, c *Client, g given, key, flow string) (a
 	return answer, row.ID, nil
 }
 
-func (s *Issuer) answer(c *Client, row *session.Session, signIn *session.SignIn, scope []string, now time.Time) (tokens, error) {
-	raw, life, err := s.sign(c, row, signIn, scope, now)
+func (s *Issuer) answer(r *http.Request, c *Client, row *session.Session, signIn *session.SignIn, scope []string, now time.Time) (tokens, error) {
+	raw, life, err := s.accessToken(r, c, row, signIn, scope, now)
 	if err != nil {
 		return tokens{}, err
 	}

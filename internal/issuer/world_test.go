@@ -151,6 +151,7 @@ func newWorld(t *testing.T) *world {
 		Directory: func() *directory.Snapshot { return w.engine.Facts().Directory },
 		Clients: []issuer.Client{{ID: portal, Name: "The portal", RedirectURIs: []string{portalBack}, Secret: sha256.Sum256([]byte(portalSecret))},
 			{ID: reportsServer, Name: "Reports", Secret: sha256.Sum256([]byte(reportsSecret)), Audiences: []string{"reports"}},
+			{ID: desk, Name: "The desk", RedirectURIs: []string{portalBack}, Secret: sha256.Sum256([]byte(deskSecret)), Exchange: []string{"storage"}},
 			{ID: planner, Name: "The planner", Secret: sha256.Sum256([]byte(plannerSecret)), Audiences: []string{"planner"}, Exchange: []string{"storage", "shop-storage", "aws"}}},
 		Page: func(rw http.ResponseWriter, status int, page issuer.Page) {
 			rw.WriteHeader(status)

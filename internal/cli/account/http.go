@@ -27,3 +27,16 @@ func HTTP() *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
+
+// withoutHTTP2 is a transport as another one, that speaks HTTP/1.1 alone.
+func withoutHTTP2(t *http.Transport) *http.Transport {
+	one := t.Clone()
+	one.ForceAttemptHTTP2 = false
+	one.TLSNextProto = nil
+	one.Protocols = new(http.Protocols)
+	one.Protocols.SetHTTP1(true)
+	if one.TLSClientConfig != nil {
+		one.TLSClientConfig.NextProtos = []string{"http/1.1"} // h2 is there once the other one was used
+	}
+	return one
+}

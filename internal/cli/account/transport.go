@@ -19,6 +19,8 @@ type Transport struct {
 	store *Store
 	c     Context
 	base  http.RoundTripper
+	// upgrades sends what becomes another protocol, such as a WebSocket, which HTTP/2 does not take (RFC 9113 section 8.6).
+	upgrades http.RoundTripper
 
 	mu      sync.Mutex
 	v       *secret
@@ -31,7 +33,11 @@ func (s *Store) Transport(c Context) *Transport {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	return &Transport{store: s, c: c, base: base}
+	t := &Transport{store: s, c: c, base: base, upgrades: base}
+	if general, ok := base.(*http.Transport); ok {
+		t.upgrades = withoutHTTP2(general)
+	}
+	return t
 }
 
 // RoundTrip implements http.RoundTripper. A request whose body can be read once only is not repeated.
@@ -61,7 +67,11 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		again.Header.Set("Authorization", "DPoP "+access)
 		again.Header.Set("DPoP", proof)
-		resp, err := t.base.RoundTrip(again)
+		way := t.base
+		if r.Header.Get("Upgrade") != "" {
+			way = t.upgrades
+		}
+		resp, err := way.RoundTrip(again)
 		if err != nil {
 			return nil, t.unreachable(err)
 		}
@@ -89,8 +99,10 @@ func (t *Transport) proof(r *http.Request, access string) (string, error) {
 
 // CloseIdleConnections implements what http.Client asks for.
 func (t *Transport) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
+	for _, way := range []http.RoundTripper{t.base, t.upgrades} {
+		if c, ok := way.(interface{ CloseIdleConnections() }); ok {
+			c.CloseIdleConnections()
+		}
 	}
 }
 

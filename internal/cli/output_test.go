@@ -34,6 +34,10 @@ func TestAttack31TerminalEscapes(t *testing.T) {
 	a.showWhy(api.Why{Decision: evil, Action: evil, Resource: evil, User: evil, UserName: evil, Project: evil, Role: evil, Via: evil,
 		Reasons: []string{evil, evil}, Policies: []string{evil}, Facts: []string{"x" + evil}})
 	a.showLeases(api.Leases{Open: []api.Lease{{ID: evil, UserName: evil, Action: evil, Resource: evil, Role: evil, Via: evil}}, Ended: []api.Lease{{ID: evil, Actor: evil, Reason: evil}}})
+	a.showSessions([]api.SignIn{{ID: evil, UserName: evil, Strength: evil, Contexts: []string{evil}, IP: evil, Device: evil, Expires: time.Now().Add(time.Hour),
+		Sessions: []api.Session{{ID: evil, Kind: evil, Client: evil, Device: evil, Agent: evil, Workspace: evil, Current: true}, {Kind: "client", Client: evil, Device: evil, EndedWhy: evil}}}}, true, true)
+	a.showMe(api.Me{SignIn: &api.SignIn{IP: evil, Strength: evil, Contexts: []string{evil}, Sessions: []api.Session{{ID: evil, Kind: evil, Device: evil, Current: true}}}})
+	a.showAccess([]api.Access{{Project: evil, Resource: evil, Role: evil, Via: evil, Actions: []api.Allowed{{Action: evil, Decision: evil}}}})
 	if err := a.showEvent(api.Event{Action: evil, Outcome: evil, UserName: evil, Resource: evil, Reasons: []string{evil}}, false); err != nil {
 		t.Error(err)
 	}

@@ -295,3 +295,27 @@ func TestComingBack(t *testing.T) {
 		t.Errorf("%d %v %s", status, next, body)
 	}
 }
+
+// Who signs in afresh, because a project wants it, goes on with that in the workspaces that are open; who signs in elsewhere
+// meanwhile does not.
+func TestFreshSignInGoesOnInWorkspaces(t *testing.T) {
+	w := newWorld(t)
+	b := newBrowser(t)
+	b.enter(w, "ada")
+	first := w.signInOf(b)
+	ws, err := w.sessions.ForWorkspace(t.Context(), b.session(w), identity.NewWorkspaceID(), identity.NewProjectID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	newBrowser(t).enter(w, "ada")
+	if row := w.sessions.Set().Row(ws); row.SignIn != first {
+		t.Error("a sign-in in another browser took the workspace over")
+	}
+	_, _, back := b.signInAt(w, "/login?prompt=login", "ada", "lanyard-ada")
+	if status, body, _ := b.send(http.MethodGet, back.String(), nil); status != http.StatusSeeOther {
+		t.Fatalf("%d %s", status, body)
+	}
+	if row := w.sessions.Set().Row(ws); row.SignIn == first || row.SignIn != w.signInOf(b) {
+		t.Errorf("the workspace hangs below %s, the fresh sign-in is %s", row.SignIn, w.signInOf(b))
+	}
+}

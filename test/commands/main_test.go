@@ -21,10 +21,10 @@ func TestCommands(t *testing.T) {
 		run  func(*testing.T, *harness.World)
 	}{
 		{"as a person", asAPerson},
-		{"sessions", sessions},
 		{"interrupted", interrupted},
 		{"completion", completion},
 		{"a group goes", aGroupGoes},
+		{"sessions", sessions},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			w.T = t

@@ -10,42 +10,39 @@ import (
 
 // A person sees where they are signed in, and ends one, the others, or all; others need a role for that.
 func sessions(t *testing.T, w *harness.World) {
-	l := harness.NewLaptop(w, "linus").SignIn()
-	other := harness.NewLaptop(w, "linus").SignIn()
+	l := harness.NewLaptop(w, "grace").SignIn()
+	other := harness.NewLaptop(w, "grace").SignIn()
 	out := says(t, l, 0, []string{"SESSION", "cli", "browser", "127.0.0.1", "in 1"}, "sessions")
 	if strings.Count(out, "* ") < 1 {
 		t.Errorf("no session is marked as the one that asks:\n%s", out)
 	}
-	signIns := parsed[api.Page[api.SignIn]](t, l.Must("sessions", "list", "--json")).Items
-	var mine, others []string
-	for _, in := range signIns {
-		for _, s := range in.Sessions {
-			switch {
-			case s.Kind == "cli" && s.Current:
-				mine = append(mine, s.ID)
-				if s.Device == "" || !s.Bound {
-					t.Errorf("the session of this machine: %+v", s)
-				}
-			case s.Kind == "cli":
-				others = append(others, s.ID)
-			}
-		}
-	}
-	if len(mine) != 1 || len(others) != 1 {
-		t.Fatalf("sessions of this machine %v, of others %v", mine, others)
+	mine, signIn := current(t, l)
+	others, _ := current(t, other)
+	if mine == others {
+		t.Fatalf("two machines have one session, %s", mine)
 	}
 
 	// Somebody else can neither see them nor end them, nor tell whether they are there.
 	stranger := harness.NewLaptop(w, "ada").SignIn()
-	says(t, stranger, 3, nil, "sessions", "--user", "linus@contoso.example")
-	says(t, stranger, 1, []string{"There is no"}, "sessions", "end", others[0])
-	says(t, stranger, 1, []string{"There is no"}, "sessions", "end", signIns[0].ID)
+	says(t, stranger, 3, nil, "sessions", "--user", "grace@contoso.example")
+	says(t, stranger, 1, []string{"There is no"}, "sessions", "end", others)
+	says(t, stranger, 1, []string{"There is no"}, "sessions", "end", signIn)
 
-	says(t, l, 0, []string{"ended"}, "sessions", "end", others[0])
+	// A session that ends takes along what is open by it (CVE-2026-41356 and its like left streams open).
+	ws := w.Workspace("grace", payments)
+	open := started(t, other.Command("exec", ws.ID, "--", "sh", "-c", "touch /tmp/open; exec sleep 1000"))
+	w.Eventually("a command runs by the other session", func() bool {
+		_, code := w.Exec("grace", ws, "test -e /tmp/open")
+		return code == 0
+	})
+	says(t, l, 0, []string{"ended"}, "sessions", "end", others)
+	if got := <-open; got != 126 {
+		t.Errorf("what was open by the session ended with %d", got)
+	}
 	says(t, other, 4, []string{"lanyard login"}, "whoami")
 	says(t, l, 0, nil, "whoami")
 
-	again := harness.NewLaptop(w, "linus").SignIn()
+	again := harness.NewLaptop(w, "grace").SignIn()
 	says(t, again, 0, nil, "sessions", "end", "--others")
 	says(t, l, 4, nil, "whoami")
 	says(t, again, 0, nil, "whoami")
@@ -53,7 +50,7 @@ func sessions(t *testing.T, w *harness.World) {
 	// Who administers the installation sees and ends them; so does the operator.
 	admin := harness.NewLaptop(w, "margaret").SignIn()
 	last := ""
-	for _, in := range parsed[api.Page[api.SignIn]](t, admin.Must("sessions", "--user", "linus@contoso.example", "--json")).Items {
+	for _, in := range parsed[api.Page[api.SignIn]](t, admin.Must("sessions", "--user", "grace@contoso.example", "--json")).Items {
 		if in.Ended.IsZero() {
 			last = in.ID
 		}
@@ -67,4 +64,22 @@ func sessions(t *testing.T, w *harness.World) {
 		t.Errorf("the operator's end: %+v", said)
 	}
 	says(t, stranger, 4, []string{"lanyard login"}, "whoami")
+}
+
+// current is the session of a machine and its sign-in, as the person sees them there.
+func current(t *testing.T, l *harness.Laptop) (session, signIn string) {
+	t.Helper()
+	for _, in := range parsed[api.Page[api.SignIn]](t, l.Must("sessions", "list", "--json")).Items {
+		for _, s := range in.Sessions {
+			if !s.Current {
+				continue
+			}
+			if s.Kind != "cli" || s.Device == "" || !s.Bound || !in.Current {
+				t.Errorf("the session of this machine: %+v", s)
+			}
+			return s.ID, in.ID
+		}
+	}
+	t.Fatal("no session is the present one")
+	return "", ""
 }

@@ -10,7 +10,7 @@ func TestClientsMadeByOthers(t *testing.T) {
 	w := start(t)
 	t.Run("openid-client", func(t *testing.T) {
 		t.Parallel() // most of it is waiting for the next time that a device may ask
-		want := []string{"code with PKCE, ID token, UserInfo", "refresh and introspection", "token exchange", "revocation", "DPoP", "device"}
+		want := []string{"code with PKCE, ID token, UserInfo", "refresh and introspection", "token exchange", "revocation", "resource indicator", "DPoP", "device"}
 		if steps := w.npm(t, "openid-client.mjs"); !slices.Equal(steps, want) {
 			t.Errorf("passed: %q", steps)
 		}

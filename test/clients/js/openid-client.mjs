@@ -10,8 +10,8 @@ const portal = await found(settings.portal, client.ClientSecretBasic(settings.po
 const planner = await found(settings.planner, client.ClientSecretPost(settings.planner.secret));
 const native = await found(settings.native, client.None());
 
-// code runs the code flow.
-async function code(config, redirect, options) {
+// code runs the code flow; with a resource the access token is for that (RFC 8707).
+async function code(config, redirect, options, resource) {
   const verifier = client.randomPKCECodeVerifier();
   const state = client.randomState();
   const nonce = client.randomNonce();
@@ -19,10 +19,15 @@ async function code(config, redirect, options) {
     redirect_uri: redirect, scope: 'openid profile offline_access', state, nonce,
     code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
   };
+  if (resource) parameters.resource = resource;
   if (options) parameters.dpop_jkt = await options.DPoP.calculateThumbprint();
   const back = await visits(client.buildAuthorizationUrl(config, parameters));
   same('iss of the answer', back.searchParams.get('iss'), settings.issuer); // RFC 9207
-  return client.authorizationCodeGrant(config, back, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true }, undefined, options);
+  const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true };
+  const mixed = new URL(back);
+  mixed.searchParams.set('iss', 'https://other.example.test');
+  same('an answer of another issuer', await client.authorizationCodeGrant(config, mixed, checks).then(() => 'taken', (e) => e.code), 'OAUTH_INVALID_RESPONSE');
+  return client.authorizationCodeGrant(config, back, checks, resource && { resource }, options);
 }
 
 const first = await code(portal, settings.portal.redirect);
@@ -71,6 +76,10 @@ try {
 }
 same('refreshing after revocation', again, 'invalid_grant');
 await passed('revocation');
+
+const direct = await code(portal, settings.portal.redirect, undefined, 'https://planner.example.test');
+same('aud', (await client.tokenIntrospection(planner, direct.access_token)).aud, 'https://planner.example.test');
+await passed('resource indicator');
 
 const key = await client.randomDPoPKeyPair('ES256');
 const bound = { DPoP: client.getDPoPHandle(native, key) };

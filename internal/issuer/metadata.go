@@ -41,7 +41,8 @@ func (s *Issuer) describe() description {
 		GrantTypes:  grants,
 		AuthMethods: auth, IntrospectAuth: []string{authBasic, authPost}, RevokeAuth: auth,
 		Challenges: []string{"S256"}, ProofAlgorithms: []string{"ES256", "ES384", "EdDSA", "PS256", "RS256"},
-		IDTokenAlgs: []string{"ES256"}, Subjects: []string{"public"},
+		IDTokenAlgs:      []string{"ES256", "RS256"}, // ID tokens, and those for clouds, which look here for theirs
+		Subjects:         []string{"public"},
 		Claims:           []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "sid", "oid", "tid", "name", "preferred_username"},
 		IssuerInResponse: true,
 	}

@@ -3,11 +3,13 @@ package issuer_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/issuer"
 )
 
@@ -131,6 +133,9 @@ func TestAttack17StolenTokens(t *testing.T) {
 		if a := p.me(got.Access, changes); a.Status != http.StatusUnauthorized {
 			t.Errorf("%s: %+v", name, a)
 		}
+	}
+	if !slices.ContainsFunc(w.audit.all(), func(e audit.Event) bool { return e.Action == "oauth:access" && e.Outcome == audit.Denied }) {
+		t.Error("not in the log")
 	}
 	once := map[string]any{"jti": "the same"}
 	if a := p.me(got.Access, once); a.Status != http.StatusOK {

@@ -65,14 +65,22 @@ func (s *Issuer) Revoked(ctx context.Context) error {
 // revokeWithin is how long the database may take to store a revocation, which holds here already.
 const revokeWithin = 5 * time.Second
 
-// revokeUntil takes effect here at once; the error is that it is not stored.
+// revokeAgain is when storing it is tried again.
+const revokeAgain = 2 * time.Second
+
+// revokeUntil takes effect here at once; the error is that it is not stored yet.
 func (s *Issuer) revokeUntil(ctx context.Context, id string, until time.Time, events ...audit.Event) error {
 	s.revoked.add(map[string]time.Time{id: until}, s.c.Now())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeWithin)
 	defer cancel()
-	if err := s.c.Mint.Rows.RevokeToken(ctx, id, until, events...); err != nil {
-		s.c.Log.Error("what was revoked of tokens holds here and is not stored", "error", err)
-		return err
+	err := s.c.Mint.Rows.RevokeToken(ctx, id, until, events...)
+	if err != nil {
+		s.c.Log.Warn("what was revoked of tokens holds here and is not stored yet", "error", err)
+		time.AfterFunc(revokeAgain, func() {
+			if s.c.Now().Before(until) {
+				_ = s.revokeUntil(context.Background(), id, until, events...) // it says so itself, and comes again
+			}
+		})
 	}
-	return nil
+	return err
 }

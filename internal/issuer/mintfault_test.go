@@ -1,0 +1,77 @@
+package issuer_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/issuer"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// hooked is the log, at which something happens while an entry is made durable.
+type hooked struct {
+	*events
+	durable func() error
+}
+
+func (h hooked) Durable(ctx context.Context, all ...audit.Event) error {
+	if err := h.durable(); err != nil {
+		return err
+	}
+	return h.events.Durable(ctx, all...)
+}
+
+// What is taken away while the entry of a token is written takes the token along.
+func TestATokenIsNotGivenAfterItsRoleWent(t *testing.T) {
+	w := newWorld(t)
+	w.declare(map[string]string{"payments.yaml": paymentsFile})
+	w.config.Audit = hooked{w.audit, func() error { w.member(false); return nil }}
+	w.restart()
+	w.refused(w.inWorkspace(), "reports", problem.Denied, "Access has just ended: you are no longer in the group payments-engineers")
+}
+
+// Without its entry no token is given.
+func TestNoTokenWithoutItsEntry(t *testing.T) {
+	w := newWorld(t)
+	w.declare(map[string]string{"payments.yaml": paymentsFile})
+	w.config.Audit = hooked{w.audit, func() error { return errors.New("the disk is full") }}
+	w.restart()
+	w.refused(w.inWorkspace(), "reports", problem.Unavailable, "The audit log cannot be written")
+}
+
+// Many at once share one lease, and what is revoked meanwhile stays revoked.
+func TestManyMintAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.declare(map[string]string{"payments.yaml": paymentsFile})
+	who := w.inWorkspace()
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 10 {
+				if _, err := w.issuer.Mint(t.Context(), issuer.MintRequest{Principal: who, Audience: "reports"}); err != nil && problem.KindOf(err) != problem.Denied {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Go(func() {
+		if !eventually(func() bool { return len(w.engine.LeasesOf(ada)) == 1 }) {
+			t.Error("no lease, or several")
+			return
+		}
+		w.engine.Revoke(w.engine.LeasesOf(ada)[0].ID, access.Reason{Code: access.Revoked, Text: "it was revoked"})
+	})
+	all.Wait()
+	w.refused(who, "reports", problem.Denied, "was revoked")
+	if open := w.engine.LeasesOf(ada); len(open) != 0 {
+		t.Errorf("open: %+v", open)
+	}
+	if _, err := w.issuer.Mint(t.Context(), issuer.MintRequest{Principal: identity.Principal{}, Audience: "reports"}); err == nil {
+		t.Error("nobody gets a token")
+	}
+}

@@ -120,7 +120,10 @@ func (g plumbing) commitAll(ctx context.Context, head, message string) (string, 
 	}
 	with := g
 	with.env = map[string]string{"GIT_INDEX_FILE": index}
-	if _, err := with.text(ctx, "-c", "advice.addEmbeddedRepo=false", "add", "--all", "--", "."); err != nil {
+	_, err = with.text(ctx, "-c", "advice.addEmbeddedRepo=false", "add", "--all", "--ignore-errors", "--", ".")
+	if unread := new(gitError); errors.As(err, &unread) && unread.code == 1 { // all but some files that cannot be read
+		message += "\n\nWithout what could not be read: " + unread.said
+	} else if err != nil {
 		return "", err
 	}
 	tree, err := with.text(ctx, "write-tree")

@@ -96,12 +96,20 @@ func (g plumbing) run(ctx context.Context, in io.Reader, out io.Writer, args ...
 		if text == "" {
 			text = fmt.Sprintf("git %s ended with status %d", args[0], code)
 		}
-		return errors.New(text)
+		return &gitError{text, code}
 	case fed != nil && !errors.Is(fed, syscall.EPIPE):
 		return fed
 	}
 	return nil
 }
+
+// gitError is what Git said when it failed, and its exit status.
+type gitError struct {
+	said string
+	code int
+}
+
+func (e *gitError) Error() string { return e.said }
 
 // text is run for an output of one line, or few.
 func (g plumbing) text(ctx context.Context, args ...string) (string, error) {

@@ -188,7 +188,7 @@ func siblingStory(t *testing.T, w *household) {
 	if got := w.Shell(t, s.ID, "git remote get-url origin; grep -r hunter2 . || true"); got != "https://git.example.test/api.git" {
 		t.Errorf("its remote is %q", got)
 	}
-	w.Shell(t, s.ID, `echo two > src/two.txt && git add . && git commit -q -m "two more" && echo three > src/three.txt && rm src/untracked.txt && (setsid sleep 1000 >/dev/null 2>&1 &)`)
+	w.Shell(t, s.ID, `echo two > src/two.txt && git add . && git commit -q -m "two more" && echo three > src/three.txt && echo closed > closed.txt && chmod 0 closed.txt && rm src/untracked.txt && (setsid sleep 1000 >/dev/null 2>&1 &)`)
 	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -202,8 +202,8 @@ func siblingStory(t *testing.T, w *household) {
 	if after := w.Shell(t, w.of.ID, "cd /workspace/api && git status --porcelain && git diff && ls -l .git/index"); after != status {
 		t.Errorf("the person's checkout changed:\n%s\nwas\n%s", after, status)
 	}
-	log := w.Shell(t, w.of.ID, "cd /workspace/api && git log --format='%an: %s' "+got.Branch+" && git show "+got.Branch+":src/three.txt && git fsck --strict 2>&1")
-	if !strings.HasPrefix(log, "tidy (AI agent of Dana): Not committed by tidy\ntidy (AI agent of Dana): two more\nDana: Not committed yet in the workspace\nDana: first\nthree") {
+	log := w.Shell(t, w.of.ID, "cd /workspace/api && git log --format='%an: %s' "+got.Branch+" && git show "+got.Branch+":src/three.txt && git fsck --strict 2>&1; git log -1 --format=%B "+got.Branch)
+	if !strings.HasPrefix(log, "tidy (AI agent of Dana): Not committed by tidy\ntidy (AI agent of Dana): two more\nDana: Not committed yet in the workspace\nDana: first\nthree") || !strings.Contains(log, "could not be read: error: open(\"closed.txt\")") {
 		t.Errorf("the branch is %s", log)
 	}
 	if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "its command ended"); err != nil {
@@ -220,7 +220,7 @@ func siblingStory(t *testing.T, w *household) {
 // Who changed nothing leaves no branch.
 func siblingWithoutWork(t *testing.T, w *household) {
 	s := w.sibling(false)
-	w.Shell(t, s.ID, "cat src/one.txt; echo noise > x.log")
+	w.Shell(t, s.ID, "cat src/one.txt; echo noise > x.log; mkfifo pipe")
 	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
 	if err != nil || got != (workspace.Handed{}) {
 		t.Errorf("%+v, %v", got, err)

@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"os/exec"
-	"runtime"
-
 	"github.com/spf13/cobra"
 
 	"github.com/lanyardhq/lanyard/api"
@@ -47,7 +44,7 @@ func (a *app) logs() *cobra.Command {
 
 func (a *app) open() *cobra.Command {
 	var user string
-	var browse bool
+	var inBrowser, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "open WORKSPACE",
 		Short: "Print the address of a workspace's terminal, or open it in the browser",
@@ -67,22 +64,23 @@ the workspace's owner.`,
 			if err != nil {
 				return err
 			}
-			a.out.line("%s", address)
-			if !browse {
-				return nil
+			if asJSON {
+				err = a.out.json(map[string]string{"id": args[0], "terminal": address})
+			} else {
+				a.out.line("%s", address)
 			}
-			opener := "xdg-open"
-			if runtime.GOOS == "darwin" {
-				opener = "open"
+			if !inBrowser || err != nil {
+				return err
 			}
-			if err := exec.CommandContext(cmd.Context(), opener, address).Run(); err != nil {
-				return problem.Wrap(err, problem.Internal, "The browser could not be opened by %s: %v", opener, err)
+			if err := browse(cmd.Context(), address); err != nil {
+				return problem.Wrap(err, problem.Internal, "The browser could not be opened: %v", err)
 			}
 			return nil
 		},
 	}
 	a.signInFlag(cmd, &user)
-	cmd.Flags().BoolVar(&browse, "browser", false, "open it in the browser, too")
+	cmd.Flags().BoolVar(&inBrowser, "browser", false, "open it in the browser, too")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the address as JSON")
 	return cmd
 }
 

@@ -47,7 +47,7 @@ func (a *app) stop() *cobra.Command {
 
 func (a *app) delete() *cobra.Command {
 	var user string
-	var yes bool
+	var yes, asJSON bool
 	cmd := &cobra.Command{
 		Use:     "delete WORKSPACE…",
 		Aliases: []string{"rm"},
@@ -66,6 +66,9 @@ func (a *app) delete() *cobra.Command {
 				if err := r.DeleteWorkspace(cmd.Context(), id); err != nil {
 					return err
 				}
+				if asJSON {
+					return a.out.json(map[string]any{"id": id, "deleted": true})
+				}
 				a.out.line("%s deleted", id)
 				return nil
 			})
@@ -73,6 +76,7 @@ func (a *app) delete() *cobra.Command {
 	}
 	a.signInFlag(cmd, &user)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was deleted, a line each")
 	return cmd
 }
 

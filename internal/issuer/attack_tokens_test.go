@@ -168,7 +168,7 @@ func TestAttack10TokenAtAnotherAudience(t *testing.T) {
 
 // Every answer to an authorization request says whose it is, so that a client that talks to several takes none for
 // another's (RFC 9207); what a client has of one, another client cannot use.
-func TestAttack17MixUp(t *testing.T) {
+func TestAttack17AnswersSayWhoseTheyAre(t *testing.T) {
 	w := newWorld(t)
 	_, s256 := challenge()
 	good := url.Values{"client_id": {portal}, "redirect_uri": {portalBack}, "response_type": {"code"}, "state": {"s"}, "code_challenge": {s256}, "code_challenge_method": {"S256"}}

@@ -130,6 +130,8 @@ func (d Decision) Err(r Request) error {
 	case d.Effect == StepUp:
 		how := fmt.Sprintf("Open %s in a browser within five minutes, then try again", d.Next)
 		switch {
+		case r.Principal.Kind == identity.AIAgent:
+			how = "AI agents cannot, and what their person signed in for is not theirs: leave this to the person"
 		case d.Next == "" && d.Code == SignInTooOld:
 			how = "Sign out there and in again in a browser, then try again"
 		case d.Next == "":

@@ -15,8 +15,8 @@ import (
 )
 
 // given reads lines of a delegation, such as "repo:read" or "app:call ledger", and refuses by name what the person may not
-// do. What takes a stronger sign-in or an approval first may be given: at each use the person's own right is asked too. It
-// is said in warnings.
+// do. What takes a stronger sign-in or an approval may be given, with a warning: at each use the person's own right is
+// asked too.
 func (g *Gate) given(ctx context.Context, who identity.Principal, p project.Project, lines []string) (all []grant.Allowed, warnings []string, err error) {
 	for _, line := range lines {
 		action, name, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -119,8 +119,10 @@ func (g *Gate) has(ctx context.Context, who identity.Principal, a grant.Allowed,
 		switch {
 		case x.Effect == access.Allow:
 			return "", nil
-		case x.Effect == access.StepUp || x.Effect == access.Approval:
-			warning = fmt.Sprintf("%s will be refused to the AI agent until you have it yourself: %s", a.Action, strings.Join(x.Reasons, "; "))
+		case x.Effect == access.StepUp:
+			warning = fmt.Sprintf("%s on %s will be refused to the AI agent: it takes a stronger sign-in, which AI agents cannot make, and yours is not theirs", a.Action, r)
+		case x.Effect == access.Approval:
+			warning = fmt.Sprintf("%s on %s will be refused to the AI agent until you have the approval for it. %s", a.Action, r, x.Next)
 		case x.Hidden:
 			err = problem.New(problem.NotFound, "%s", access.NotHere(r.Kind, r.Name))
 		default:

@@ -27,8 +27,6 @@ func (a *Agent) servePack(w http.ResponseWriter, r *http.Request) {
 	if o.Last {
 		a.children.endAll(lastGrace)
 	}
-	a.setups.Lock() // no setup is making the checkout meanwhile
-	defer a.setups.Unlock()
 	p, g, err := a.snapshot(r.Context(), o)
 	if err != nil {
 		p = agentapi.Pack{Error: "The checkout could not be copied: " + err.Error()}

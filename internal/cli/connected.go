@@ -56,7 +56,11 @@ func (a *app) runConnected(ctx context.Context, argv []string) error {
 	if err != nil {
 		return err
 	}
-	door, err := laptop.Open(ctx, laptop.Config{URL: c.URL, Server: t, Lost: func(err error) { end(err) }})
+	by := laptop.Config{URL: c.URL, Server: t}
+	if len(argv) == 0 { // a command is told itself, and goes on
+		by.Lost = func(err error) { end(err) }
+	}
+	door, err := laptop.Open(ctx, by)
 	if err != nil {
 		return err
 	}
@@ -67,7 +71,7 @@ func (a *app) runConnected(ctx context.Context, argv []string) error {
 	}
 	if len(argv) > 0 {
 		command := exec.CommandContext(ctx, argv[0], argv[1:]...)
-		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+		command.Cancel = func() error { return laptop.Interrupt(command.Process) }
 		command.Env = door.Environment(os.Environ(), settings)
 		command.Stdin, command.Stdout, command.Stderr = a.c.Stdin, a.c.Stdout, a.c.Stderr
 		return ended(command.Run())

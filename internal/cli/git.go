@@ -162,7 +162,7 @@ func (a *app) gitClone() *cobra.Command {
 			}
 			argv = append(append(append(argv, flags...), "--"), named...)
 			git := exec.CommandContext(cmd.Context(), "git", argv...)
-			git.Cancel = func() error { return git.Process.Signal(os.Interrupt) }
+			git.Cancel = func() error { return laptop.Interrupt(git.Process) }
 			git.Stdin, git.Stdout, git.Stderr = a.c.Stdin, a.c.Stdout, a.c.Stderr
 			return ended(git.Run())
 		},
@@ -173,7 +173,9 @@ func (a *app) gitUndo() *cobra.Command {
 	return &cobra.Command{
 		Use:   "undo [FOLDER]",
 		Short: "Take back what setup changed in a clone",
-		Args:  cobra.MaximumNArgs(1),
+		Example: `  lanyard git undo
+  lanyard git undo ~/src/api`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			clone := laptop.Clone{Environ: os.Environ()}
 			if len(args) == 1 {
@@ -195,6 +197,7 @@ func (a *app) gitUndo() *cobra.Command {
 func (a *app) gitRemote() *cobra.Command {
 	return &cobra.Command{
 		Use: "remote NAME ADDRESS", Short: "What Git runs (gitremote-helpers)", Hidden: true, Args: cobra.ExactArgs(2),
+		Example: "  lanyard git remote origin lanyard::https://lanyard.example.com/git/git.example.com/payments/api",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			server, path, err := laptop.Split(args[1])
 			if err != nil {

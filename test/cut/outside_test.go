@@ -184,6 +184,21 @@ func (p *place) exec() stream {
 	return x
 }
 
+// forwarded holds the right to forward ports, which is what tells that it ended.
+func (p *place) forwarded() stream {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	x := watch(cancel)
+	r := p.As(who)
+	go func() {
+		defer close(x.done)
+		err := r.Holding(ctx, p.ws.ID, func() { x.add(1) })
+		x.end = ending{at: time.Now(), err: err}
+	}()
+	x.flows(p, "port-forward")
+	return x
+}
+
 type counter func(int)
 
 func (c counter) Write(b []byte) (int, error) {

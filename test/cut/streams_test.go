@@ -121,6 +121,13 @@ func kinds() []kind {
 			},
 		},
 		{
+			name: "forwarded ports", action: "workspace:open", resource: "w-",
+			open: func(p *place) stream { return p.forwarded() },
+			says: func(e ending, reason, next string) error {
+				return goodbye("port-forward", fmt.Sprint(e.err), "Lanyard closed this: "+reason)
+			},
+		},
+		{
 			name: "the dashboard's list of what is open", action: "lease:list", resource: "user", signIn: true,
 			open: func(p *place) stream { return p.dashboard() },
 			says: func(e ending, reason, next string) error { return goodbye("the last event", fmt.Sprint(e.err), reason) },

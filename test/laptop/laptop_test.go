@@ -117,6 +117,13 @@ func testGit(t *testing.T, w *harness.World) {
 		t.Errorf("another project's repository: %d %s", status, out)
 	}
 
+	// What Lanyard refuses, Git says, with what to do.
+	m.lanyard("git", "clone", "https://git.example.test/payments/assets", "assets", "--", "--quiet", "--depth", "1")
+	m.mustIn(filepath.Join(m.Dir, "assets"), "git", "commit", "-q", "--allow-empty", "-m", "A logo")
+	if out, status := m.in(filepath.Join(m.Dir, "assets"), "git", "push", "origin", "HEAD"); status == 0 || !strings.Contains(out, "lanyard request") {
+		t.Errorf("a push that takes an approval: %d %s", status, out)
+	}
+
 	// What the clone says leads only through the server; nothing in it is a secret.
 	config, err := os.ReadFile(filepath.Join(api, ".git", "config"))
 	if err != nil || !strings.Contains(string(config), "lanyard::"+w.Info.URL+"/git/git.example.test/payments/api") {

@@ -142,6 +142,22 @@ func testPorts(t *testing.T, w *harness.World) {
 	}
 	testShells(t, m, ws)
 
+	// A restart of the server ends what is open, and nothing else.
+	w.Kill()
+	w.Run()
+	w.Eventually("ports are forwarded again", func() bool {
+		c, err := net.Dial("tcp", local[3000])
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		if c.SetDeadline(time.Now().Add(10*time.Second)) != nil || c.(*net.TCPConn).CloseWrite() != nil {
+			return false
+		}
+		said, err := io.ReadAll(c)
+		return err == nil && string(said) == "0 bytes\n"
+	})
+
 	// What is open ends with the access.
 	open := dial(t, local[3000])
 	if _, err := open.Write([]byte("some")); err != nil {
@@ -158,6 +174,11 @@ func testPorts(t *testing.T, w *harness.World) {
 		return err == nil && n >= 2
 	})
 	shell := m.shell(ws)
+	if err := w.Operator.Throttle(w.Context(), 64<<10); err != nil {
+		t.Fatal(err)
+	}
+	clone := m.start("git", "clone", "https://git.example.test/payments/assets", "assets", "--", "--progress")
+	w.Eventually("the clone flows", func() bool { return strings.Contains(clone.err.String(), "Receiving objects") })
 	if done, err := w.Operator.Revoke(w.Context(), api.Revoke{Kind: api.RevokeUser, ID: "ada"}); err != nil || done.Sessions == 0 {
 		t.Fatalf("revoke: %+v %v", done, err)
 	}
@@ -166,6 +187,12 @@ func testPorts(t *testing.T, w *harness.World) {
 	}
 	if status := f.status(); status != 3 || !strings.Contains(f.err.String(), "Lanyard closed this") {
 		t.Errorf("port-forward ended with %d: %s", status, &f.err)
+	}
+	if status := clone.status(); status == 0 {
+		t.Errorf("git took the clone for whole: %s", &clone.err)
+	}
+	if err := w.Operator.Throttle(w.Context(), 0); err != nil {
+		t.Fatal(err)
 	}
 	if status := shell.status(); status != 126 {
 		t.Errorf("the shell ended with %d: %s", status, &shell.said)

@@ -58,7 +58,7 @@ func (h Helper) Run(ctx context.Context) error {
 	}
 	defer door.Close()
 	cmd := exec.CommandContext(ctx, "git", "remote-http", h.Remote, door.URL+h.Path)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Cancel = func() error { return Interrupt(cmd.Process) }
 	cmd.Env = WithGitConfig(h.Environ, door.gitConfig())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = h.Stdin, h.Stdout, h.Stderr
 	err = cmd.Run()
@@ -72,6 +72,14 @@ func (h Helper) Run(ctx context.Context) error {
 		return problem.Wrap(err, problem.Invalid, "Git's own program for HTTP (git remote-http) does not start: %v.", err)
 	}
 	return nil
+}
+
+// Interrupt ends a program gently, or where the operating system has no such thing, at once.
+func Interrupt(p *os.Process) error {
+	if err := p.Signal(os.Interrupt); err == nil || errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return p.Kill()
 }
 
 // Ended is the exit status of a program that has said itself what was wrong.

@@ -15,7 +15,7 @@ func claims(t *testing.T, w *harness.World, ws api.Workspace) {
 		echo "== run"; lanyard agent run --as more --allow repo:write -n -- true; echo "status $?"
 		echo "== stop"; lanyard agent stop liar; echo "status $?"
 		echo "== approve"; id=$(lanyard agent ask --allow repo:write --why please --no-wait | cut -d" " -f1); lanyard agent approve $id; echo "status $?"
-		echo "== claim"; curl -sS --unix-socket $LANYARD_SOCKET -H "Lanyard-Workspace: $LANYARD_WORKSPACE_ID" -H "X-Forwarded-User: ada" -H "Lanyard-Agent;" http://lanyard/agents
+		echo "== claim"; curl -sS --unix-socket /run/workspace/lanyard.sock -H "Lanyard-Workspace: $LANYARD_WORKSPACE_ID" -H "X-Forwarded-User: ada" -H "Lanyard-Agent;" http://lanyard/agents
 		echo; echo "== list"; lanyard agent list | tail -n +2 | wc -l
 		echo "== loopback"; curl -sS -o /dev/null -w "%{http_code}\n" http://127.0.0.1:7070/agents
 		echo "== others"; ls /proc | grep -c "^[0-9]"; ls -A /home; ls /run/lanyard
@@ -43,7 +43,7 @@ func claims(t *testing.T, w *harness.World, ws api.Workspace) {
 	}
 
 	// A process of the person's says that it is an AI agent, by every name there could be for it.
-	out = w.Must("ada", ws, `curl -sS --unix-socket $LANYARD_SOCKET -X POST -H "Lanyard-Agent: liar" -H "Authorization: Agent liar" \
+	out = w.Must("ada", ws, `curl -sS --unix-socket /run/workspace/lanyard.sock -X POST -H "Lanyard-Agent: liar" -H "Authorization: Agent liar" \
 		-d '{"allow":["repo:write"],"why":"I am the agent"}' http://lanyard/agents/asks; echo
 		LANYARD_AGENT=liar lanyard agent ask --allow repo:write --why "I am the agent"; echo "status $?"`)
 	if !contains(out, "Only an AI agent asks here", "status 3") && !contains(out, "Only an AI agent asks here", "status 1") {

@@ -26,12 +26,6 @@ func ends(t *testing.T, w *harness.World, ws api.Workspace) {
 		{"lease", "", func(x agentapi.Running) time.Time { return revoke(w, "lease", x.Lease) }, 126, "ended the AI agent"},
 		{"session", "", func(x agentapi.Running) time.Time { return revoke(w, "session", x.ID) }, 126, "its session has ended"},
 		{"grant", "", func(x agentapi.Running) time.Time { return revoke(w, "grant", x.Grant) }, 126, "its delegation has been taken back"},
-		{"group", "", func(agentapi.Running) time.Time {
-			tenant := w.Tenant()
-			group, ada := tenant.Group("payments-engineers"), tenant.User("ada")
-			t.Cleanup(func() { tenant.Add(group, ada) })
-			return tenant.Remove(group, ada)
-		}, 126, "no longer in the group payments-engineers"},
 	} {
 		name := "by-" + how.name
 		j := begin(w, ws, "lanyard agent run --as "+name+" "+how.flags+` --allow repo:read,app:call -n -- sh -c '
@@ -46,14 +40,23 @@ func ends(t *testing.T, w *harness.World, ws api.Workspace) {
 		if !since.IsZero() {
 			t.Logf("%s: its command line had ended %s after, with its work handed back", how.name, time.Since(since).Round(time.Millisecond))
 		}
-		if how.name == "group" { // who lost the right sees nothing of it through the workspace either
-			continue
-		}
 		if !contains(j.err.String(), "is the branch agent/"+name+"/", "work.txt") {
 			t.Errorf("%s: its work is not back: %s", how.name, j.err)
 		}
 		logged(w, name+"'s end", api.AuditQuery{Action: "agent:ended"}, func(e api.Event) bool { return e.Actor == "agent:"+name })
 	}
+	j := begin(w, ws, "lanyard agent run --as by-hangup --allow repo:read -n -- sh -c 'echo work > work.txt; sleep 600'")
+	x := running(w, ws, "by-hangup")
+	j.cancel() // as when its terminal is closed
+	w.Eventually("its work is back though nobody waits for it", func() bool {
+		for _, one := range agents(w, ws) {
+			if one.ID == x.ID && one.State == "ended" && one.Branch != "" {
+				return true
+			}
+		}
+		return false
+	})
+	itsPersonsGroupGoes(t, w, ws)
 	w.Eventually("nothing of them is open", func() bool {
 		list, err := w.Operator.Leases(w.Context(), "*")
 		if err != nil {
@@ -65,6 +68,25 @@ func ends(t *testing.T, w *harness.World, ws api.Workspace) {
 			}
 		}
 		return true
+	})
+}
+
+// itsPersonsGroupGoes: the person sees nothing of it, having lost the way into the workspace as well; its work is there when
+// the person is back.
+func itsPersonsGroupGoes(t *testing.T, w *harness.World, ws api.Workspace) {
+	j := begin(w, ws, "lanyard agent run --as by-group --allow repo:read,app:call -n -- sh -c 'echo work > work.txt; curl -sSN http://127.0.0.1:7070/r/ledger/watch; sleep 600'")
+	running(w, ws, "by-group")
+	w.Eventually("its stream flows", func() bool { return strings.Contains(j.out.String(), "event: balance") })
+	tenant := w.Tenant()
+	group, ada := tenant.Group("payments-engineers"), tenant.User("ada")
+	tenant.Remove(group, ada)
+	logged(w, "its end, and why", api.AuditQuery{Action: "agent:ended"}, func(e api.Event) bool {
+		return e.Actor == "agent:by-group" && strings.Contains(strings.Join(e.Reasons, " "), "no longer in the group payments-engineers")
+	})
+	tenant.Add(group, ada)
+	w.Eventually("its person is back, and finds its work", func() bool {
+		out, code, err := w.TryExec(w.Context(), "ada", ws, "git branch --list 'agent/by-group/*'")
+		return err == nil && code == 0 && strings.Contains(out, "agent/by-group/")
 	})
 }
 

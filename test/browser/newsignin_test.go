@@ -25,6 +25,17 @@ func TestNewSignIn(t *testing.T) {
 	b.sees(id("home"))
 	b.seesNo(id("new-sign-in"))
 
+	// The same page lists where she is signed in, and ends the other.
+	session := id("sessions") + " " + id("session")
+	b.reads(session, "this one")
+	b.reads(id("sessions"), "a Go program")
+	b.click(session + " " + id("end-session"))
+	b.seesNo(session + " " + id("end-session"))
+	w.Eventually("the other session is over", func() bool {
+		_, err := w.As("ada").Me(w.Context())
+		return err != nil
+	})
+
 	stranger := c.home(w, "barbara")
 	if page, err := w.As("barbara").NewSignIns(w.Context()); err != nil || len(page.Items) != 1 {
 		t.Fatal(page, err)

@@ -2,7 +2,13 @@
 
 export interface Group { id: string; name: string; path: string[] }
 export interface Holding { id: string; name: string; role: string; via?: string; path?: string[] }
-export interface SignIn { id: string; at: string; expires: string; strength?: string }
+export interface Session {
+  id: string; kind: string; workspace?: string; client?: string; device?: string; agent?: string; ended?: string; current?: boolean;
+}
+export interface SignIn {
+  id: string; at: string; expires: string; strength?: string; contexts?: string[]; ip?: string; device?: string; ended?: string; current?: boolean;
+  sessions?: Session[];
+}
 export interface Me {
   user?: string; name?: string; user_name?: string; mail?: string;
   groups: Group[]; projects: Holding[]; roles: string[]; session?: string; sign_in?: SignIn;

@@ -6,6 +6,7 @@ import { Events } from "./events";
 import { OpenNow } from "./leases";
 import { New } from "./new";
 import { NewSignIns } from "./newsignins";
+import { Sessions } from "./sessions";
 import { Who } from "./who";
 import { Workspaces } from "./workspaces";
 
@@ -48,7 +49,7 @@ export function Home({ me, onFault, onRightsChanged }: { me: Me; onFault: (fault
           <OpenNow me={me} workspaces={workspaces} onFault={failed} onCut={changed} />
           <Events changes={changes} onFault={failed} />
         </div>
-        <aside><Who me={me} /></aside>
+        <aside><Who me={me} /><Sessions me={me} onFault={failed} /></aside>
       </div>
     </main>
   );

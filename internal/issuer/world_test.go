@@ -134,11 +134,11 @@ func newWorld(t *testing.T) *world {
 			w.engine.Publish(func(f access.Facts) access.Facts { f.Sessions = set; return f }, access.Touched{Users: users})
 		},
 	})
-	sealer, err := token.NewSealer(token.NewSealingKey())
+	sealer, err := signing()
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := token.Open(t.Context(), token.Config{Rows: rows, Sealer: sealer, Kinds: []string{token.API, token.Workload, token.Federation}, Now: w.clock})
+	keys, err := token.Open(t.Context(), token.Config{Rows: &signingRows, Sealer: sealer, Kinds: []string{token.API, token.Workload, token.Federation}, Now: w.clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -113,11 +112,7 @@ func newWorld(t *testing.T) *world {
 	}))
 	t.Cleanup(front.Close)
 	w.url = front.URL
-	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rows.Close() })
+	rows := database(t)
 	policies, err := policy.Parse(policy.Source{Tenant: tenant})
 	if err != nil {
 		t.Fatal(err)

@@ -64,6 +64,16 @@ func asAPerson(t *testing.T, w *harness.World) {
 	says(t, l, 0, []string{"deleted"}, "delete", ws)
 	says(t, l, 0, []string{"signed out"}, "logout")
 	says(t, l, 4, []string{"lanyard login"}, "list", "--context", w.Info.URL)
+	said, status := l.Login(harness.Address, func(to string) {
+		if !strings.Contains(to, "max_age=120") {
+			t.Errorf("a fresh sign-in is not asked for: %s", to)
+		}
+		l.Answer(to, "on")
+	}, "--no-browser", "--fresh")
+	if status != 0 {
+		t.Errorf("login --fresh: %d %s", status, said)
+	}
+	says(t, l, 0, []string{"Ada Lovelace"}, "whoami")
 }
 
 // Ctrl-C ends at the server what it interrupts here.

@@ -19,12 +19,12 @@ func (a *app) idp() *cobra.Command {
 		Use:   "idp",
 		Short: "Tokens that say who is calling, with the claims that Gitpod's had",
 		Long: `Tokens that say who is calling, with the claims that Gitpod's workspace tokens had: a trust policy moves by changing the
-issuer. The project's file declares the audiences. Such a token lives for at most 10 minutes.`,
-		Args: cobra.NoArgs,
+issuer. The project's file declares the audiences. Such a token lives for minutes; Gitpod's lived for an hour.`,
+		Args: known, SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	login := &cobra.Command{
-		Use: "login", Short: "Sign in to AWS or Vault with such a token", Args: cobra.NoArgs,
+		Use: "login", Short: "Sign in to AWS or Vault with such a token", Args: known, SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	login.AddCommand(a.loginAWS(), a.loginVault())

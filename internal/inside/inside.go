@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,7 +82,7 @@ func (a *app) socket() string {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.NoArgs,
+		Args: known,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(*cobra.Command, []string) {
 			a.started = true
@@ -101,4 +102,15 @@ func (a *app) root() *cobra.Command {
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed.`
 	root.AddCommand(a.token(), a.agent(), a.kubectlCredential(), a.googleCredential(), a.awsCredential())
 	return root
+}
+
+// known refuses what is no command of cmd's, and says what may have been meant.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		return fmt.Errorf("there is no command %q; did you mean %s?", args[0], strings.Join(like, " or "))
+	}
+	return fmt.Errorf("there is no command %q", args[0])
 }

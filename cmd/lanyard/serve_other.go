@@ -28,5 +28,7 @@ func serving(c *cli.Config, _ *slog.Logger) {
 	c.RotateKeys = func(context.Context, string, func(string)) error { return elsewhere }
 	c.Revision = func(context.Context, string) (project.Revision, error) { return project.Revision{}, elsewhere }
 	c.DatabaseFile = func(data string) string { return filepath.Join(data, "lanyard.db") }
-	c.VerifyAudit = func(context.Context, *store.Store, []string, string) (audit.Report, error) { return audit.Report{}, elsewhere }
+	c.VerifyAudit = func(context.Context, *store.Store, []string, string) (audit.Report, error) {
+		return audit.Report{}, elsewhere
+	}
 }

@@ -113,7 +113,7 @@ Lanyard failed and 126 when it was refused.`,
 	root.SetOut(a.c.Stdout)
 	root.SetErr(a.c.Stderr)
 	root.SetFlagErrorFunc(noSuchFlag)
-	root.PersistentFlags().StringVar(&a.socket, "socket", "", "the server's `socket` (default $LANYARD_SOCKET, else lanyard.sock in the data folder)")
+	root.PersistentFlags().StringVar(&a.socket, "socket", "", "speak as the server's operator, through its `socket` (default $LANYARD_SOCKET, else lanyard.sock in the data folder)")
 	root.PersistentFlags().StringVar(&a.context, "context", a.c.Env("LANYARD_CONTEXT"), "the `name` or address of a server you are signed in to (default: the one chosen last)")
 	_ = root.RegisterFlagCompletionFunc("context", a.completeContexts) // fails for an unknown flag only
 	root.AddGroup(

@@ -74,7 +74,7 @@ func (s *socket) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := s.Transport.RoundTrip(r)
 	switch {
 	case Away(err):
-		err = problem.Wrap(err, problem.Unavailable, "No server runs here (looked at %s). Start one with `lanyard dev`, or name another socket with --socket.", s.path)
+		err = problem.Wrap(err, problem.Unavailable, "No server runs here (looked at %s). Start one with `lanyard dev`, sign in to one elsewhere with `lanyard login https://HOST`, or name another socket with --socket.", s.path)
 	case errors.Is(err, fs.ErrPermission):
 		err = problem.Wrap(err, problem.Denied, "The socket %s belongs to somebody else: only who runs the server may speak to it as operator.", s.path)
 	}

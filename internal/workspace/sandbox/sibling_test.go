@@ -85,7 +85,7 @@ func (w *household) checkout() {
 }
 
 func TestSiblings(t *testing.T) {
-	group(t, siblingStory, siblingWithoutWork, siblingWithMuchWork, siblingOfAnUnusualCheckout, siblingThatShares)
+	group(t, siblingStory, siblingWithoutWork, siblingWithMuchWork, siblingOfAnUnusualCheckout, siblingThatShares, siblingAndWorkspaceAreApart, manySiblings)
 }
 
 func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
@@ -236,12 +236,12 @@ func siblingWithoutWork(t *testing.T, w *household) {
 // What is too long to show comes back all the same.
 func siblingWithMuchWork(t *testing.T, w *household) {
 	s := w.sibling(false)
-	w.Shell(t, s.ID, "seq 1 2000000 > many.txt && seq 1 300 | while read n; do echo $n > $n.txt; done")
+	w.Shell(t, s.ID, "seq 1 60000 > many.txt && seq 1 100 | while read n; do echo $n > $n.txt; done")
 	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
-	if err != nil || !got.Cut || len(got.Diff) != agentapi.MaxDiff || !strings.Contains(got.Stat, "301 files changed") {
+	if err != nil || !got.Cut || len(got.Diff) != agentapi.MaxDiff || !strings.Contains(got.Stat, "101 files changed") {
 		t.Errorf("%d bytes of difference, cut: %v, %v, %s", len(got.Diff), got.Cut, err, got.Stat)
 	}
-	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git show "+got.Branch+":many.txt | tail -1"); got != "2000000" {
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git show "+got.Branch+":many.txt | tail -1"); got != "60000" {
 		t.Errorf("the branch has %q", got)
 	}
 	if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "done"); err != nil {
@@ -322,9 +322,7 @@ func siblingWithHostileObjects(t *testing.T, w *household) {
 }
 
 // A sibling's boundary is a workspace's: neither finds anything of the other, by file, socket, process or network.
-func TestSiblingAndWorkspaceAreApart(t *testing.T) {
-	w := newHousehold(t)
-	w.checkout()
+func siblingAndWorkspaceAreApart(t *testing.T, w *household) {
 	w.Shell(t, w.of.ID, "echo secret > ~/private; echo secret > /tmp/private; (setsid sleep 4242 >/dev/null 2>&1 &)")
 	a, b := w.sibling(false), w.sibling(false)
 	for _, from := range []identity.WorkspaceID{a.ID, b.ID} {
@@ -357,6 +355,11 @@ func TestSiblingAndWorkspaceAreApart(t *testing.T) {
 	}
 	w.refusesOthers(t, a.ID, w.of.ID)
 	w.refusesOthers(t, w.of.ID, a.ID)
+	for _, id := range []identity.WorkspaceID{a.ID, b.ID} {
+		if err := w.m.EndSibling(runtimetest.Context(t), id, "done"); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // speaksFor tries to pass for another from within one, through its agent and at its socket as if it were an agent.
@@ -498,9 +501,7 @@ func siblingEndsWithItsWorkspace(t *testing.T, w *household) {
 }
 
 // Many at once beside one workspace, each with its own work. A hundred with the slow tests.
-func TestManySiblings(t *testing.T) {
-	w := newHousehold(t)
-	w.checkout()
+func manySiblings(t *testing.T, w *household) {
 	n := 8
 	if os.Getenv("LANYARD_SLOW") == "1" {
 		n = 100

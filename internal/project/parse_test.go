@@ -209,7 +209,7 @@ func TestAllFilesAreReported(t *testing.T) {
 		"b.yaml:2:22: repository https://git.example.test/x belongs to one project only and is already at a.yaml:2",
 		"b.yaml:3:19: the name x is unique in the installation and is already at a.yaml:3",
 		"c.yaml:1:10: project a is already at a.yaml:1",
-		"d.yaml:1:1: unknown key `nonsense`; known here: project, roles, repositories, resources, agents, workspace",
+		"d.yaml:1:1: unknown key `nonsense`; known here: project, roles, repositories, resources, agents, workspace, sign_in_age",
 		"d.yaml:1:1: `project` is missing",
 		"e.yaml: the file is empty",
 		"lanyard.yaml:9:10: a role is given to a group, never to an e-mail address; write the group's object ID",

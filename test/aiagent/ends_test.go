@@ -11,24 +11,23 @@ import (
 )
 
 // ends: whatever it rests on, when that goes, it ends: its person is told why, and its work is back.
-func ends(t *testing.T, w *harness.World, ws api.Workspace) {
+func ends(t *testing.T, w *harness.World, ws api.Workspace, timed *job) {
 	for _, how := range []struct {
-		name, flags string
-		end         func(agentapi.Running) time.Time
-		status      int
-		words       string
+		name   string
+		end    func(agentapi.Running) time.Time
+		status int
+		words  string
 	}{
-		{"stop", "", func(x agentapi.Running) time.Time {
+		{"stop", func(x agentapi.Running) time.Time {
 			w.Must("ada", ws, "lanyard agent stop "+x.ID)
 			return time.Time{}
 		}, 125, "was stopped"},
-		{"time", "--for 25s", func(x agentapi.Running) time.Time { return x.Until }, 126, "its time is over"},
-		{"lease", "", func(x agentapi.Running) time.Time { return revoke(w, "lease", x.Lease) }, 126, "ended the AI agent"},
-		{"session", "", func(x agentapi.Running) time.Time { return revoke(w, "session", x.ID) }, 126, "its session has ended"},
-		{"grant", "", func(x agentapi.Running) time.Time { return revoke(w, "grant", x.Grant) }, 126, "its delegation has been taken back"},
+		{"lease", func(x agentapi.Running) time.Time { return revoke(w, "lease", x.Lease) }, 126, "ended the AI agent"},
+		{"session", func(x agentapi.Running) time.Time { return revoke(w, "session", x.ID) }, 126, "its session has ended"},
+		{"grant", func(x agentapi.Running) time.Time { return revoke(w, "grant", x.Grant) }, 126, "its delegation has been taken back"},
 	} {
 		name := "by-" + how.name
-		j := begin(w, ws, "lanyard agent run --as "+name+" "+how.flags+` --allow repo:read,app:call -n -- sh -c '
+		j := begin(w, ws, "lanyard agent run --as "+name+` --allow repo:read,app:call -n -- sh -c '
 			echo work > work.txt; curl -sSN http://127.0.0.1:7070/r/ledger/watch; sleep 600'`)
 		x := running(w, ws, name)
 		w.Eventually("its stream flows", func() bool { return strings.Contains(j.out.String(), "event: balance") })
@@ -44,6 +43,10 @@ func ends(t *testing.T, w *harness.World, ws api.Workspace) {
 			t.Errorf("%s: its work is not back: %s", how.name, j.err)
 		}
 		logged(w, name+"'s end", api.AuditQuery{Action: "agent:ended"}, func(e api.Event) bool { return e.Actor == "agent:"+name })
+	}
+	timed.wait(w)
+	if timed.status != 126 || !contains(timed.err.String(), "its time is over", "is the branch agent/by-time/") {
+		t.Errorf("at its time: %d %s", timed.status, timed.err)
 	}
 	j := begin(w, ws, "lanyard agent run --as by-hangup --allow repo:read -n -- sh -c 'echo work > work.txt; sleep 600'")
 	x := running(w, ws, "by-hangup")

@@ -1,12 +1,14 @@
 package aiagent
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/test/harness"
@@ -15,6 +17,7 @@ import (
 // TestAgents is one world: each part begins AI agents of its own.
 func TestAgents(t *testing.T) {
 	w, ws := start(t)
+	timed := begin(w, ws, "lanyard agent run --as by-time --for 25s --allow repo:read -n -- sh -c 'echo work > work.txt; sleep 600'")
 	for _, part := range []struct {
 		name string
 		test func(*testing.T, *harness.World, api.Workspace)
@@ -26,8 +29,8 @@ func TestAgents(t *testing.T) {
 		{"AsksForMore", asksForMore},
 		{"OnATerminal", onATerminal},
 		{"Shared", shared},
-		{"Ends", ends},
 		{"ManyAtOnce", manyAtOnce},
+		{"Ends", func(t *testing.T, w *harness.World, ws api.Workspace) { ends(t, w, ws, timed) }},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			w.T = t
@@ -175,22 +178,25 @@ func shared(t *testing.T, w *harness.World, ws api.Workspace) {
 
 // manyAtOnce: as many as there are work beside one workspace, each on its own.
 func manyAtOnce(t *testing.T, w *harness.World, ws api.Workspace) {
-	n := 4
+	n, within := 4, harness.Wait
 	if os.Getenv("LANYARD_SLOW") != "" {
-		n = 100
+		n, within = 100, 10*harness.Wait
 	} else {
 		t.Log("four at once; a hundred with LANYARD_SLOW=1")
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
 	var all sync.WaitGroup
-	said := make([]string, n)
+	said, since := make([]string, n), time.Now()
 	for i := range n {
 		all.Go(func() {
 			name := "many-" + strconv.Itoa(i)
-			said[i], _, _ = w.TryExec(w.Context(), "ada", ws, `lanyard agent run --as `+name+` --allow repo:read,app:call -n -- sh -c '
+			said[i], _, _ = w.TryExec(ctx, "ada", ws, `lanyard agent run --as `+name+` --allow repo:read,app:call -n -- sh -c '
 				echo '$i' > mine.txt; curl -sS http://127.0.0.1:7070/r/ledger/whoami' 2>&1`)
 		})
 	}
 	all.Wait()
+	t.Logf("%d AI agents, four starting at a time, each with its work handed back: %s", n, time.Since(since).Round(time.Millisecond))
 	for i, out := range said {
 		if name := "many-" + strconv.Itoa(i); !contains(out, `"act":{"sub":"agent:`+name+`"}`, "is the branch agent/"+name+"/", "mine.txt") {
 			t.Errorf("%s:\n%s", name, out)

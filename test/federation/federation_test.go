@@ -47,6 +47,12 @@ func files(t *testing.T, w *world) {
 			t.Errorf("%s\ngot  %q\nwant %q", line, out, want)
 		}
 	}
+	for _, path := range []string{"/git/../token", "/r/ledger/../../token", "/r/..%2ftoken", "/git/..;/token", "//token"} {
+		out, _ := w.Exec("ada", w.ws, `curl -s --path-as-is -H 'Content-Type: application/json' -d '{"audience":"azure"}' 'http://127.0.0.1:7070`+path+`'`)
+		if strings.Contains(out, "eyJ") || out == "" {
+			t.Errorf("at the loopback address %s answers %q", path, out)
+		}
+	}
 	if out, status := w.Exec("ada", w.ws, "lanyard token --audience elsewhere"); status != 3 || !strings.Contains(out, "elsewhere") {
 		t.Errorf("an audience that nobody declares: %d %s", status, out)
 	}

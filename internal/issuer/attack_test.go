@@ -34,6 +34,16 @@ func TestAttack07RedirectOfOneCharacter(t *testing.T) {
 			}
 		}
 	}
+	if !w.noted("oauth:authorize", "not registered") {
+		t.Error("not in the log")
+	}
+}
+
+// noted reports whether a refusal of Ada's stands in the log.
+func (w *world) noted(action, why string) bool {
+	return slices.ContainsFunc(w.audit.all(), func(e audit.Event) bool {
+		return e.Action == action && e.Outcome == audit.Denied && e.User != nil && e.User.Object == ada.Object && strings.Contains(strings.Join(e.Reasons, ";"), why)
+	})
 }
 
 // A code is good once, for its client, its address and its verifier (RFC 7636; no downgrade to plain or to none).
@@ -75,6 +85,9 @@ func TestAttack17CodeOfAnother(t *testing.T) {
 		if resp, _ := w.browse(issuer.AuthorizePath+"?"+q.Encode(), nil); !strings.Contains(resp.Header.Get("Location"), "error=invalid_request") {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, resp.Header.Get("Location"))
 		}
+	}
+	if !w.noted("oauth:authorize", "S256") {
+		t.Error("not in the log")
 	}
 }
 

@@ -22,7 +22,7 @@ func main() {
 	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
 		version = info.Main.Version
 	}
-	c := cli.Config{Version: version, Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	c := cli.Config{Version: version, Program: os.Args[0], Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	serving(&c, log)
 	os.Exit(cli.Run(ctx, c, os.Args[1:]))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/issuer"
+	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
@@ -95,7 +96,7 @@ func (w *world) events() []audit.Event {
 }
 
 // The right to mint is open for as long as its tokens are good, and what closes it ends them for who asks.
-func TestTheRightToMintIsALease(t *testing.T) {
+func TestAttack18TokensGoWithTheirGround(t *testing.T) {
 	w := newWorld(t)
 	w.declare(map[string]string{"payments.yaml": paymentsFile})
 	who := w.inWorkspace()
@@ -268,5 +269,37 @@ func TestAttack12MintedTokensAreOfTheirKind(t *testing.T) {
 		if _, err := w.issuer.Minted(t.Context(), raw); err == nil {
 			t.Error("Lanyard's own token is taken for a minted one")
 		}
+	}
+}
+
+// Where somebody asks from is asked each time, not only for the first token.
+func TestAttack20TheRightOfAnotherPlace(t *testing.T) {
+	w := newWorld(t)
+	w.declare(map[string]string{"payments.yaml": paymentsFile})
+	policies, err := policy.Parse(policy.Source{Tenant: tenant, Files: []policy.File{{Name: "office.cedar", Text: `@id("office")
+forbid (principal, action == Action::"token:mint", resource)
+unless { context has ip && context.ip.isInRange(ip("10.0.0.0/8")) };`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.engine.Publish(func(f access.Facts) access.Facts { f.Policies = policies; return f }, access.Touched{All: true})
+	who := w.inWorkspace()
+	from := func(ip string) error {
+		_, err := w.issuer.Mint(t.Context(), issuer.MintRequest{Principal: who, Audience: "reports", IP: ip})
+		return err
+	}
+	for range 2 {
+		if err := from("10.1.2.3"); err != nil {
+			t.Errorf("from the office: %v", err)
+		}
+		if err := from("192.0.2.7"); problem.KindOf(err) != problem.Denied {
+			t.Errorf("from elsewhere: %v", err)
+		}
+		if err := from("10.4.5.6"); err != nil {
+			t.Errorf("from another place in the office: %v", err)
+		}
+	}
+	if open := w.engine.LeasesOf(ada); len(open) != 1 {
+		t.Errorf("open: %+v", open)
 	}
 }

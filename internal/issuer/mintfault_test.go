@@ -27,7 +27,7 @@ func (h hooked) Durable(ctx context.Context, all ...audit.Event) error {
 }
 
 // What is taken away while the entry of a token is written takes the token along.
-func TestATokenIsNotGivenAfterItsRoleWent(t *testing.T) {
+func TestAttack18NoTokenAfterItsRoleWent(t *testing.T) {
 	w := newWorld(t)
 	w.declare(map[string]string{"payments.yaml": paymentsFile})
 	w.config.Audit = hooked{w.audit, func() error { w.member(false); return nil }}

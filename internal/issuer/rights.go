@@ -103,7 +103,7 @@ func (s *Issuer) openOrAsk(right *right, key rightKey, r MintRequest, d project.
 	}
 	if right.lease != nil {
 		switch reason := right.lease.Reason(); {
-		case reason.IsZero():
+		case reason.IsZero() && right.lease.Request.IP == r.IP:
 			return right.lease.Ask(identity.TokenMint, key.audience)
 		case reason.Code == access.Revoked: // and s.revoked will know in a moment
 			return problem.Wrap(reason, problem.Denied, "Not allowed: the right to get tokens for %s was revoked.", d.Audience.Name)
@@ -115,10 +115,14 @@ func (s *Issuer) openOrAsk(right *right, key rightKey, r MintRequest, d project.
 			s.forsake(key, right)
 		}
 	})
-	if err == nil {
-		right.lease = lease
+	if err != nil {
+		return err
 	}
-	return err
+	if right.lease != nil { // it was asked for from elsewhere, or was cut
+		right.lease.End()
+	}
+	right.lease = lease
+	return nil
 }
 
 // forsake notes that a right was revoked: what was got by it is not active any more, at any replica.

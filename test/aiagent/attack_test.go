@@ -36,11 +36,9 @@ func claims(t *testing.T, w *harness.World, ws api.Workspace) {
 			t.Errorf("%s: wanted %q:\n%s", name, words, section(name))
 		}
 	}
-	for _, action := range []string{"agent:run", "workspace:stop"} {
-		logged(w, action+" of the liar, denied", api.AuditQuery{Action: action, Outcome: "denied"}, func(e api.Event) bool {
-			return e.Actor == "agent:liar" && e.UserName == "Ada Lovelace"
-		})
-	}
+	logged(w, "what the liar tried", api.AuditQuery{Action: "agent:run", Outcome: "denied"}, func(e api.Event) bool {
+		return e.Actor == "agent:liar" && e.UserName == "Ada Lovelace"
+	})
 
 	// A process of the person's says that it is an AI agent, by every name there could be for it.
 	out = w.Must("ada", ws, `curl -sS --unix-socket /run/workspace/lanyard.sock -X POST -H "Lanyard-Agent: liar" -H "Authorization: Agent liar" \

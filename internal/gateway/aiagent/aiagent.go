@@ -92,7 +92,7 @@ func (g *Gate) Routes() []web.Route {
 		{Method: http.MethodGet, Path: Prefix + "/{id}", Serve: g.show,
 			Access: web.Asks("workspace:list on the workspace of the tunnel; an AI agent sees itself alone")},
 		{Method: http.MethodDelete, Path: Prefix + "/{id}", Serve: g.stop,
-			Access: web.Asks("workspace:stop on the workspace of the tunnel")},
+			Access: web.Asks("agent:run on the workspace of the tunnel; who has it no more has none running")},
 		{Method: http.MethodPost, Path: Prefix + "/asks", Serve: g.ask,
 			Access: web.Asks("of an AI agent, that it runs: asking gives nothing")},
 		{Method: http.MethodGet, Path: Prefix + "/asks", Serve: g.listAsks,

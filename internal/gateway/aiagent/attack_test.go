@@ -72,7 +72,7 @@ func TestAttack09WhoAsksIsWhoseSocketItIs(t *testing.T) {
 		{"a browser's session lists", http.MethodGet, "/agents", "", w.Browser(gatewaytest.Ada), 403, "inside of a workspace"},
 		{"another's session lists", http.MethodGet, "/agents", "", other, 403, "inside of a workspace"},
 		{"the person's process asks as an AI agent", http.MethodPost, "/agents/asks", ask, ada, 403, "Only an AI agent asks here"},
-		{"the AI agent stops what is its person's", http.MethodDelete, "/agents/liar", "", agent, 403, "has not delegated it"},
+		{"the AI agent stops what is its person's", http.MethodDelete, "/agents/liar", "", agent, 403, "Not allowed"},
 		{"the AI agent approves", http.MethodPost, "/agents/asks/a-1", `{"approve":true}`, agent, 403, "Not allowed"},
 		{"an AI agent that does not run lists", http.MethodGet, "/agents", "", agent, 403, "has ended"},
 		{"an AI agent that does not run asks", http.MethodPost, "/agents/asks", ask, agent, 403, "has ended"},
@@ -98,16 +98,14 @@ func TestAttack09WhoAsksIsWhoseSocketItIs(t *testing.T) {
 	if said := order(t, w.Serve(t, agent, gate.Routes()...).URL, `{"name":"more","allow":["repo:write"],"exec":{"argv":["true"]}}`); !strings.Contains(said, "Not allowed") {
 		t.Errorf("an AI agent runs another: %s", said)
 	}
-	for action, outcome := range map[identity.Action]audit.Outcome{identity.AgentRun: audit.Denied, identity.WorkspaceStop: audit.Denied} {
-		gatewaytest.Eventually(t, string(action)+" of the AI agent is in the log as denied", func() bool {
-			for _, e := range w.Audit.Find(action, outcome) {
-				if e.Actor == "agent:liar" && e.User != nil {
-					return true
-				}
+	gatewaytest.Eventually(t, "what the AI agent tried is in the log as denied", func() bool {
+		for _, e := range w.Audit.Find(identity.AgentRun, audit.Denied) {
+			if e.Actor == "agent:liar" && e.User != nil {
+				return true
 			}
-			return false
-		})
-	}
+		}
+		return false
+	})
 	if len(w.Audit.Find("agent:ask", audit.Denied)) == 0 {
 		t.Error("the process that claimed to be an AI agent is not in the log")
 	}

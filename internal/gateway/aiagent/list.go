@@ -87,7 +87,7 @@ func (g *Gate) stop(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	lease, err := g.open(r, who, identity.WorkspaceStop, ws, map[string]any{"agent": shown([]string{r.PathValue("id")})[0]})
+	lease, err := g.open(r, who, identity.AgentRun, ws, map[string]any{"stop": shown([]string{r.PathValue("id")})[0]})
 	if err != nil {
 		return err
 	}

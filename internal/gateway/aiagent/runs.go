@@ -124,8 +124,11 @@ func (g *ground) stands(f *access.Facts, _ *access.Decision) string {
 	id, sid, share := g.grant, g.session, g.share
 	g.mu.Unlock()
 	now := g.now()
-	if share != nil && access.Decide(f, *share, now).Effect != access.Allow {
-		return "no policy allows any more that it works on the workspace's own checkout"
+	if share != nil {
+		d := access.Decide(f, *share, now)
+		if d.Effect != access.Allow && d.Code != access.StaleDirectory { // how old facts may be for what is open, agent:run says
+			return "no policy allows any more that it works on the workspace's own checkout"
+		}
 	}
 	if id == "" {
 		return ""

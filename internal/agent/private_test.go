@@ -61,7 +61,7 @@ func TestPrivateSocketServesTokensAndNothingElse(t *testing.T) {
 }
 
 // A token is out of reach at the loopback address, where a web page in a browser of the workspace could ask.
-func TestLoopbackMakesNoTokens(t *testing.T) {
+func TestAttack22LoopbackMakesNoTokens(t *testing.T) {
 	address := startProxy(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("%s reached the server", r.RequestURI)
 	}))

@@ -29,8 +29,9 @@ type role struct {
 }
 
 var (
-	roleForm    = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
-	profileForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@/+-]*$`)
+	roleForm     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
+	audienceForm = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9._:/-]{0,255}$`)
+	profileForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@/+-]*$`)
 )
 
 func (r *role) flags(cmd *cobra.Command) {
@@ -39,6 +40,8 @@ func (r *role) flags(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&r.seconds, "duration-seconds", 3600, "how long AWS's own session shall last, in `seconds`, from 900; it cannot be ended early")
 }
 
+// check refuses what is no role or audience. Some of AWS's libraries run what stands in a profile by a shell, so nothing of a
+// shell's may get there.
 func (r *role) check() error {
 	switch {
 	case r.arn == "":
@@ -47,7 +50,7 @@ func (r *role) check() error {
 		return usage("%q is not the ARN of a role", r.arn)
 	case r.seconds < 900 || r.seconds > 43200:
 		return usage("a session at AWS lasts for between 900 and 43200 seconds")
-	case strings.ContainsAny(r.audience, " \t\r\n\"'\\"):
+	case !audienceForm.MatchString(r.audience):
 		return usage("%q is not an audience", r.audience)
 	}
 	return nil

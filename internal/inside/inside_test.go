@@ -141,15 +141,33 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	}
 }
 
+// What is written for AWS's tools to run goes through a shell in some of them.
+func TestAttack35NothingOfACommandLineIsRunByAShell(t *testing.T) {
+	p := newPlace(t, nil)
+	for _, args := range [][]string{
+		{"--role-arn", "arn:aws:iam::123456789012:role/dev; id"},
+		{"--role-arn", "arn:aws:iam::123456789012:role/dev", "--audience", "x;id"},
+		{"--role-arn", "arn:aws:iam::123456789012:role/dev", "--audience", "$(id)"},
+		{"--role-arn", "arn:aws:iam::123456789012:role/dev", "--audience", "-x"},
+		{"--role-arn", "arn:aws:iam::123456789012:role/dev", "--profile", "a]\n[b"},
+	} {
+		if status, _, errs := p.run("gp", append([]string{"idp", "login", "aws"}, args...)...); status != 2 {
+			t.Errorf("%q: %d %s", args, status, errs)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(p.env["HOME"], ".aws")); !os.IsNotExist(err) {
+		t.Errorf("something was written: %v", err)
+	}
+}
+
 // Google's libraries read a refusal only from a program that succeeded.
 func TestGoogleIsToldOfARefusal(t *testing.T) {
 	p := newPlace(t, problem.New(problem.Denied, "You may not."))
-	status, out, errs := p.run("gp", "idp", "gcloud-token")
-	if status != 2 || out != "" {
+	if status, out, _ := p.run("gp", "idp", "gcloud-token"); status != 2 || out != "" {
 		t.Errorf("without a provider: %d %s", status, out)
 	}
 	p.env[googleAudience] = "//iam.googleapis.com/x"
-	status, out, errs = p.run("gp", "idp", "gcloud-token")
+	status, out, errs := p.run("gp", "idp", "gcloud-token")
 	if status != 0 || out != `{"version":1,"success":false,"code":"denied","message":"You may not."}`+"\n" || !strings.Contains(errs, "You may not.") {
 		t.Errorf("%d %s %s", status, out, errs)
 	}

@@ -79,7 +79,7 @@ test-all: needs-test build $(CLIENTS) ## the slow ones too, and what uses a data
 	scripts/fuzz 600
 
 needs-bench: needs-test test/oidc/provider/node_modules/.package-lock.json
-	@scripts/need nginx:nginx apache2-bin:apache2 libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so caddy:caddy
+	@scripts/need nginx:nginx apache2-bin:apache2 libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so caddy:caddy gh:gh
 
 bench: needs-bench build ## benchmarks, a line each (ONLY=name for one)
 	$(GO) run ./bench $(ONLY)

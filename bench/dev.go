@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +27,18 @@ type devWorld struct {
 	data string
 	info remote.DevInfo
 	ada  *remote.Remote
+}
+
+// built is where `make build` puts the program.
+func built() (string, error) {
+	program, err := filepath.Abs("bin/lanyard")
+	if err == nil {
+		_, err = os.Stat(program)
+	}
+	if err != nil {
+		return "", errors.New("bin/lanyard is not built; `make build` builds it")
+	}
+	return program, nil
 }
 
 func startDev(ctx context.Context, program string) (_ *devWorld, err error) {

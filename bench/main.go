@@ -33,6 +33,8 @@ func benchmarks() []benchmark {
 		{"scim", []string{"scim.ops"}, benchSCIM},
 		{"http", []string{"http.cpu"}, benchHTTP},
 		{"token", []string{"token.mint.cpu", "token.exchange.cpu", "token.introspect.cpu"}, benchToken},
+		{"token-verify", []string{"token.verify.cpu"}, benchVerify},
+		{"whoami", []string{"whoami.p50"}, benchWhoami},
 		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
 		{"start", []string{"start.sandbox.p50"}, benchStart},
 		{"cut-peers", []string{"cut.peers"}, benchCutPeers},

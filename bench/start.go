@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -22,12 +21,9 @@ func benchStart(ctx context.Context, _ *bench) error {
 		skip("start.sandbox.p50", "bubblewrap is not installed")
 		return nil
 	}
-	program, err := filepath.Abs("bin/lanyard")
-	if err == nil {
-		_, err = os.Stat(program)
-	}
+	program, err := built()
 	if err != nil {
-		skip("start.sandbox.p50", "bin/lanyard is not built; `make build` builds it")
+		skip("start.sandbox.p50", err.Error())
 		return nil
 	}
 	if _, err := barePrompt(ctx); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/cli/account"
 	"github.com/lanyardhq/lanyard/test/harness"
 )
@@ -104,6 +105,10 @@ func testStolen(t *testing.T, w *harness.World) {
 			}
 		}
 	}
+	w.Eventually("what was refused is in the log", func() bool {
+		page, err := w.Operator.Audit(w.Context(), api.AuditQuery{Action: "oauth:access"})
+		return err == nil && len(page.Items) > 0
+	})
 	browser := w.As("grace").Browser.HTTP()
 	if status, body, _ := ask(roundTripper(browser.Do), refs+"?service=git-upload-pack", nil); status != http.StatusForbidden && status != http.StatusUnauthorized {
 		t.Errorf("a browser that Grace is signed in with: %d %s", status, body)

@@ -79,6 +79,11 @@ func (s *Store) change(ctx context.Context, do func(*book) error) error {
 		return err
 	}
 	defer unlock()
+	return s.changeLocked(do)
+}
+
+// changeLocked is change while the lock is held.
+func (s *Store) changeLocked(do func(*book) error) error {
 	b, err := s.read()
 	if err != nil {
 		return err

@@ -73,6 +73,26 @@ func (s *Store) save(url string, v *secret) (kept string, err error) {
 	return KeptInFile, nil
 }
 
+// saveAgain keeps the secret of a context anew; the lock is held. Where it cannot go to where it was, or can go to the keychain
+// now, the list of servers says so: what would be read from the old place was used already.
+func (s *Store) saveAgain(c Context, v *secret) error {
+	kept, err := s.save(c.URL, v)
+	if err != nil || kept == c.Kept {
+		return err
+	}
+	return s.changeLocked(func(b *book) error {
+		if i := b.index(c.URL); i >= 0 {
+			b.Contexts[i].Kept = kept
+		}
+		if kept == KeptByKeychain {
+			if err := os.Remove(s.secretFile(c.URL)); !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // load reads the secret of a context.
 func (s *Store) load(c Context) (*secret, error) {
 	var text []byte

@@ -4,9 +4,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/zalando/go-keyring"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
@@ -45,6 +48,48 @@ func TestAttack17AFileOfTokensIsOfNoUseElsewhere(t *testing.T) {
 		}
 		if _, err := s.load(c); err == nil {
 			t.Errorf("%q was read", broken)
+		}
+	}
+}
+
+// A keychain that comes or goes between two refreshes leaves nobody with tokens that were used already.
+func TestSecretsMoveWithTheKeychain(t *testing.T) {
+	keyring.MockInitWithError(keyring.ErrUnsupportedPlatform)
+	s := &Store{Dir: t.TempDir(), HTTP: &http.Client{}, Keychain: true}
+	v, err := newSecret()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Context{Name: "here", URL: "https://lanyard.example.test"}
+	if c.Kept, err = s.save(c.URL, v); err != nil || c.Kept != KeptInFile {
+		t.Fatal(c.Kept, err)
+	}
+	if err := s.keep(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	transport := s.Transport(c) // one that goes on for long
+	for refresh, step := range []struct{ kept string }{{KeptByKeychain}, {KeptInFile}, {KeptByKeychain}} {
+		if step.kept == KeptByKeychain {
+			keyring.MockInit()
+		} else {
+			keyring.MockInitWithError(keyring.ErrUnsupportedPlatform)
+		}
+		v.Refresh = "refresh " + strconv.Itoa(refresh)
+		found, err := s.Find("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.saveAgain(*found, v); err != nil {
+			t.Fatal(err)
+		}
+		if found, err = s.Find(""); err != nil || found.Kept != step.kept {
+			t.Errorf("kept in %v %v", found, err)
+		}
+		if err := transport.load(); err != nil || transport.v.Refresh != v.Refresh {
+			t.Errorf("who goes on has %v %v", transport.v, err)
+		}
+		if _, err := os.Stat(s.secretFile(c.URL)); (err == nil) != (step.kept == KeptInFile) {
+			t.Errorf("kept in %s, and the file: %v", step.kept, err)
 		}
 	}
 }

@@ -114,8 +114,7 @@ func (t *Transport) access(ctx context.Context) (string, error) {
 	if good() {
 		return t.v.Access, nil
 	}
-	var err error
-	if t.v, err = t.store.load(t.c); err != nil {
+	if err := t.load(); err != nil {
 		return "", err
 	}
 	if good() {
@@ -126,7 +125,7 @@ func (t *Transport) access(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if t.v, err = t.store.load(t.c); err != nil { // another process may have been first
+	if err := t.load(); err != nil { // another process may have been first
 		return "", err
 	}
 	if good() {
@@ -136,6 +135,23 @@ func (t *Transport) access(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return t.v.Access, nil
+}
+
+// load reads the secret, from where the list of servers says it is now; t.mu is held.
+func (t *Transport) load() error {
+	b, err := t.store.read()
+	if err != nil {
+		return err
+	}
+	if i := b.index(t.c.URL); i >= 0 {
+		t.c.Kept = b.Contexts[i].Kept
+	}
+	v, err := t.store.load(t.c)
+	if err != nil {
+		return err
+	}
+	t.v, t.nonceAt = v, time.Time{}
+	return nil
 }
 
 // refresh replaces the tokens of a context; the lock is held.
@@ -154,8 +170,7 @@ func (s *Store) refresh(ctx context.Context, c Context, v *secret) error {
 	if err := v.take(got, s.now()); err != nil {
 		return err
 	}
-	_, err = s.save(c.URL, v)
-	return err
+	return s.saveAgain(c, v)
 }
 
 // Logout ends the session at the server and forgets it here. When the server cannot be told it is forgotten all the same,

@@ -44,10 +44,13 @@ type asked struct {
 	scope     []string
 	challenge string
 	nonce     string
-	key       string // dpop_jkt
-	prompt    string
-	maxAge    time.Duration // negative: any
+	key       string        // dpop_jkt
+	silent    bool          // nothing may be shown (prompt=none)
+	maxAge    time.Duration // of the sign-in; negative: any
 }
+
+// justNow is how old the sign-in may be where a client wants a new one: it is what comes back from the sign-in page.
+const justNow = time.Minute
 
 // ask checks an authorization request (RFC 6749 section 4.1.1, RFC 7636 section 4.3). While client or address are in doubt
 // the error is for the person; afterwards it is for the client, who is told.
@@ -83,7 +86,15 @@ func (s *Issuer) ask(q url.Values) (asked, *refusal, error) {
 		}
 		a.maxAge = time.Duration(seconds) * time.Second
 	}
-	a.scope, a.challenge, a.nonce, a.key, a.prompt = scope(q.Get("scope")), q.Get("code_challenge"), q.Get("nonce"), q.Get("dpop_jkt"), q.Get("prompt")
+	prompts := strings.Fields(q.Get("prompt"))
+	a.silent = contains(prompts, "none")
+	if a.silent && len(prompts) > 1 {
+		return a, refuse(invalidRequest, "The prompt none stands alone."), nil
+	}
+	if contains(prompts, "login") && (a.maxAge < 0 || a.maxAge > justNow) {
+		a.maxAge = justNow
+	}
+	a.scope, a.challenge, a.nonce, a.key = scope(q.Get("scope")), q.Get("code_challenge"), q.Get("nonce"), q.Get("dpop_jkt")
 	return a, nil, nil
 }
 
@@ -112,9 +123,9 @@ func (s *Issuer) authorize(w http.ResponseWriter, r *http.Request) error {
 	_, signIn, dead := s.c.Sessions.Set().Live(who.Session, now)
 	old := who.Session == "" || dead != "" || a.maxAge >= 0 && now.Sub(signIn.At) > a.maxAge
 	switch {
-	case a.prompt == "none" && old:
+	case a.silent && old:
 		return s.tell(w, r, a, refuse(loginRequired, "Nobody is signed in, or not lately enough."))
-	case a.prompt == "none" && a.client.Own:
+	case a.silent: // each time it is the person who allows it
 		return s.tell(w, r, a, refuse("consent_required", "The person has to allow it."))
 	case old:
 		http.Redirect(w, r, "/login?"+url.Values{"return": {r.URL.RequestURI()}, "prompt": again(who, dead)}.Encode(), http.StatusSeeOther)

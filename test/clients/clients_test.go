@@ -8,6 +8,7 @@ import (
 // Every client made by others goes its whole way at one server.
 func TestClientsMadeByOthers(t *testing.T) {
 	w := start(t)
+	t.Run("what people are asked", w.asked)
 	t.Run("openid-client", func(t *testing.T) {
 		t.Parallel() // most of it is waiting for the next time that a device may ask
 		want := []string{"code with PKCE, ID token, UserInfo", "refresh and introspection", "token exchange", "revocation", "resource indicator", "DPoP", "device"}

@@ -166,3 +166,18 @@ func (w *world) zitadel(t *testing.T) {
 		t.Error("after the session's end its token is believed")
 	}
 }
+
+// asked is the page on which a person allows a client: it says what that may do then.
+func (w *world) asked(t *testing.T) {
+	ctx := within(t)
+	for client, c := range map[string]struct{ redirect, says, hides string }{
+		"portal": {back, "planner (https://planner.example.test)", "can do nothing as you"},
+		"native": {onLoopback, "can do nothing as you", "planner"},
+	} {
+		body, _, err := w.open(ctx, http.MethodGet, w.url+"/oauth/authorize?"+url.Values{"client_id": {client}, "redirect_uri": {c.redirect}, "response_type": {"code"},
+			"code_challenge": {oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier())}, "code_challenge_method": {"S256"}}.Encode(), nil)
+		if err != nil || !strings.Contains(body, c.says) || strings.Contains(body, c.hides) {
+			t.Errorf("%s: %v\n%s", client, err, body)
+		}
+	}
+}

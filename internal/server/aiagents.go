@@ -2,10 +2,10 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/gateway/aiagent"
-	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
@@ -17,17 +17,14 @@ func (s *Server) aiAgents() []web.Route {
 	}).Routes()
 }
 
-// endDelegations ends the delegations of AI agents that an earlier process of this server left behind: their sessions have
-// ended by now, so they give nothing, and nobody should see them listed as if they did.
+// endDelegations ends the delegations of AI agents that an earlier process of this server left behind: they have ended, so
+// nobody should see listed what they may.
 func (s *Server) endDelegations(ctx context.Context) {
-	f := s.engine.Facts()
-	for signIn := range f.Sessions.All {
-		for _, row := range f.Sessions.Below(signIn.ID) {
-			if row.Kind == session.Agent && !row.Ended.IsZero() {
-				s.grants.Revoke(ctx, row.Delegation, "its AI agent has ended", audit.Event{
-					Time: row.Ended, User: audit.PersonOf(row.User, ""), Session: row.ID, Workspace: row.Workspace, Actor: "service:workspaces",
-				})
-			}
+	for _, ws := range s.workspaces.List() {
+		for _, beside := range s.workspaces.Siblings(ws.ID) {
+			s.grants.Revoke(ctx, beside.Grant, "the server was started again", audit.Event{
+				Time: time.Now(), User: audit.PersonOf(ws.Owner, ws.OwnerName), Session: beside.Session, Workspace: ws.ID, Actor: "service:workspaces",
+			})
 		}
 	}
 }

@@ -176,11 +176,11 @@ func shared(t *testing.T, w *harness.World, ws api.Workspace) {
 	}
 }
 
-// manyAtOnce: as many as there are work beside one workspace, each on its own.
+// manyAtOnce: as many as there are stand beside one workspace at one time, each on its own.
 func manyAtOnce(t *testing.T, w *harness.World, ws api.Workspace) {
-	n, within := 4, harness.Wait
+	n, within, pause := 4, harness.Wait, "0.2"
 	if os.Getenv("LANYARD_SLOW") != "" {
-		n, within = 100, 10*harness.Wait
+		n, within, pause = 100, 10*harness.Wait, "3"
 	} else {
 		t.Log("four at once; a hundred with LANYARD_SLOW=1")
 	}
@@ -192,11 +192,24 @@ func manyAtOnce(t *testing.T, w *harness.World, ws api.Workspace) {
 		all.Go(func() {
 			name := "many-" + strconv.Itoa(i)
 			said[i], _, _ = w.TryExec(ctx, "ada", ws, `lanyard agent run --as `+name+` --allow repo:read,app:call -n -- sh -c '
-				echo '$i' > mine.txt; curl -sS http://127.0.0.1:7070/r/ledger/whoami' 2>&1`)
+				echo '$i' > mine.txt
+				until curl -sS http://127.0.0.1:7070/r/ledger/entries | grep -q everybody-is-here; do sleep `+pause+`; done
+				curl -sS http://127.0.0.1:7070/r/ledger/whoami' 2>&1`)
 		})
 	}
+	here := 0
+	for ; here < n && ctx.Err() == nil; time.Sleep(200 * time.Millisecond) {
+		here = 0
+		for _, x := range agents(w, ws) {
+			if strings.HasPrefix(x.Name, "many-") && x.State == "running" {
+				here++
+			}
+		}
+	}
+	t.Logf("%d AI agents run beside one workspace, %s after the first was ordered", here, time.Since(since).Round(time.Millisecond))
+	w.Must("ada", ws, `curl -sS -X POST -H 'Content-Type: application/json' -d '{"text":"everybody-is-here","amount_minor":1}' http://127.0.0.1:7070/r/ledger/entries`)
 	all.Wait()
-	t.Logf("%d AI agents, four starting at a time, each with its work handed back: %s", n, time.Since(since).Round(time.Millisecond))
+	t.Logf("all had handed their work back %s after", time.Since(since).Round(time.Millisecond))
 	for i, out := range said {
 		if name := "many-" + strconv.Itoa(i); !contains(out, `"act":{"sub":"agent:`+name+`"}`, "is the branch agent/"+name+"/", "mine.txt") {
 			t.Errorf("%s:\n%s", name, out)

@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,7 +74,8 @@ func (a *app) installHelper() error {
 }
 
 func (a *app) gitSetup() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "setup [FOLDER]",
 		Short: "Lead the remotes of a clone through the server",
 		Long: `Changes the configuration of a clone, and of no other, so that its remotes which are repositories of your projects are reached
@@ -115,6 +118,12 @@ through the server. The URLs of the remotes stay as they are. "lanyard git undo"
 					return err
 				}
 				led++
+				if asJSON {
+					if err := a.out.json(ledRemote{found.Name, found.URL, c.URL}); err != nil {
+						return err
+					}
+					continue
+				}
 				a.out.line("%s (%s) goes through %s, as you.", found.Name, found.URL, c.URL)
 			}
 			if led == 0 {
@@ -123,6 +132,15 @@ through the server. The URLs of the remotes stay as they are. "lanyard git undo"
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print each remote that is led through the server, a line each")
+	return cmd
+}
+
+// ledRemote is what `git setup --json` prints of a remote.
+type ledRemote struct {
+	Remote string `json:"remote"`
+	URL    string `json:"url"`
+	Server string `json:"server"`
 }
 
 func (a *app) gitClone() *cobra.Command {
@@ -132,7 +150,7 @@ func (a *app) gitClone() *cobra.Command {
 		Long:  `Clones a repository of one of your projects, and leaves the clone set up as "lanyard git setup" does.`,
 		Example: `  lanyard git clone https://git.example.com/payments/api
   lanyard git clone https://git.example.com/payments/api -- --depth 1`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeRepositories,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			named, flags := args, []string{}
 			if at := cmd.ArgsLenAtDash(); at >= 0 {
@@ -167,6 +185,21 @@ func (a *app) gitClone() *cobra.Command {
 			return ended(git.Run())
 		},
 	}
+}
+
+// completeRepositories offers the repositories of the person's projects to the first argument.
+func (a *app) completeRepositories(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault // a folder
+	}
+	return a.offer(cmd, func(ctx context.Context, r *remote.Remote) ([]cobra.Completion, error) {
+		mine, err := repositories(ctx, r)
+		var names []cobra.Completion
+		for _, url := range slices.Sorted(maps.Values(mine)) {
+			names = append(names, clean(url))
+		}
+		return names, err
+	})
 }
 
 func (a *app) gitUndo() *cobra.Command {

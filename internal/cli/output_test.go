@@ -67,12 +67,14 @@ func TestTable(t *testing.T) {
 
 func TestExitStatus(t *testing.T) {
 	refused := func(status int) error { return &api.Error{Status: status} }
+	stepUp := &api.Error{Status: 403, Type: "urn:lanyard:problem:step-up-needed"}
 	for _, c := range []struct {
 		err  error
 		want int
 	}{
 		{nil, 0}, {errors.New("x"), 1}, {usage("x"), 2}, {refused(400), 2}, {refused(403), 3}, {refused(401), 4},
 		{refused(404), 1}, {refused(500), 1}, {api.ErrClosed, 3}, {problem.New(problem.SignInNeeded, "x"), 4},
+		{stepUp, 4}, {&api.Error{Status: 403, Type: "urn:lanyard:problem:approval-needed"}, 3}, {execStatus(0, stepUp), 126},
 		{execStatus(0, nil), 0}, {execStatus(9, nil), 9}, {execStatus(0, refused(403)), 126}, {execStatus(0, refused(401)), 126},
 		{execStatus(0, refused(404)), 126}, {execStatus(0, refused(503)), 125}, {execStatus(0, errors.New("x")), 125},
 	} {

@@ -49,6 +49,7 @@ func asAPerson(t *testing.T, w *harness.World) {
 	says(t, l, 0, []string{payments, "repo:write", "payments/ledger", "app:call"}, "access")
 	says(t, l, 0, nil, "grants", "--json")
 	says(t, l, 3, []string{"Not allowed"}, "whatif", "--disable", "linus")
+	says(t, l, 3, []string{"Not allowed"}, "access", "--user", "linus@contoso.example")
 	says(t, l, 3, []string{"Not allowed"}, "why", "repo:read", payments, "--user", "linus@contoso.example")
 	if own := says(t, l, 0, []string{"workspace:create"}, "audit", "tail"); strings.Contains(own, "Linus") {
 		t.Errorf("the log of others: %s", own)

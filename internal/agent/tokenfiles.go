@@ -22,10 +22,11 @@ import (
 )
 
 const (
-	// lookEvery is how often the server is asked which files there are to be.
-	lookEvery = time.Minute
+	// lookEvery is how often, at least, the server is asked which files there may be; lookRarely, where there are none.
+	lookEvery  = 20 * time.Second
+	lookRarely = 2 * time.Minute
 	// lookWithin bounds one such look.
-	lookWithin = 20 * time.Second
+	lookWithin = 10 * time.Second
 	// maxAnswer bounds an answer of the server, in bytes.
 	maxAnswer = 1 << 20
 )
@@ -85,8 +86,12 @@ func (f *tokenFiles) variables() map[string]string {
 
 // keep looks again and again until ctx ends.
 func (f *tokenFiles) keep(ctx context.Context) {
+	var last time.Time
 	for ctx.Err() == nil {
-		f.look(ctx)
+		if len(f.variables()) > 0 || time.Since(last) > lookRarely { // a setup may have looked meanwhile
+			f.look(ctx)
+			last = time.Now()
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(lookEvery/2 + rand.N(lookEvery/2)): // not all workspaces at once

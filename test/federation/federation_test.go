@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,6 +22,7 @@ func TestFederation(t *testing.T) {
 		{"MSAL", msal},
 		{"documented checks", documented},
 		{"the names that Gitpod's had", gitpod},
+		{"a right that goes", gone},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			w.T = t
@@ -59,6 +62,25 @@ func files(t *testing.T, w *world) {
 	header, payload := claims(t, w.token("cat $AZURE_FEDERATED_TOKEN_FILE"))
 	if header["alg"] != "RS256" || payload["aud"] != "api://AzureADTokenExchange" || payload["workspace"] != w.ws.ID {
 		t.Errorf("%v %v", header, payload)
+	}
+}
+
+// gone takes the right to one audience away: its file goes, and the others stay.
+func gone(t *testing.T, w *world) {
+	policy := filepath.Join(w.Data, "policies", "no-azure.cedar")
+	if err := os.WriteFile(policy, []byte("@id(\"no-azure\")\nforbid (principal, action == Action::\"token:mint\", resource == Audience::\"azure\");\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.Eventually("the file is gone", func() bool {
+		out, status := w.Exec("ada", w.ws, "ls /run/workspace/tokens")
+		return status == 0 && !strings.Contains(out, "azure") && strings.Contains(out, "aws")
+	})
+	out, status := w.Exec("ada", w.ws, "lanyard token --audience azure 2>&1")
+	if status != 3 || strings.Contains(out, "eyJ") {
+		t.Errorf("%d %s", status, out)
+	}
+	if out := w.Must("ada", w.ws, "env"); strings.Contains(out, "AZURE_") || !strings.Contains(out, "AWS_ROLE_ARN") {
+		t.Errorf("the environment of new processes: %s", out)
 	}
 }
 

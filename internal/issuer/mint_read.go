@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
@@ -59,7 +61,7 @@ func saidAudience(raw string) (string, bool) {
 }
 
 // Stands reports whether what a minted token rests on holds now: it was not revoked, its session lives, the audience is
-// declared, and its holder could have it now. It gives who that is, and the audience.
+// declared, and its holder could have it now, by the client that it was exchanged by. It gives who that is, and the audience.
 func (s *Issuer) Stands(ctx context.Context, c Claims) (who identity.Principal, d project.Declared, ok bool) {
 	now := s.c.Now()
 	if s.c.Mint.Access == nil {
@@ -89,11 +91,27 @@ func (s *Issuer) Stands(ctx context.Context, c Claims) (who identity.Principal, 
 			return who, d, false
 		}
 	}
-	request, held, ended := s.rights.asked(key)
-	if !held {
-		request = asks(MintRequest{Principal: who}, d)
+	return who, d, s.mayExchange(c.Client, d) && s.holds(key, asks(MintRequest{Principal: who}, d))
+}
+
+// holds reports whether a right stands now: while its lease is open here, it does; otherwise the facts are asked.
+func (s *Issuer) holds(key rightKey, request access.Request) bool {
+	if lease := s.rights.leaseOf(key); lease != nil {
+		switch reason := lease.Reason(); {
+		case reason.IsZero():
+			return true
+		case reason.Code == access.Revoked: // and s.revoked will know in a moment
+			return false
+		}
+		request.IP = lease.Request.IP
 	}
-	return who, d, !ended && s.c.Mint.Access.May(request)
+	return s.c.Mint.Access.May(request)
+}
+
+// mayExchange reports whether a token's client may still get such a token; one that was not exchanged has none.
+func (s *Issuer) mayExchange(id string, d project.Declared) bool {
+	c := s.clients[id]
+	return id == "" || c != nil && (c.Own || slices.Contains(c.Exchange, d.Audience.Name))
 }
 
 // principalOf is who a session is of, as its requests would be identified.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
@@ -73,5 +74,24 @@ func TestManyMintAtOnce(t *testing.T) {
 	}
 	if _, err := w.issuer.Mint(t.Context(), issuer.MintRequest{Principal: identity.Principal{}, Audience: "reports"}); err == nil {
 		t.Error("nobody gets a token")
+	}
+}
+
+// While the directory cannot be read, what is open goes on for longer than new access is given, and tokens are open.
+func TestTokensWhileTheDirectoryIsOld(t *testing.T) {
+	w := newWorld(t)
+	w.declare(map[string]string{"payments.yaml": paymentsFile})
+	got := w.mint(w.inWorkspace(), "reports")
+	w.engine.Publish(func(f access.Facts) access.Facts {
+		f.Bounds = access.Bounds{Stale: time.Nanosecond, Close: time.Hour}
+		return f
+	}, access.Touched{All: true})
+	if a := w.introspected(got.Token); !a.Active {
+		t.Errorf("a token whose right is open: %+v", a)
+	}
+	w.refused(w.inWorkspace(), "reports", problem.Unavailable, "the directory was last read")
+	w.engine.Publish(func(f access.Facts) access.Facts { f.Bounds.Close = time.Nanosecond; return f }, access.Touched{All: true})
+	if a := w.introspected(got.Token); a.Active {
+		t.Errorf("a token whose right was closed: %+v", a)
 	}
 }

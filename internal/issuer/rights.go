@@ -146,20 +146,17 @@ func (h *rights) of(key rightKey) *right {
 	return h.held[key]
 }
 
-// asked is the request that a right was opened for; revoked says that somebody has ended it.
-func (h *rights) asked(key rightKey) (request access.Request, held, revoked bool) {
+// leaseOf is the lease of a right that is held; nil for none.
+func (h *rights) leaseOf(key rightKey) *access.Lease {
 	h.mu.Lock()
 	right := h.held[key]
 	h.mu.Unlock()
 	if right == nil {
-		return request, false, false
+		return nil
 	}
 	right.mu.Lock()
 	defer right.mu.Unlock()
-	if right.lease == nil {
-		return request, false, false
-	}
-	return right.lease.Request, true, right.lease.Reason().Code == access.Revoked
+	return right.lease
 }
 
 // keep sees to it that a right ends with its last token; one that gave none ends at once. The caller holds the right.

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/lanyardhq/lanyard/internal/issuer"
+	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/token"
 )
 
@@ -81,6 +82,11 @@ func TestRotationUnderLoad(t *testing.T) {
 			at := &receiver{w: w, client: w.client}
 			for ctx.Err() == nil {
 				got, err := w.issuer.Mint(t.Context(), issuer.MintRequest{Principal: who, Audience: k.audience})
+				if problem.KindOf(err) == problem.TooMany { // ahead of the others, and of the clock
+					turn.Add(1)
+					time.Sleep(5 * time.Millisecond)
+					continue
+				}
 				if err != nil {
 					t.Errorf("%s: %v", k.audience, err)
 					turn.Store(1 << 40)

@@ -18,7 +18,17 @@ const client = (id) => ({
 });
 const resource = (value) => ({ scope: '', audience: value, accessTokenFormat: 'jwt', accessTokenTTL: 600, jwt: { sign: { alg: 'ES256' } } });
 
+// The package's own adapter keeps a thousand entries.
+const kept = new Map();
+class Memory {
+  constructor(model) { this.model = model; }
+  async upsert(id, payload) { kept.set(`${this.model} ${id}`, payload); }
+  async find(id) { return kept.get(`${this.model} ${id}`); }
+  async destroy(id) { kept.delete(`${this.model} ${id}`); }
+}
+
 const provider = new Provider(issuer, {
+  adapter: Memory,
   clients: [client('front')],
   enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
   features: {

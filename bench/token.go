@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -34,8 +33,59 @@ const (
 type tokenWay struct {
 	figure, name string
 	by           spender
-	askers       []post
-	us           []float64
+	asker        func(person int) post
+	// body is what is asked, given a token of the way that this one goes on from.
+	body func(token string) string
+	from *tokenWay // nil: from none
+	got  [][]string
+	us   []float64
+}
+
+// askers are all of a round, each with as many bodies; tokens are used in the order in which they were got.
+func (w *tokenWay) askers() (all []post) {
+	for i := range tokenPeople {
+		p := w.asker(i)
+		for n := range tokenTimes {
+			token := ""
+			if w.from != nil {
+				token = w.from.got[i][n]
+			}
+			p.Bodies = append(p.Bodies, w.body(token))
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// round asks, and gives the CPU time in microseconds that each answer took.
+func (w *tokenWay) round(ctx context.Context, b *bench, load *part) (float64, error) {
+	askers := w.askers()
+	var answers [][]string
+	cpu, err := b.cost(ctx, w.by, func() (err error) {
+		answers, err = ask[[][]string](ctx, load, "posts", askers)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("%s of %s: %w", w.figure, w.name, err)
+	}
+	w.got = make([][]string, len(answers))
+	for i, all := range answers {
+		for _, text := range all {
+			var t struct {
+				Token  string `json:"token"`
+				Access string `json:"access_token"`
+				Active *bool  `json:"active"`
+			}
+			if err := json.Unmarshal([]byte(text), &t); err != nil {
+				return 0, err
+			}
+			if t.Active != nil && !*t.Active {
+				return 0, fmt.Errorf("%s of %s: a good token is not active", w.figure, w.name)
+			}
+			w.got[i] = append(w.got[i], t.Token+t.Access)
+		}
+	}
+	return float64(cpu.Microseconds()) / tokenPeople / tokenTimes, nil
 }
 
 // benchToken measures the CPU time that an ES256 token takes in the server's process: asked for in a workspace through its
@@ -47,10 +97,11 @@ func benchToken(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer p.close()
-	ways, err := ownTokens(ctx, p)
+	order, err := json.Marshal(api.TokenOrder{Audience: "front"})
 	if err != nil {
 		return err
 	}
+	ways := ownTokens(p, string(order))
 	peer, err := startOIDCProvider(ctx, p.folder)
 	if err != nil {
 		for _, figure := range []string{"token.mint.cpu", "token.exchange.cpu", "token.introspect.cpu"} {
@@ -58,100 +109,86 @@ func benchToken(ctx context.Context, b *bench) error {
 		}
 	} else {
 		defer peer.close()
-		others, err := peerTokens(ctx, p, peer)
-		if err != nil {
-			return err
-		}
-		ways = append(ways, others...)
+		ways = append(ways, peerTokens(peer)...)
 	}
 	sign, verify, err := bareSignature()
 	if err != nil {
 		return err
 	}
-	bare := map[string][]float64{}
+	var signing, verifying []float64
 	for round := range tokenRounds + 1 {
 		for _, w := range ways {
-			ask := func() error {
-				_, err := ask[[]string](ctx, p.load, "posts", w.askers)
-				return err
-			}
-			cpu, err := b.cost(ctx, w.by, ask)
+			us, err := w.round(ctx, b, p.load)
 			if err != nil {
-				return fmt.Errorf("%s of %s: %w", w.figure, w.name, err)
+				return err
 			}
 			if round > 0 { // connections and leases are there
-				w.us = append(w.us, float64(cpu.Microseconds())/float64(len(w.askers)*tokenTimes))
+				w.us = append(w.us, us)
 			}
 		}
-		for name, do := range map[string]func() error{"signature": sign, "verification": verify} {
-			us, err := cpuOf(2000, do)
-			if err != nil {
-				return err
-			}
-			if round > 0 {
-				bare[name] = append(bare[name], us)
-			}
+		one, err := cpuOf(2000, sign)
+		if err != nil {
+			return err
 		}
+		other, err := cpuOf(2000, verify)
+		if err != nil {
+			return err
+		}
+		signing, verifying = append(signing, one), append(verifying, other)
 	}
-	return errors.Join(tellTokens(ways, bare), b.profiled(ctx, p.gateway, "token", func() error {
-		_, err := ask[[]string](ctx, p.load, "posts", ways[0].askers)
+	tellTokens(ways, median(signing), median(verifying))
+	return b.profiled(ctx, p.gateway, "token", func() error {
+		_, err := ways[0].round(ctx, b, p.load)
 		return err
-	}))
+	})
 }
 
-// tellTokens prints the figures; the server's own ways come first.
-func tellTokens(ways []*tokenWay, bare map[string][]float64) error {
+// tellTokens prints the figures of the server's own ways.
+func tellTokens(ways []*tokenWay, signature, verification float64) {
 	for _, own := range ways {
 		if own.name != "lanyard" {
 			continue
 		}
-		part := "signature"
-		if own.figure == "token.introspect.cpu" {
-			part = "verification"
+		figure, _, _ := strings.Cut(own.figure, "@")
+		if figure == "token.introspect.cpu" {
+			compare(own.figure, median(own.us), "us", "verification", verification)
+		} else {
+			compare(own.figure, median(own.us), "us", "signature", signature)
 		}
-		compare(own.figure, median(own.us), "us", part, median(bare[part]))
 		for _, other := range ways {
-			if other.figure == own.figure && other != own {
+			if other.figure == figure && other != own && other.name != own.name {
 				compare(own.figure, median(own.us), "us", other.name, median(other.us))
 			}
 		}
 		tell("  %s: %.0f a CPU-second", own.figure, 1e6/median(own.us))
 	}
-	return nil
 }
 
-// ownTokens are the ways of the server, and gets the tokens that two of them start from.
-func ownTokens(ctx context.Context, p *place) ([]*tokenWay, error) {
-	order, err := json.Marshal(api.TokenOrder{Audience: "front"})
-	if err != nil {
-		return nil, err
-	}
+// ownTokens are the ways of the server: what is got in workspaces is exchanged, and what is got by that is asked about.
+func ownTokens(p *place, order string) []*tokenWay {
 	host := strings.TrimPrefix(p.url, "http://")
 	machine := target{Address: "127.0.0.1" + host[strings.LastIndexByte(host, ':'):], visitor: visitor{Host: host}}
-	mint := &tokenWay{figure: "token.mint.cpu", name: "lanyard", by: p.gateway}
-	exchange := &tokenWay{figure: "token.exchange.cpu", name: "lanyard", by: p.gateway}
-	introspect := &tokenWay{figure: "token.introspect.cpu", name: "lanyard", by: p.gateway}
-	for i := range p.people {
-		mint.askers = append(mint.askers, post{target: target{Tunnel: i, Path: "/token"}, Type: "application/json", Body: string(order), Times: 1})
-	}
-	minted, err := ask[[]string](ctx, p.load, "posts", mint.askers)
-	if err != nil {
-		return nil, err
-	}
-	for i, text := range minted {
-		var t api.Token
-		if err := json.Unmarshal([]byte(text), &t); err != nil {
-			return nil, err
+	client := func(path string) func(int) post {
+		to := machine
+		to.Path = path
+		return func(i int) post {
+			return post{target: to, From: loopback(i), User: frontClient, Password: frontSecret, Type: formType}
 		}
-		mint.askers[i].Times = tokenTimes
-		asker := post{target: machine, From: loopback(i), User: frontClient, Password: frontSecret, Type: formType, Times: tokenTimes}
-		asker.Path, asker.Body = issuer.IntrospectionPath, url.Values{"token": {t.Token}}.Encode()
-		introspect.askers = append(introspect.askers, asker)
-		asker.Path, asker.Body = issuer.TokenPath, exchangeOf(t.Token)
-		exchange.askers = append(exchange.askers, asker)
 	}
-	return []*tokenWay{mint, exchange, introspect}, nil
+	mint := &tokenWay{figure: "token.mint.cpu", body: func(string) string { return order }, asker: func(i int) post {
+		return post{target: target{Tunnel: i, Path: "/token"}, Type: "application/json"}
+	}}
+	exchange := &tokenWay{figure: "token.exchange.cpu", from: mint, body: exchangeOf, asker: client(issuer.TokenPath)}
+	introspect := &tokenWay{figure: "token.introspect.cpu", from: exchange, body: aboutToken, asker: client(issuer.IntrospectionPath)}
+	again := &tokenWay{figure: "token.introspect.cpu@again", from: exchange, body: aboutToken, asker: client(issuer.IntrospectionPath)}
+	ways := []*tokenWay{mint, exchange, introspect, again}
+	for _, w := range ways {
+		w.name, w.by = "lanyard", p.gateway
+	}
+	return ways
 }
+
+func aboutToken(token string) string { return url.Values{"token": {token}}.Encode() }
 
 func exchangeOf(subject string) string {
 	return url.Values{"grant_type": {tokenExchange}, "subject_token": {subject}, "subject_token_type": {tokenJWT}, "audience": {backAudience}}.Encode()

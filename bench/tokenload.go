@@ -10,18 +10,18 @@ import (
 	"sync"
 )
 
-// post is one asker who posts the same body again and again, one at a time.
+// post is one asker who posts some bodies one after the other.
 type post struct {
 	target
 	From           string // the loopback address that it comes from; empty: any
 	User, Password string // of a client; empty: none
-	Type, Body     string
-	Times          int
+	Type           string
+	Bodies         []string
 }
 
-// posts plays many askers at once, and gives the last answer of each.
-func (l *loadRole) posts(ctx context.Context, askers []post) ([]string, error) {
-	last, failed := make([]string, len(askers)), make([]error, len(askers))
+// posts plays many askers at once, and gives the answers of each.
+func (l *loadRole) posts(ctx context.Context, askers []post) ([][]string, error) {
+	answers, failed := make([][]string, len(askers)), make([]error, len(askers))
 	var all sync.WaitGroup
 	for i, p := range askers {
 		to, url := l.client(p.target)
@@ -31,10 +31,13 @@ func (l *loadRole) posts(ctx context.Context, askers []post) ([]string, error) {
 			to = from
 		}
 		all.Go(func() {
-			for range p.Times {
-				if last[i], failed[i] = p.once(ctx, to, url); failed[i] != nil {
+			for _, body := range p.Bodies {
+				answer, err := p.once(ctx, to, url, body)
+				if err != nil {
+					failed[i] = err
 					return
 				}
+				answers[i] = append(answers[i], answer)
 			}
 		})
 	}
@@ -44,11 +47,11 @@ func (l *loadRole) posts(ctx context.Context, askers []post) ([]string, error) {
 			return nil, err
 		}
 	}
-	return last, nil
+	return answers, nil
 }
 
-func (p post) once(ctx context.Context, to http.RoundTripper, url string) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(p.Body))
+func (p post) once(ctx context.Context, to http.RoundTripper, url, body string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		return "", err
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/url"
@@ -50,40 +49,23 @@ func startOIDCProvider(ctx context.Context, folder string) (*daemon, error) {
 }
 
 // peerTokens are the ways of oidc-provider. It tells only of tokens that it keeps, which are no JWTs.
-func peerTokens(ctx context.Context, p *place, d *daemon) ([]*tokenWay, error) {
-	own := url.Values{"grant_type": {"client_credentials"}}
-	asker := post{target: target{Address: d.address, Path: "/token"}, User: frontClient, Password: frontSecret, Type: formType, Times: 1}
-	asker.Body = own.Encode()
-	kept := asker
-	own.Set("resource", frontAudience)
-	asker.Body = own.Encode()
-	said, err := ask[[]string](ctx, p.load, "posts", []post{asker, kept})
-	if err != nil {
-		return nil, err
-	}
-	var tokens []string
-	for _, text := range said {
-		var t struct {
-			Access string `json:"access_token"`
+func peerTokens(d *daemon) []*tokenWay {
+	client := func(path string) func(int) post {
+		return func(int) post {
+			return post{target: target{Address: d.address, Path: path}, User: frontClient, Password: frontSecret, Type: formType}
 		}
-		if err := json.Unmarshal([]byte(text), &t); err != nil {
-			return nil, err
-		}
-		tokens = append(tokens, t.Access)
 	}
-	exchange, introspect := asker, asker
-	exchange.Body = exchangeOf(tokens[0])
-	introspect.Path, introspect.Body = "/token/introspection", url.Values{"token": {tokens[1]}}.Encode()
-	var ways []*tokenWay
-	for figure, one := range map[string]post{"token.mint.cpu": asker, "token.exchange.cpu": exchange, "token.introspect.cpu": introspect} {
-		w := &tokenWay{figure: figure, name: "oidc-provider", by: d}
-		one.Times = tokenTimes
-		for range tokenPeople {
-			w.askers = append(w.askers, one)
-		}
-		ways = append(ways, w)
+	kept := url.Values{"grant_type": {"client_credentials"}}.Encode()
+	signed := url.Values{"grant_type": {"client_credentials"}, "resource": {frontAudience}}.Encode()
+	mint := &tokenWay{figure: "token.mint.cpu", body: func(string) string { return signed }, asker: client("/token")}
+	exchange := &tokenWay{figure: "token.exchange.cpu", from: mint, body: exchangeOf, asker: client("/token")}
+	opaque := &tokenWay{figure: "token.mint.cpu@opaque", body: func(string) string { return kept }, asker: client("/token")}
+	introspect := &tokenWay{figure: "token.introspect.cpu", from: opaque, body: aboutToken, asker: client("/token/introspection")}
+	ways := []*tokenWay{mint, exchange, opaque, introspect}
+	for _, w := range ways {
+		w.name, w.by = "oidc-provider", d
 	}
-	return ways, nil
+	return ways
 }
 
 // bareSignature is what signing a token with ES256 costs at least, and what verifying one does.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -8,19 +9,26 @@ import (
 	"github.com/lanyardhq/lanyard/internal/access"
 )
 
-// Hold gives the lease what the request came on, so that a cut closes it: the connection, or with HTTP/2, where a
-// connection may carry other people's requests too, this request's stream alone. The handler calls release when it is
-// done.
+// Hold gives the lease what the request came on, so that a cut closes it. The handler calls release when it is done.
 func Hold(l *access.Lease, w http.ResponseWriter, r *http.Request) (release func()) {
+	line, release := Line(w, r)
+	if line != nil {
+		l.Hold(line)
+	}
+	return release
+}
+
+// Line is what a request came on: the connection, or with HTTP/2, where a connection may carry other people's requests too,
+// this request's stream alone; nil where the server does not say. The handler calls release when it is done.
+func Line(w http.ResponseWriter, r *http.Request) (line io.Closer, release func()) {
 	if r.ProtoMajor < 2 {
 		if conn := ConnFrom(r.Context()); conn != nil {
-			l.Hold(conn)
+			return conn, nothing
 		}
-		return nothing
+		return nil, nothing
 	}
 	limits := NewLimits(w)
-	l.Hold(limits)
-	return limits.Release
+	return limits, limits.Release
 }
 
 func nothing() {}

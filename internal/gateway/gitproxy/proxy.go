@@ -72,6 +72,8 @@ type exchange struct {
 	resource identity.Resource
 	text     string // the repository, for messages
 	watch    *watch
+	line     io.Closer // what the request came on; nil where the server does not say
+	release  func()    // of line
 }
 
 func (p *Proxy) prepare(w http.ResponseWriter, r *http.Request) (*exchange, error) {
@@ -139,10 +141,11 @@ func (x *exchange) open(request access.Request, bye func(access.Reason)) (*acces
 		}
 		return nil, err
 	}
-	x.r = x.r.WithContext(x.watched(ctx))
-	if conn := web.ConnFrom(ctx); conn != nil {
-		lease.Hold(conn)
+	x.line, x.release = web.Line(x.w, x.r)
+	if x.line != nil {
+		lease.Hold(x.line)
 	}
+	x.r = x.r.WithContext(x.watched(ctx))
 	return lease, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
-	"github.com/lanyardhq/lanyard/internal/web"
 )
 
 // defaultIdle is how long nothing may move in either direction. Git itself says something every few seconds while it
@@ -33,10 +32,10 @@ const lastWords = 2 * time.Second
 // after who waits for the upstream could say why.
 func (x *exchange) watched(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
-	conn, w := web.ConnFrom(ctx), &watch{idle: x.c.Idle}
+	w := &watch{idle: x.c.Idle}
 	close := func() {
-		if conn != nil && !w.over.Load() {
-			conn.Close()
+		if x.line != nil && !w.over.Load() {
+			x.line.Close()
 		}
 	}
 	w.timer = time.AfterFunc(w.idle, func() {
@@ -89,6 +88,7 @@ func (x *exchange) count(lease *access.Lease) func(int64) {
 func (x *exchange) end(lease *access.Lease) {
 	x.watch.end()
 	lease.End()
+	x.release()
 }
 
 // bounded is the body of a fetch: what is wanted and what is there already, and no more than anybody needs to say that,

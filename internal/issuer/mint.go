@@ -189,12 +189,13 @@ func asks(r MintRequest, d project.Declared) access.Request {
 	}
 }
 
-// mintEvent is the entry of one token: whose it is, for whom, and by what name it is found again at its receiver.
+// mintEvent is the entry of one token: whose it is, for whom, and by what name it is found again at its receiver. Its subject
+// is left out: it may name the person, which an entry does in fields that can be erased.
 func (s *Issuer) mintEvent(r MintRequest, d project.Declared, c Claims, right *access.Lease, signIn *session.SignIn) audit.Event {
 	e := audit.Event{
 		Time: s.c.Now(), Action: string(identity.TokenMint), Outcome: audit.Done, User: audit.PersonOf(r.Principal.User, signIn.Name),
 		Session: r.Principal.Session, Workspace: r.Principal.Workspace, Project: d.Project.Name, Resource: d.Audience.Resource(d.Project.ID).String(), IP: r.IP,
-		Detail: map[string]any{"aud": c.Audience, "sub": c.Subject, "jti": c.ID, "exp": c.Expires, "lease": right.ID},
+		Detail: map[string]any{"aud": c.Audience, "jti": c.ID, "exp": c.Expires, "lease": right.ID},
 	}
 	if r.Principal.Kind == identity.AIAgent {
 		e.Actor = "agent:" + r.Principal.Agent

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"StopEndsProcessesThatRefuse":    testStubborn,
 		"GentleStopOfTheAgentIsObserved": testGentleStop,
 		"StandsBeside":                   testBeside,
+		"CommandsSpeakForTheirWorkspace": testCommands,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, NewServer(t, open(t))) })
 	}

@@ -97,7 +97,8 @@ func (a *app) root() *cobra.Command {
 		return root
 	}
 	root.Use, root.Short = "lanyard", "What a workspace can ask of Lanyard"
-	root.Long = root.Short + `: tokens that say who is calling, for clouds, clusters and services that take them.
+	root.Long = root.Short + `: tokens that say who is calling, for clouds, clusters and services that take them, and
+AI agents with a name of their own and a part of your rights.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed.`
 	root.AddCommand(a.token(), a.agent(), a.kubectlCredential(), a.googleCredential(), a.awsCredential())

@@ -42,7 +42,7 @@ func TestAttack31TerminalEscapes(t *testing.T) {
 		t.Error(err)
 	}
 	a.step(api.Progress{Text: evil}, time.Now())
-	a.showCheck(evil, CheckReport{Findings: []string{evil}, LongLived: []string{evil}})
+	a.showCheck(evil, CheckReport{Findings: []string{evil}, LongLived: []string{evil}, TokenFiles: []string{evil}})
 	a.report(&api.Error{Status: 403, Detail: evil, Reasons: []string{"because " + evil}})
 	a.report(errors.New(evil))
 	a.report(problem.New(problem.Denied, "%s", evil))

@@ -62,3 +62,20 @@ func TestTokenFilesThatAreRefused(t *testing.T) {
 		t.Errorf("%+v %s", a, wrong)
 	}
 }
+
+// Tokens in files of workspaces are listed, and two of a program's, which looks in one place, are a finding.
+func TestTokenFilesAreListed(t *testing.T) {
+	const one = "project: payments\nresources:\n  - {audience: aws, aud: sts.amazonaws.com, kind: federation, file: {for: aws, role: \"arn:aws:iam::123456789012:role/dev\"}}\n" +
+		"  - {audience: a, file: {for: kubernetes, server: \"https://a.example.test\"}}\n  - {audience: b, file: {for: kubernetes, server: \"https://b.example.test\"}}\n  - {audience: c}\n"
+	r, err := Parse(Input{Tenant: tenant, Revision: Revision{Projects: map[string]string{"p.yaml": one}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := r.Set.TokenFiles(); len(f) != 1 || f[0].Line != 3 || !strings.Contains(f[0].Message, "sts.amazonaws.com") || !strings.Contains(f[0].Message, "10m0s") {
+		t.Errorf("%+v", f)
+	}
+	const two = one + "  - {audience: aws-two, file: {for: aws, role: \"arn:aws:iam::123456789012:role/ops\"}}\n"
+	if _, err := Parse(Input{Tenant: tenant, Revision: Revision{Projects: map[string]string{"p.yaml": two}}}); err == nil || !strings.Contains(err.Error(), "a file for aws of the project is already at p.yaml:3") {
+		t.Errorf("two files for AWS: %v", err)
+	}
+}

@@ -45,7 +45,8 @@ func ends(t *testing.T, w *harness.World, ws api.Workspace, timed *job) {
 		logged(w, name+"'s end", api.AuditQuery{Action: "agent:ended"}, func(e api.Event) bool { return e.Actor == "agent:"+name })
 	}
 	timed.wait(w)
-	if timed.status != 126 || !contains(timed.err.String(), "its time is over", "is the branch agent/by-time/") {
+	began := contains(timed.err.String(), "by-time runs until") // on a slow machine its time may be over before
+	if timed.status != 126 || !contains(timed.err.String(), "its time is over") || began && !contains(timed.err.String(), "is the branch agent/by-time/") {
 		t.Errorf("at its time: %d %s", timed.status, timed.err)
 	}
 	j := begin(w, ws, "lanyard agent run --as by-hangup --allow repo:read -n -- sh -c 'echo work > work.txt; sleep 600'")

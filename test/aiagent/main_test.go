@@ -25,6 +25,12 @@ permit (principal is User, action == Action::"agent:share", resource is Workspac
 when { resource.owner == principal && resource.project == "payments" };
 `
 
+// needsApproval has somebody of payments-leads, in which grace is, approve of AI agents.
+const needsApproval = `@id("ai-agents-need-approval")
+@approval("edf5ca0c-4581-44d9-aa33-68a5b22cf93c")
+forbid (principal, action == Action::"agent:run", resource is Workspace);
+`
+
 // start starts a world in which ada has a workspace.
 func start(t *testing.T) (*harness.World, api.Workspace) {
 	w := harness.StartOn(t, func(data string) {

@@ -2,6 +2,7 @@ package aiagent
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,7 +18,7 @@ import (
 // TestAgents is one world: each part begins AI agents of its own.
 func TestAgents(t *testing.T) {
 	w, ws := start(t)
-	timed := begin(w, ws, "lanyard agent run --as by-time --for 25s --allow repo:read -n -- sh -c 'echo work > work.txt; sleep 600'")
+	var timed *job
 	for _, part := range []struct {
 		name string
 		test func(*testing.T, *harness.World, api.Workspace)
@@ -29,6 +30,11 @@ func TestAgents(t *testing.T) {
 		{"AsksForMore", asksForMore},
 		{"OnATerminal", onATerminal},
 		{"Shared", shared},
+		{"Approved", approved},
+		{"Timed", func(_ *testing.T, w *harness.World, ws api.Workspace) {
+			w.T = t // it outlives this part
+			timed = begin(w, ws, "lanyard agent run --as by-time --for 15s --allow repo:read -n -- sh -c 'echo work > work.txt; sleep 600'")
+		}},
 		{"ManyAtOnce", manyAtOnce},
 		{"Ends", func(t *testing.T, w *harness.World, ws api.Workspace) { ends(t, w, ws, timed) }},
 	} {
@@ -174,6 +180,45 @@ func shared(t *testing.T, w *harness.World, ws api.Workspace) {
 	if j.status != 126 || !strings.Contains(j.err.String(), "no policy allows any more") {
 		t.Errorf("after the policy went: %d %s", j.status, j.err)
 	}
+}
+
+// approved: where a policy wants an approval for running one, the refusal says how to ask, and who is approved runs it, for as
+// long as the approval holds.
+func approved(t *testing.T, w *harness.World, ws api.Workspace) {
+	file := filepath.Join(w.Data, "policies", "approval.cedar")
+	if err := os.WriteFile(file, []byte(needsApproval), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	line := "lanyard agent run --as careful --allow repo:read -n -- "
+	w.Eventually("it takes an approval", func() bool {
+		out, code := w.Exec("ada", ws, line+"true 2>&1")
+		return code == 126 && contains(out, "lanyard request agent:run "+ws.ID)
+	})
+	if said := w.Lanyard("request", "agent:run", ws.ID, "--why", "month end", "--user", "ada"); said.Status != 0 {
+		t.Fatalf("she cannot ask: %s", said.Err)
+	}
+	var waiting api.Page[api.Request]
+	if said := w.Lanyard("requests", "--to-approve", "--user", "grace", "--json"); json.Unmarshal([]byte(said.Out), &waiting) != nil || len(waiting.Items) != 1 {
+		t.Fatalf("grace is not asked: %s%s", said.Out, said.Err)
+	}
+	id := waiting.Items[0].ID
+	if said := w.Lanyard("approve", id, "--user", "grace"); said.Status != 0 {
+		t.Fatalf("grace cannot approve: %s", said.Err)
+	}
+	j := begin(w, ws, line+"sleep 600")
+	running(w, ws, "careful")
+	revoke(w, "grant", id)
+	j.wait(w)
+	if j.status != 126 || !strings.Contains(j.err.String(), "takes the approval") && !strings.Contains(j.err.String(), id) {
+		t.Errorf("after the approval went: %d %s", j.status, j.err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	w.Eventually("it takes no approval any more", func() bool {
+		_, code := w.Exec("ada", ws, line+"true")
+		return code == 0
+	})
 }
 
 // manyAtOnce: as many as there are stand beside one workspace at one time, each on its own.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,7 +20,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/policy"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/source"
-	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 )
 
 const legacyURL = "https://git.example.test/payments/legacy"
@@ -39,11 +38,7 @@ forbid (principal, action == Action::"repo:write", resource == Repo::"https://gi
 
 // startGrants gives the world a manager of grants on a real database.
 func (w *world) startGrants() {
-	db, err := store.Open(w.t.Context(), store.Config{SQLite: filepath.Join(w.t.TempDir(), "lanyard.db"), Origin: "one"})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { db.Close() })
+	db := storetest.SQLite(w.t).Open(w.t, "test")
 	w.grants = grant.NewManager(grant.Config{
 		Rows: &failing{Rows: db, down: &w.grantsDown}, Log: slog.New(slog.DiscardHandler),
 		Publish: func(set *grant.Set, users []identity.UserID, _ feed.Seq) {

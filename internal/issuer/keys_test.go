@@ -2,14 +2,9 @@ package issuer_test
 
 import (
 	"context"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-	"testing"
 
-	"github.com/lanyardhq/lanyard/internal/store"
 	"github.com/lanyardhq/lanyard/internal/token"
 )
 
@@ -35,41 +30,4 @@ func (k *keyRows) AddKey(_ context.Context, row token.Key) error {
 	defer k.mu.Unlock()
 	k.rows = append(k.rows, row)
 	return nil
-}
-
-// empty is the file of a database with nothing in it. Bringing one to this release's schema takes longer than most tests.
-var empty = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "issuer-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	c := store.Config{SQLite: filepath.Join(dir, "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)}
-	rows, err := store.Open(context.Background(), c)
-	if err != nil {
-		return nil, err
-	}
-	if err := rows.Close(); err != nil { // what is in the log goes into the file
-		return nil, err
-	}
-	return os.ReadFile(c.SQLite)
-})
-
-// database opens a database of the test's own.
-func database(t *testing.T) *store.Store {
-	t.Helper()
-	file, err := empty()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)}
-	if err := os.WriteFile(c.SQLite, file, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	rows, err := store.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rows.Close() })
-	return rows
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -112,7 +113,7 @@ func newWorld(t *testing.T) *world {
 	}))
 	t.Cleanup(front.Close)
 	w.url = front.URL
-	rows := database(t)
+	rows := storetest.SQLite(t).Open(t, "test")
 	policies, err := policy.Parse(policy.Source{Tenant: tenant})
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,12 +51,9 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{clock: time.Now().Truncate(time.Second), path: filepath.Join(t.TempDir(), "lanyard.db")}
-	rows, err := store.Open(t.Context(), store.Config{SQLite: w.path, Origin: "test", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rows.Close() })
+	db := storetest.SQLite(t)
+	w := &world{clock: time.Now().Truncate(time.Second), path: db.Config.SQLite}
+	rows := db.Open(t, "test")
 	w.rows = &failing{Store: rows}
 	w.Manager = w.manager()
 	return w

@@ -31,7 +31,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/signin"
-	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -74,12 +74,9 @@ func newRogue(t *testing.T, configure ...func(*signin.Config)) *rogue {
 	tenant := httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(tenant.Close)
 	r.issuer = tenant.URL + "/" + entrasim.ContosoTenantID + "/v2.0"
-	r.data = t.TempDir()
-	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(r.data, "lanyard.db"), Origin: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rows.Close() })
+	db := storetest.SQLite(t)
+	r.data = filepath.Dir(db.Config.SQLite)
+	rows := db.Open(t, "test")
 	policies, err := policy.Parse(policy.Source{Tenant: entrasim.ContosoTenantID})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +28,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -172,11 +172,7 @@ func newParty(t *testing.T, p *idp, like *party, change ...func(*signin.OIDC)) *
 	if like != nil {
 		l.rows = like.rows
 	} else {
-		rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { rows.Close() })
+		rows := storetest.SQLite(t).Open(t, "test")
 		l.rows = rows
 	}
 	policies, err := policy.Parse(policy.Source{Tenant: l.tenant.ID})

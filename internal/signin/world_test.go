@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -29,7 +28,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/signin"
-	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 	"github.com/lanyardhq/lanyard/internal/token"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -111,11 +110,7 @@ func newWorldOf(t *testing.T, configure func(*signin.Config), with ...func(*entr
 	t.Cleanup(func() { w.tenant.Close() })
 	app, _ := w.tenant.App(entrasim.LanyardAppID)
 
-	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rows.Close() })
+	rows := storetest.SQLite(t).Open(t, "test")
 	policies, err := policy.Parse(policy.Source{Tenant: entrasim.ContosoTenantID})
 	if err != nil {
 		t.Fatal(err)

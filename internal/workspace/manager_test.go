@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
@@ -150,11 +150,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rows.Close() })
+	rows := storetest.SQLite(t).Open(t, "test")
 	w := &world{t: t, f: newFaulty(), rows: rows, limit: time.Hour}
 	w.start()
 	return w

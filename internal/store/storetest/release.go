@@ -35,6 +35,7 @@ func laterRelease(t *testing.T, db Database) {
 
 // readOnly opens a database beside its server, and when there is none.
 func readOnly(t *testing.T, db Database) {
+	db.remove(t)
 	ctx := t.Context()
 	c := db.Config
 	c.ReadOnly = true
@@ -81,6 +82,7 @@ func readOnly(t *testing.T, db Database) {
 
 // openTogether starts several processes on an empty database at once.
 func openTogether(t *testing.T, db Database) {
+	db.remove(t)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"net/url"
-	"path/filepath"
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/store"
@@ -14,11 +13,6 @@ import (
 // Database is a database of its own for one test.
 type Database struct {
 	Config store.Config
-}
-
-// SQLite returns a new SQLite database in a folder of the test.
-func SQLite(t testing.TB) Database {
-	return Database{store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db")}}
 }
 
 // OnPostgreSQL returns a new database on the test binary's PostgreSQL server.

@@ -22,6 +22,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/store"
+	"github.com/lanyardhq/lanyard/internal/store/storetest"
 	"github.com/lanyardhq/lanyard/internal/tunnel"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/workspace"
@@ -44,17 +45,14 @@ type household struct {
 func newHousehold(t *testing.T) *household {
 	t.Helper()
 	h := harness(t)
-	rows, err := store.Open(t.Context(), store.Config{SQLite: filepath.Join(t.TempDir(), "lanyard.db"), Origin: "test", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { rows.Close() })
+	rows := storetest.SQLite(t).Open(t, "test")
 	w := &household{t: t, Server: runtimetest.NewServer(t, h), rows: rows, ended: map[identity.SessionID]string{}}
 	w.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) { // says who asks
 		id, _ := tunnel.WorkspaceFrom(r.Context())
 		fmt.Fprint(out, id)
 	})
 	w.manage()
+	var err error
 	w.of, err = w.m.Create(t.Context(), workspace.Order{Owner: identity.UserID{Tenant: "t", Object: "dana"}, OwnerName: "Dana", Project: "p-aaaaaaaaaaaaaaaa", Repository: "https://git.example.test/api"})
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,9 @@ func loopbackOf(registered, to string) bool {
 }
 
 // client finds and authenticates the client of a request. A client with a secret must show it, once and in one way
-// (RFC 6749 section 2.3). Whoever does not know it is counted by their address, and a client by all that it asks.
+// (RFC 6749 section 2.3). Whoever does not know it is counted by their address, and a
+// client with a secret by all that it asks. One without shows nothing that others do not know, so what is asked in its name is
+// not counted for it: the endpoints count addresses.
 func (s *Issuer) client(r *http.Request) (*Client, error) {
 	id, secret, basic, err := shownClient(r)
 	if err != nil {
@@ -97,7 +99,7 @@ func (s *Issuer) client(r *http.Request) (*Client, error) {
 		}
 		return nil, refuse(invalidClient, "The client is not known, or its secret is wrong.")
 	}
-	if !s.rates[id].may(s.c.Now()) {
+	if !client.public() && !s.rates[id].may(s.c.Now()) {
 		return nil, tooMany("This client asks too often. Try again in a minute.")
 	}
 	return client, nil
@@ -159,7 +161,7 @@ func form(w http.ResponseWriter, r *http.Request) error {
 func once(values url.Values) error {
 	for name, list := range values {
 		if len(list) > 1 && name != "resource" && name != "audience" {
-			return refuse(invalidRequest, "The parameter %s stands twice.", name)
+			return refuse(invalidRequest, "The parameter %s stands twice.", quoted(name))
 		}
 	}
 	return nil

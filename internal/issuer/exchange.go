@@ -110,7 +110,7 @@ func narrowed(had, asked string) (string, error) {
 	within := strings.Fields(had)
 	for _, one := range strings.Fields(asked) {
 		if !slices.Contains(within, one) {
-			return "", refuse(invalidScope, "The subject token does not have the scope %s.", one)
+			return "", refuse(invalidScope, "The subject token does not have the scope %s.", quoted(one))
 		}
 	}
 	return asked, nil
@@ -125,7 +125,7 @@ func (s *Issuer) mayReach(c *Client, subject party, ask MintRequest) error {
 		return targetRefused(err)
 	}
 	if !c.Own && !slices.Contains(c.Exchange, d.Audience.Name) {
-		return refuse(invalidTarget, "This client exchanges no tokens for %s.", ask.Audience)
+		return refuse(invalidTarget, "This client exchanges no tokens for %s.", quoted(ask.Audience))
 	}
 	if subject.who.Project != "" && subject.who.Project != d.Project.ID {
 		return refuse(invalidTarget, "%s", absent(ask.Audience))

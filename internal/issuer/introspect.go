@@ -20,6 +20,9 @@ func (s *Issuer) introspect(w http.ResponseWriter, r *http.Request) (any, error)
 		return nil, err
 	}
 	if client.public() {
+		if err := s.serve(r); err != nil {
+			return nil, err
+		}
 		return nil, refuse(unauthorizedClient, "A client without a secret cannot ask about tokens.")
 	}
 	inactive := map[string]bool{"active": false}

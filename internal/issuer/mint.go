@@ -3,7 +3,6 @@ package issuer
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -115,7 +114,7 @@ func readable(r MintRequest) error {
 }
 
 func absent(asked string) string {
-	return access.NotHere(identity.KindAudience, strconv.QuoteToASCII(asked))
+	return access.NotHere(identity.KindAudience, quoted(asked))
 }
 
 // declared finds the audience that is meant.
@@ -143,7 +142,7 @@ func (s *Issuer) declared(r MintRequest) (project.Declared, error) {
 		}
 		if len(mine) > 1 {
 			return found, problem.New(problem.Conflict, "Several of your projects have the audience %s. Give the name of one: %s.",
-				strconv.QuoteToASCII(r.Audience), names(mine))
+				quoted(r.Audience), names(mine))
 		}
 		if len(mine) == 0 {
 			return found, problem.New(problem.NotFound, "%s", absent(r.Audience))

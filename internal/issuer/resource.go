@@ -15,7 +15,7 @@ import (
 func (s *Issuer) checkResources(c *Client, resources []string) *refusal {
 	for _, resource := range resources {
 		if resource != s.audience(c) && !s.reaches(c, resource) {
-			return refuse(invalidTarget, "This client gets no tokens for %s.", resource)
+			return refuse(invalidTarget, "This client gets no tokens for %s.", quoted(resource))
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
 	case "":
 		return nil, refuse(invalidRequest, "The request names no grant_type.")
 	default:
-		return nil, refuse(unsupportedGrant, "There is no grant type %s here.", grant)
+		return nil, refuse(unsupportedGrant, "There is no grant type %s here.", quoted(grant))
 	}
 }
 

@@ -3,7 +3,6 @@ package project
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -96,7 +95,7 @@ type marks struct {
 	repositories, apps, audiences []source.Value
 }
 
-var projectName = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
+var projectName = shape(`^[a-z0-9-]{1,63}$`)
 
 func (p *parser) file(name, text string) {
 	r := &source.Reader{File: name}
@@ -110,7 +109,7 @@ func (p *parser) file(name, text string) {
 	var at marks
 	if e, ok := m.Need("project"); ok {
 		at.name = e.Value
-		if s, ok := e.Value.Text(); ok && !projectName.MatchString(s) {
+		if s, ok := e.Value.Text(); ok && !projectName().MatchString(s) {
 			e.Value.Report("%q cannot be a project's name; use lower-case letters, digits and dashes, at most 63", s)
 		} else if ok {
 			d.Name = s
@@ -196,6 +195,7 @@ func (p *parser) index(s *Set) {
 		p.holds(s, p.template.projects[name], p.template.at[name], twice)
 	}
 	p.apart()
+	p.federated()
 }
 
 // apart keeps audiences from having the value of an app's assertions: what one is told by Lanyard alone, nobody asks for.

@@ -218,7 +218,7 @@ func TestBadRequests(t *testing.T) {
 		"an unknown client":     {nobody.post(issuer.TokenPath, byRefresh("x")), "invalid_client"},
 		"a wrong secret":        {wrong.post(issuer.TokenPath, byRefresh("x")), "invalid_client"},
 		"twice":                 {cli.post(issuer.TokenPath, url.Values{"grant_type": {"refresh_token", "password"}}), "invalid_request"},
-		"another resource":      {cli.post(issuer.TokenPath, url.Values{"grant_type": {"refresh_token"}, "resource": {"https://other.example.test"}}), "invalid_target"},
+		"another resource":      {other.post(issuer.TokenPath, url.Values{"grant_type": {"refresh_token"}, "resource": {"https://other.example.test"}}), "invalid_target"},
 		"an unknown refresh":    {cli.post(issuer.TokenPath, byRefresh("x")), "invalid_grant"},
 		"an unknown device":     {cli.post(issuer.TokenPath, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {"x"}}), "expired_token"},
 		"not for devices":       {other.post(issuer.DeviceAuthPath, nil), "unauthorized_client"},

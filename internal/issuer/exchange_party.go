@@ -61,7 +61,7 @@ func (s *Issuer) subject(r *http.Request, c *Client, key string) (party, error) 
 	if a.Bound != nil && a.Bound.Thumbprint != key {
 		return party{}, refuse(invalidProof, "The subject_token is bound to another key.")
 	}
-	return party{who: principalOf(row), until: session.Until(row, signIn)}, nil
+	return party{who: principalOf(row), until: earliest(time.Unix(a.Expires, 0), session.Until(row, signIn))}, nil
 }
 
 // actor reads the actor token, if there is one: of an AI agent, minted for an audience that the client is.
@@ -82,6 +82,8 @@ func (s *Issuer) actor(r *http.Request, c *Client, subject party) (*party, error
 		return nil, refuse(invalidRequest, "The actor_token is of a person: only an AI agent acts for somebody.")
 	case actor.who.User != subject.who.User:
 		return nil, refuse(invalidRequest, "The actor_token is of an AI agent that acts for somebody else than the subject_token's person.")
+	case actor.mayAct != nil && actor.mayAct.Subject != ClientSubject(c.ID):
+		return nil, refuse(invalidRequest, "The actor_token is for %s to exchange, and for nobody else.", actor.mayAct.Subject)
 	}
 	return &actor, nil
 }
@@ -129,6 +131,9 @@ func (s *Issuer) combine(c *Client, subject party, actor *party) (MintRequest, e
 	}
 	if ask.MayAct != "" && (ask.Actor == nil || ask.Actor.Subject != ask.MayAct) {
 		return ask, refuse(invalidRequest, "The subject_token lets only %s act for its person.", ask.MayAct)
+	}
+	if actor != nil && actor.mayAct != nil { // the narrower one: it leaves the new token to this client
+		ask.MayAct = actor.mayAct.Subject
 	}
 	if ask.Actor.depth() > mostActors {
 		return ask, refuse(invalidRequest, "More than %d have acted one for the other.", mostActors)

@@ -150,6 +150,9 @@ func (s *Issuer) declared(r MintRequest) (project.Declared, error) {
 		found = mine[0]
 	}
 	if s.reserved(found.Audience.Value) {
+		if !s.c.Mint.Access.May(asks(r, found)) { // it is not theirs to know of
+			return found, problem.New(problem.NotFound, "%s", absent(r.Audience))
+		}
 		return found, problem.New(problem.Conflict, "The audience %s stands for Lanyard itself, or for who takes its assertions or sign-ins; the project %s has to declare it with another `aud`.",
 			found.Audience.Value, found.Project.Name)
 	}

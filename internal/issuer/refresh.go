@@ -26,26 +26,26 @@ func (s *Issuer) byRefresh(r *http.Request, c *Client, key string) (any, error) 
 	if row.Key != key { // before it is spent: whoever lacks the key cannot spend it
 		return nil, refuse(invalidProof, "The refresh token is bound to another key.")
 	}
-	if err := s.mayHaveResource(r, c, row); err != nil {
+	granted := strings.Fields(had)
+	if asked := scope(r.PostForm.Get("scope")); len(asked) > 0 {
+		granted = slices.DeleteFunc(granted, func(one string) bool { return !slices.Contains(asked, one) })
+	}
+	answer, err := s.answer(r, c, row, signIn, granted, now) // before it is spent: whoever is refused comes again with it
+	if err != nil {
 		return nil, err
 	}
 	next := random()
-	if _, used, err := s.c.Rows.UseRefreshToken(r.Context(), hash, hashOf(next), now); err != nil {
+	switch spent, used, err := s.c.Rows.UseRefreshToken(r.Context(), hash, hashOf(next), now); {
+	case err != nil:
 		return nil, problem.Wrap(err, problem.Unavailable, "The database cannot be written. Try again in a moment.")
-	} else if used {
+	case used:
 		s.c.Sessions.EndSession(r.Context(), row.ID, "its refresh token was used twice", audit.Event{
 			Time: now, Action: "oauth:refresh", Outcome: audit.Denied, User: audit.PersonOf(row.User, signIn.Name), Session: row.ID, IP: peer(r),
 			Reasons: []string{"a refresh token came a second time: one of the two was a copy"}, Detail: map[string]any{"client": c.ID, "device": row.Device},
 		})
 		return nil, none
-	}
-	granted := strings.Fields(had)
-	if asked := scope(r.PostForm.Get("scope")); len(asked) > 0 {
-		granted = slices.DeleteFunc(granted, func(one string) bool { return !slices.Contains(asked, one) })
-	}
-	answer, err := s.answer(r, c, row, signIn, granted, now)
-	if err != nil {
-		return nil, err
+	case spent != row.ID:
+		return nil, none
 	}
 	answer.Refresh = next
 	return answer, nil

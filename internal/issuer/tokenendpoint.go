@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -92,7 +93,8 @@ type given struct {
 	Verifier string    `json:"verifier,omitempty"` // S256 of it
 }
 
-// begin makes the client's session and its first tokens. The entry is in the log before the answer.
+// begin makes the client's session and its first tokens. The entry is in the log before the answer. Where no tokens come of
+// it, the session has ended again: nobody has anything of it.
 func (s *Issuer) begin(r *http.Request, c *Client, g given, key, flow string) (answer tokens, id identity.SessionID, err error) {
 	if g.Key != "" && g.Key != key {
 		return tokens{}, "", refuse(invalidProof, "The tokens were asked for to be bound to another key.")
@@ -108,6 +110,11 @@ func (s *Issuer) begin(r *http.Request, c *Client, g given, key, flow string) (a
 	if dead != "" {
 		return tokens{}, "", refuse(invalidGrant, "The sign-in that allowed it has ended.")
 	}
+	defer func() {
+		if err != nil {
+			s.c.Sessions.EndSession(context.WithoutCancel(r.Context()), row.ID, "its first tokens could not be made")
+		}
+	}()
 	answer, err = s.answer(r, c, &row, signIn, g.Scope, now)
 	if err != nil {
 		return tokens{}, "", err
@@ -119,7 +126,7 @@ func (s *Issuer) begin(r *http.Request, c *Client, g given, key, flow string) (a
 	}
 	if contains(g.Scope, "offline_access") || c.Own {
 		answer.Refresh = random()
-		if err := s.c.Rows.AddRefreshToken(r.Context(), hashOf(answer.Refresh), row.ID, answer.Scope, signIn.Expires); err != nil {
+		if err = s.c.Rows.AddRefreshToken(r.Context(), hashOf(answer.Refresh), row.ID, answer.Scope, signIn.Expires); err != nil {
 			return tokens{}, "", err
 		}
 	}

@@ -49,7 +49,7 @@ func (s *Issuer) deviceAuthorization(w http.ResponseWriter, r *http.Request) (an
 	if !client.Device {
 		return nil, refuse(unauthorizedClient, "This client does not use device codes.")
 	}
-	key, err := s.proof(r, "")
+	key, err := s.proof(r, "", accessClaims{})
 	if err != nil {
 		return nil, err
 	}

@@ -56,11 +56,11 @@ func (s *Issuer) shown(r *http.Request, audience string) (accessClaims, error) {
 	case a.Bound == nil || !strings.EqualFold(scheme, "DPoP"):
 		return accessClaims{}, refuse(invalidToken, "An access token is shown as it is bound: with a DPoP proof, or without.")
 	}
-	thumbprint, err := s.proof(r, raw)
+	thumbprint, err := s.proof(r, raw, a)
 	if err != nil {
 		return accessClaims{}, err
 	}
-	if thumbprint != a.Bound.Thumbprint {
+	if thumbprint != a.Bound.Thumbprint { // there is no proof
 		return accessClaims{}, refuse(invalidToken, "The request does not prove that it has the key of its access token.")
 	}
 	return a, nil

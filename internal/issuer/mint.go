@@ -19,6 +19,7 @@ import (
 type Access interface {
 	access.Authorizer
 	May(access.Request) bool
+	Revoke(identity.LeaseID, access.Reason) bool
 }
 
 // MintConfig is what tokens for audiences need.

@@ -9,8 +9,9 @@ import (
 )
 
 // proof checks the DPoP proof of a request, if there is one: for this method, address, access token and time, with a nonce
-// of ours, and never seen before (RFC 9449 section 4.3). It returns the thumbprint of its key; empty when there is none.
-func (s *Issuer) proof(r *http.Request, accessToken string) (thumbprint string, err error) {
+// of ours, and never seen before (RFC 9449 section 4.3). It returns the thumbprint of its key; empty when there is none. Where a
+// is an access token's, its key must be the proof's.
+func (s *Issuer) proof(r *http.Request, accessToken string, a accessClaims) (thumbprint string, err error) {
 	values := r.Header.Values("DPoP")
 	switch len(values) {
 	case 0:
@@ -36,9 +37,16 @@ func (s *Issuer) proof(r *http.Request, accessToken string) (thumbprint string, 
 		return "", refuse(invalidProof, "The DPoP proof was made at %s, and it is %s here. Set the clock right.",
 			p.At.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
+	if bound := a.thumbprint(); bound != "" && bound != p.Thumbprint { // before it is remembered: a thief fills nothing
+		return "", refuse(invalidToken, "The request does not prove that it has the key of its access token.")
+	}
+	party := a.Subject // all keys of a person's count together
+	if party == "" {
+		party = p.Thumbprint
+	}
 	what := p.Thumbprint + " " + p.ID
-	if !s.proofs.First(what, now) {
-		return "", refuse(invalidProof, "The DPoP proof was used before.")
+	if !s.proofs.First(party, what, now) {
+		return "", refuse(invalidProof, "The DPoP proof was used before, or more come than are remembered.")
 	}
 	if err := s.firstAnywhere(r, what, now); err != nil {
 		return "", err

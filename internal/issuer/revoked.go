@@ -59,6 +59,7 @@ func (s *Issuer) Revoked(ctx context.Context) error {
 		return fmt.Errorf("read which tokens were revoked: %w", err)
 	}
 	s.revoked.add(all, s.c.Now())
+	s.cutRevoked()
 	return nil
 }
 

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -112,7 +113,7 @@ func (s *Issuer) openOrAsk(right *right, key rightKey, r MintRequest, d project.
 	// The right outlives the request that it is first asked for by.
 	_, lease, err := s.c.Mint.Access.Open(context.Background(), asks(r, d), func(why access.Reason) {
 		if why.Code == access.Revoked {
-			s.forsake(key, right)
+			s.forsake(key)
 		}
 	})
 	if err != nil {
@@ -125,12 +126,30 @@ func (s *Issuer) openOrAsk(right *right, key rightKey, r MintRequest, d project.
 	return nil
 }
 
-// forsake notes that a right was revoked: what was got by it is not active any more, at any replica.
-func (s *Issuer) forsake(key rightKey, right *right) {
-	right.mu.Lock()
-	until := right.until
-	right.mu.Unlock()
-	_ = s.revokeUntil(context.Background(), key.id(), until) // it says so itself, and holds here
+// forsake notes that a right was revoked: what was got by it is not active any more, at any replica. That another replica has
+// given tokens by it too, which end later, is not known here, so it is for as long as any token may live.
+func (s *Issuer) forsake(key rightKey) {
+	now := s.c.Now()
+	if _, known := s.revoked.until(key.id(), now); known { // at another replica
+		return
+	}
+	_ = s.revokeUntil(context.Background(), key.id(), now.Add(project.MaxTokenLife)) // it says so itself, and holds here
+}
+
+// cutRevoked ends the leases, here, of rights that another replica has revoked.
+func (s *Issuer) cutRevoked() {
+	now := s.c.Now()
+	for key, right := range s.rights.all() {
+		if _, revoked := s.revoked.until(key.id(), now); !revoked {
+			continue
+		}
+		right.mu.Lock()
+		lease := right.lease
+		right.mu.Unlock()
+		if lease != nil {
+			s.c.Mint.Access.Revoke(lease.ID, access.Reason{Code: access.Revoked, Text: "it was revoked"})
+		}
+	}
 }
 
 // of finds a right, or begins one.
@@ -144,6 +163,13 @@ func (h *rights) of(key rightKey) *right {
 		h.held[key] = &right{}
 	}
 	return h.held[key]
+}
+
+// all are the rights that are held.
+func (h *rights) all() map[rightKey]*right {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.held)
 }
 
 // leaseOf is the lease of a right that is held; nil for none.

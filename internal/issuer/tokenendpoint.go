@@ -49,7 +49,7 @@ func (s *Issuer) token(w http.ResponseWriter, r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	key, err := s.proof(r, "")
+	key, err := s.proof(r, "", accessClaims{})
 	if err != nil {
 		return nil, err
 	}

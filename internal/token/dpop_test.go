@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"testing"
 	"time"
 
@@ -217,11 +218,36 @@ func TestNonces(t *testing.T) {
 func TestOnce(t *testing.T) {
 	o := NewOnce(time.Minute)
 	now := time.Now()
-	if !o.First("a", now) || o.First("a", now) || o.First("a", now.Add(59*time.Second)) || o.First("a", now.Add(61*time.Second)) {
+	if !o.First("ada", "a", now) || o.First("ada", "a", now) || o.First("ada", "a", now.Add(59*time.Second)) || o.First("ada", "a", now.Add(61*time.Second)) {
 		t.Error("something was shown twice within its life")
 	}
-	if !o.First("b", now) || !o.First("a", now.Add(10*time.Minute)) {
+	if !o.First("ada", "b", now) || !o.First("ada", "a", now.Add(10*time.Minute)) {
 		t.Error("what was not shown, or long ago, is refused")
+	}
+}
+
+// One party fills no more than its share, so that it keeps nobody else from being first (SECURITY row 33).
+func TestAttack33OneShowsNotEverything(t *testing.T) {
+	o := NewOnce(time.Minute)
+	now := time.Now()
+	first := func(party string, n int) (count int) {
+		for i := range n {
+			if o.First(party, party+strconv.Itoa(i), now) {
+				count++
+			}
+		}
+		return count
+	}
+	share := onceOfOne * len(o.part)
+	if got := first("eve", 4*share); got > share || got < share/2 {
+		t.Errorf("eve was first %d times, of %d", got, share)
+	}
+	if got := first("ada", 1000); got != 1000 {
+		t.Errorf("ada was first %d times", got)
+	}
+	now = now.Add(2 * time.Minute)
+	if !o.First("eve", "later", now) {
+		t.Error("eve is refused a life later")
 	}
 }
 

@@ -42,7 +42,7 @@ func readAgents(v source.Value) (all []AgentTemplate) {
 		if !ok {
 			continue
 		}
-		if t.Name, ok = name.Value.Text(); ok && !resourceName.MatchString(t.Name) {
+		if t.Name, ok = name.Value.Text(); ok && !resourceName().MatchString(t.Name) {
 			name.Value.Report("%q cannot be an AI agent's name; use a lower-case letter, then letters, digits and dashes, at most 41", t.Name)
 		} else if ok && seen[t.Name] {
 			name.Value.Report("the AI agent %s is declared twice", t.Name)

@@ -3,7 +3,6 @@ package project
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -117,8 +116,8 @@ func (p AppPath) match(path string) match {
 }
 
 var (
-	method     = regexp.MustCompile(`^[A-Z][A-Z-]{0,30}$`)
-	appSegment = regexp.MustCompile(`^[^/*%;?#\\\x00-\x20\x7f]+$`)
+	method     = shape(`^[A-Z][A-Z-]{0,30}$`)
+	appSegment = shape(`^[^/*%;?#\\\x00-\x20\x7f]+$`)
 )
 
 // maxAppRules bounds what each request is compared with.
@@ -145,7 +144,7 @@ func readAppRule(m source.Mapping) (rule AppRule) {
 	})
 	if e, ok := m.Find("methods"); ok {
 		for _, l := range e.Value.Texts() {
-			if !method.MatchString(l.Text) {
+			if !method().MatchString(l.Text) {
 				e.Value.Report("%q is not a method; write it in capitals, such as GET", l.Text)
 				continue
 			}
@@ -213,7 +212,7 @@ func checkAppPath(text string) string {
 			return "a path has no dot segments"
 		case s == "":
 			return "a path has no empty segments"
-		case !appSegment.MatchString(s):
+		case !appSegment().MatchString(s):
 			return fmt.Sprintf("the segment %s is not written plainly: a * stands alone for a whole segment, and there are no encodings, spaces, ; ? # or \\", quote(s))
 		}
 	}

@@ -1,7 +1,6 @@
 package project
 
 import (
-	"regexp"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -17,7 +16,7 @@ const (
 )
 
 // audienceValue is what may stand in `aud`: Google's names begin with slashes.
-var audienceValue = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9._:/-]{0,255}$`)
+var audienceValue = shape(`^[A-Za-z0-9/][A-Za-z0-9._:/-]{0,255}$`)
 
 // Audience is who takes a token that says who is calling: a cloud account, a cluster, an internal service.
 type Audience struct {
@@ -81,13 +80,13 @@ func readAudience(v source.Value) (a Audience, place source.Value, ok bool) {
 	if !ok {
 		return a, v, false
 	}
-	if a.Name, ok = name.Value.Text(); ok && !resourceName.MatchString(a.Name) {
+	if a.Name, ok = name.Value.Text(); ok && !resourceName().MatchString(a.Name) {
 		name.Value.Report("%q cannot be an audience's name; use a lower-case letter, then letters, digits and dashes, at most 41, and write what stands in its tokens as `aud`", a.Name)
 		ok = false
 	}
 	a.Value = a.Name
 	if e, found := m.Find("aud"); found {
-		if s, isText := e.Value.Text(); isText && !audienceValue.MatchString(s) {
+		if s, isText := e.Value.Text(); isText && !audienceValue().MatchString(s) {
 			e.Value.Report("%q cannot be an audience; use letters, digits and ._:/- , at most 256", s)
 		} else if isText {
 			a.Value = s

@@ -3,7 +3,6 @@ package project
 import (
 	"iter"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -40,19 +39,19 @@ type binding struct {
 
 // appRoleValue is what Entra lets the value of an app role be:
 // https://learn.microsoft.com/graph/api/resources/approle
-var appRoleValue = regexp.MustCompile(`^[!#-\-/-\[\]-~][!#-\[\]-~]{0,119}$`)
+var appRoleValue = shape(`^[!#-\-/-\[\]-~][!#-\[\]-~]{0,119}$`)
 
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+var guid = shape(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 
 // parseBinding reads what stands in a list of groups; wrong is empty, or says what is wrong with it.
 func parseBinding(l source.Located) (b binding, wrong string) {
 	b.Located = l
 	switch {
-	case guid.MatchString(l.Text):
+	case guid().MatchString(l.Text):
 		b.object = strings.ToLower(l.Text)
 	case strings.HasPrefix(l.Text, "app-role:"):
 		value := strings.TrimPrefix(l.Text, "app-role:")
-		if !appRoleValue.MatchString(value) {
+		if !appRoleValue().MatchString(value) {
 			return b, "write the value of the app role after `app-role:`, as it stands in the app registration: app-role:Payments.Lead"
 		}
 		b.object = identity.AppRole("", value).Object

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -12,10 +11,10 @@ import (
 )
 
 var (
-	variables  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
-	fullCommit = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	variables  = shape(`^[A-Za-z_][A-Za-z0-9_]*=`)
+	fullCommit = shape(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 	// Encodings that could be taken for a separator, a dot or another encoding, by us or by who comes after us.
-	ambiguous = regexp.MustCompile(`(?i)%(2f|5c|2e|25|00)|;`)
+	ambiguous = shape(`(?i)%(2f|5c|2e|25|00)|;`)
 )
 
 // ParseContextURL reads a context URL: a repository's, or one that goes on with /tree/BRANCH or /commit/SHA. The
@@ -33,7 +32,7 @@ func ParseContextURL(s string) (repo, ref string, err error) {
 	case "tree":
 		ref, err = parseRef(rest)
 	case "commit":
-		if ref = strings.ToLower(rest); !fullCommit.MatchString(ref) {
+		if ref = strings.ToLower(rest); !fullCommit().MatchString(ref) {
 			err = errors.New("a commit is named by its full ID, 40 or 64 hexadecimal digits")
 		}
 	case "":
@@ -60,8 +59,8 @@ func checkContext(s string) error {
 	}
 	first, _, _ := strings.Cut(prefix, "/")
 	switch {
-	case variables.MatchString(prefix):
-		return fmt.Errorf("context URL %s: variables before the URL (%s…) are not supported yet; leave them out and set them in the workspace", quote(s), variables.FindString(prefix))
+	case variables().MatchString(prefix):
+		return fmt.Errorf("context URL %s: variables before the URL (%s…) are not supported yet; leave them out and set them in the workspace", quote(s), variables().FindString(prefix))
 	case strings.HasPrefix(first, "referrer:"):
 		return fmt.Errorf("context URL %s: the prefix `referrer:` is not supported; leave it out", quote(s))
 	case slices.Contains([]string{"imagebuild", "snapshot", "prebuild", "open-prebuild"}, first):
@@ -94,7 +93,7 @@ func splitContext(s string) (plain, kind, rest string) {
 
 // parseRef decodes a branch's or tag's name from a URL, once, and checks it.
 func parseRef(s string) (string, error) {
-	if ambiguous.MatchString(s) {
+	if ambiguous().MatchString(s) {
 		return "", errors.New("its branch is encoded in a way that could be read twice")
 	}
 	ref, err := url.PathUnescape(s)

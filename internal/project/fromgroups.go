@@ -83,7 +83,7 @@ func (p Pattern) read(name string) (project string, role Role, fits bool, wrong 
 		}
 		switch {
 		case !ok:
-		case !projectName.MatchString(project):
+		case !projectName().MatchString(project):
 			return "", "", true, fmt.Sprintf("%q cannot be a project's name; use lower-case letters, digits and dashes, at most 63", project)
 		default:
 			return project, role, true, ""

@@ -44,7 +44,7 @@ func (p *parser) templateFile(name, text string) {
 		return
 	}
 	for _, one := range of.Entries {
-		if !projectName.MatchString(one.Key) {
+		if !projectName().MatchString(one.Key) {
 			one.At.Report("%q cannot be a project's name; use lower-case letters, digits and dashes, at most 63", one.Key)
 			continue
 		}

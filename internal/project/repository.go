@@ -3,7 +3,6 @@ package project
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -12,9 +11,9 @@ import (
 const maxURL = 2048
 
 var (
-	hostLabel   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	pathSegment = regexp.MustCompile(`^[A-Za-z0-9._~][A-Za-z0-9._~-]*$`)
-	scpForm     = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:`)
+	hostLabel   = shape(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	pathSegment = shape(`^[A-Za-z0-9._~][A-Za-z0-9._~-]*$`)
+	scpForm     = shape(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:`)
 )
 
 // CanonicalRepository reads the URL of a repository, which may come from anybody, and gives the one form under which
@@ -59,7 +58,7 @@ func splitURL(raw string) (host string, segments []string, err error) {
 		return "", nil, fmt.Errorf("it is longer than %d bytes", maxURL)
 	case strings.HasPrefix(raw, "-"):
 		return "", nil, errors.New("it begins with a dash")
-	case scpForm.MatchString(raw) || hasPrefixFold(raw, "ssh://") || hasPrefixFold(raw, "git://"):
+	case scpForm().MatchString(raw) || hasPrefixFold(raw, "ssh://") || hasPrefixFold(raw, "git://"):
 		return "", nil, errors.New("only https is spoken with repositories; write its https:// address")
 	case hasPrefixFold(raw, "http://"):
 		return "", nil, errors.New("it must begin with https://, not http://")
@@ -100,7 +99,7 @@ func canonicalHost(authority string) (string, error) {
 		return "", errors.New("its host is missing or too long")
 	}
 	for label := range strings.SplitSeq(name, ".") {
-		if !hostLabel.MatchString(label) {
+		if !hostLabel().MatchString(label) {
 			return "", fmt.Errorf("%s is not a host name", quote(authority))
 		}
 	}
@@ -127,7 +126,7 @@ func checkSegment(s string) error {
 		return errors.New("it holds the path segment .git")
 	case strings.HasPrefix(s, "-"):
 		return fmt.Errorf("its path segment %s begins with a dash", quote(s))
-	case !pathSegment.MatchString(s):
+	case !pathSegment().MatchString(s):
 		return fmt.Errorf("its path segment %s holds other characters than letters, digits and ._~-", quote(s))
 	}
 	return nil

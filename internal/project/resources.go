@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +13,9 @@ import (
 )
 
 var (
-	resourceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)
-	scopeShape   = regexp.MustCompile(`^[\x21-\x7e]{1,512}$`)
-	audience     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$`)
+	resourceName = shape(`^[a-z][a-z0-9-]{0,40}$`)
+	scopeShape   = shape(`^[\x21-\x7e]{1,512}$`)
+	audience     = shape(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$`)
 )
 
 func readRepository(v source.Value) (repo Repository, place source.Value, ok bool) {
@@ -52,11 +51,11 @@ func readRepository(v source.Value) (repo Repository, place source.Value, ok boo
 }
 
 // authContext is the shape of an authentication context's ID: Entra knows c1 to c99, others name their own.
-var authContext = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$`)
+var authContext = shape(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$`)
 
 func readSensitive(v source.Value) string {
 	s, ok := v.Text()
-	if ok && !authContext.MatchString(s) {
+	if ok && !authContext().MatchString(s) {
 		v.Report("%q is not an authentication context; write its ID, such as c1", s)
 		return ""
 	}
@@ -96,11 +95,11 @@ func readCredential(v source.Value) (c Credential) {
 	switch {
 	case !ok:
 		return c
-	case strings.HasPrefix(e.Key, "entra") && !scopeShape.MatchString(s):
+	case strings.HasPrefix(e.Key, "entra") && !scopeShape().MatchString(s):
 		e.Value.Report("a scope is one word, such as api://APP-ID/.default")
 	case e.Key == "entra_app" && !strings.HasSuffix(s, "/.default"):
 		e.Value.Report("an app's own token is asked for with a scope that ends with /.default")
-	case strings.HasPrefix(e.Key, "github") && !resourceName.MatchString(s):
+	case strings.HasPrefix(e.Key, "github") && !resourceName().MatchString(s):
 		e.Value.Report("%q names no GitHub App of the configuration; write its name under github in lanyard.yaml", s)
 	case strings.HasSuffix(e.Key, "_file") && !strings.HasPrefix(s, "/"):
 		e.Value.Report("write the whole path of the file, beginning with /")
@@ -136,7 +135,7 @@ func readResource(v source.Value) (app App, place source.Value, ok bool) {
 	if !hasName || !hasURL {
 		return app, v, false
 	}
-	if app.Name, ok = name.Value.Text(); ok && !resourceName.MatchString(app.Name) {
+	if app.Name, ok = name.Value.Text(); ok && !resourceName().MatchString(app.Name) {
 		name.Value.Report("%q cannot be an app's name; use a lower-case letter, then letters, digits and dashes, at most 41", app.Name)
 		ok = false
 	}
@@ -164,7 +163,7 @@ func readAssertion(v source.Value) string {
 		return ""
 	}
 	s, ok := e.Value.Text()
-	if ok && !audience.MatchString(s) {
+	if ok && !audience().MatchString(s) {
 		e.Value.Report("%q cannot be an audience; use letters, digits and ._:/- , at most 128", s)
 		return ""
 	}

@@ -36,9 +36,9 @@ type TokenFile struct {
 func (f *TokenFile) Holds() bool { return f != nil && f.For != ForKubernetes && f.For != ForGoogle }
 
 var (
-	roleARN        = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$`)
-	region         = regexp.MustCompile(`^[a-z]{2}(-[a-z0-9]+){2,4}$`)
-	serviceAccount = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,126}@[a-z0-9][a-z0-9.-]{0,126}$`)
+	roleARN        = shape(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$`)
+	region         = shape(`^[a-z]{2}(-[a-z0-9]+){2,4}$`)
+	serviceAccount = shape(`^[a-z0-9][a-z0-9.-]{0,126}@[a-z0-9][a-z0-9.-]{0,126}$`)
 )
 
 // readTokenFile reads `file:` of an audience.
@@ -76,13 +76,13 @@ func readTokenFile(v source.Value, a Audience) *TokenFile {
 	m.Keys(append([]string{"for"}, keys...), nil)
 	switch f.For {
 	case ForAWS:
-		text("role", &f.Role, roleARN, "the ARN of a role, such as arn:aws:iam::123456789012:role/developers", true)
-		text("region", &f.Region, region, "a region, such as eu-central-1", false)
+		text("role", &f.Role, roleARN(), "the ARN of a role, such as arn:aws:iam::123456789012:role/developers", true)
+		text("region", &f.Region, region(), "a region, such as eu-central-1", false)
 	case ForAzure:
-		text("client_id", &f.Client, guid, "an application's (client) ID", true)
-		text("tenant_id", &f.Tenant, guid, "a tenant's ID", true)
+		text("client_id", &f.Client, guid(), "an application's (client) ID", true)
+		text("tenant_id", &f.Tenant, guid(), "a tenant's ID", true)
 	case ForGoogle:
-		text("service_account", &f.ServiceAccount, serviceAccount, "a service account's address", false)
+		text("service_account", &f.ServiceAccount, serviceAccount(), "a service account's address", false)
 		if !strings.HasPrefix(strings.TrimPrefix(a.Value, "https:"), "//iam.googleapis.com/") {
 			v.Report("for Google the audience's `aud` is the name of the workload identity provider: //iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER")
 		}

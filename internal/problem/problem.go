@@ -136,11 +136,22 @@ func DocumentOf(err error) Document {
 	return Document{Type: "urn:lanyard:problem:" + k.String(), Title: kinds[k].title, Status: k.Status(), Detail: Message(err), Next: next(err), Help: help(err)}
 }
 
+// Header names in an answer the kind of a problem that Lanyard itself has with the request. What comes from an upstream does not
+// have it.
+const Header = "Lanyard-Problem"
+
+// WantsSignIn reports whether an answer is Lanyard's own that it does not know who asks: an upstream's 401 is about something
+// else.
+func WantsSignIn(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusUnauthorized && resp.Header.Get(Header) == SignInNeeded.String()
+}
+
 // Write answers with err as a problem document.
 func Write(w http.ResponseWriter, err error) {
 	d := DocumentOf(err)
 	b, _ := JSON(d) // strings and numbers alone: it cannot fail
 	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set(Header, KindOf(err).String())
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Del("Content-Length")
 	w.WriteHeader(d.Status)

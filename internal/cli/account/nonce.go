@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 // nonceGood is for how long a nonce is taken to be good; servers take one for a minute.
@@ -44,7 +46,7 @@ func (t *Transport) ready(ctx context.Context, access string) error {
 		return t.unreachable(err)
 	}
 	resp.Body.Close()
-	if nonce := resp.Header.Get("DPoP-Nonce"); nonce != "" {
+	if nonce := resp.Header.Get("DPoP-Nonce"); nonce != "" && problem.WantsSignIn(resp) {
 		t.learn(nonce)
 	}
 	return nil

@@ -75,7 +75,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, t.unreachable(err)
 		}
-		if resp.StatusCode != http.StatusUnauthorized {
+		if !problem.WantsSignIn(resp) {
 			return resp, nil
 		}
 		nonce := resp.Header.Get("DPoP-Nonce")

@@ -13,6 +13,8 @@ import (
 
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,7 +34,7 @@ func (n *nonces) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !good {
 		n.nonce = "nonce-" + time.Now().Format(time.RFC3339Nano)
 		w.Header().Set("DPoP-Nonce", n.nonce)
-		w.WriteHeader(http.StatusUnauthorized)
+		problem.Write(w, problem.New(problem.SignInNeeded, "The proof needs a nonce."))
 	}
 	n.mu.Unlock()
 	if !good {
@@ -65,7 +67,7 @@ func proofOf(r *http.Request) string {
 	return decoded(parts[1])
 }
 
-func newTransport(t *testing.T, n *nonces) (*httptest.Server, *Transport, *time.Time) {
+func newTransport(t *testing.T, n http.Handler) (*httptest.Server, *Transport, *time.Time) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(n)
 	s.EnableHTTP2 = true
@@ -141,6 +143,32 @@ func TestTransportSendsOnceWithAGoodNonce(t *testing.T) {
 	*now = now.Add(nonceGood)
 	if status := send(); status != http.StatusOK || len(n.bodies) != 4 || n.bodies[3] != "a pack" {
 		t.Errorf("a push with an old nonce: %d %q", status, n.bodies)
+	}
+}
+
+// TestAttack17AnAppsNonceIsNotLearned: what an app refuses is passed on as it is, and its nonce stands in no proof for the server.
+func TestAttack17AnAppsNonceIsNotLearned(t *testing.T) {
+	var asked []string
+	s, transport, _ := newTransport(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, proofOf(r))
+		w.Header().Set("DPoP-Nonce", "the-app's")
+		w.Header().Set(problem.Header, "not-found")
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	for range 2 {
+		resp, err := (&http.Client{Transport: transport}).Get(s.URL + "/r/ledger/")
+		if err != nil || resp.StatusCode != http.StatusUnauthorized {
+			t.Fatal(resp, err)
+		}
+		resp.Body.Close()
+	}
+	resp, err := (&http.Client{Transport: transport}).Post(s.URL+"/r/ledger/", "text/plain", io.MultiReader(strings.NewReader("once")))
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Fatal(resp, err)
+	}
+	resp.Body.Close()
+	if proofs := strings.Join(asked, " "); len(asked) != 4 || strings.Contains(proofs, "nonce") { // one asked for a nonce
+		t.Errorf("%d requests with %s", len(asked), proofs)
 	}
 }
 

@@ -125,10 +125,10 @@ const (
 	AppPrefix = "/r/"
 )
 
-// answer words the one answer that is about the person's tokens, of which the program that asks knows nothing: it must not ask
+// answer words the server's one answer that is about the person's tokens, of which the program that asks knows nothing: it must not ask
 // for a password.
 func (d *Door) answer(resp *http.Response) error {
-	if resp.StatusCode != http.StatusUnauthorized {
+	if !problem.WantsSignIn(resp) { // an app's own 401 is the program's matter
 		return nil
 	}
 	defer resp.Body.Close()

@@ -35,6 +35,10 @@ func newServer(t *testing.T) *server {
 			w.Header().Set("WWW-Authenticate", "DPoP")
 			problem.Write(w, problem.New(problem.SignInNeeded, "The session has ended."))
 		}
+		if strings.HasSuffix(r.URL.Path, "/unknown") { // an app that has users of its own
+			w.Header().Set("WWW-Authenticate", "Basic")
+			http.Error(w, "Who are you?", http.StatusUnauthorized)
+		}
 	}))
 	t.Cleanup(s.Close)
 	return s
@@ -149,5 +153,17 @@ func TestDoorPasses(t *testing.T) {
 	s.Close()
 	if status, body := ask(t, request(t, d, http.MethodGet, "/git/host/away", "")); status != http.StatusServiceUnavailable {
 		t.Errorf("no server: %d %s", status, body)
+	}
+}
+
+// TestAttack17AnAppsRefusalEndsNoSession: an app's 401 is the program's matter, and nobody is told to sign in again for it.
+func TestAttack17AnAppsRefusalEndsNoSession(t *testing.T) {
+	s := newServer(t)
+	d, lost := open(t, s, "")
+	if status, body := ask(t, request(t, d, http.MethodGet, "/r/ledger/unknown", "")); status != http.StatusUnauthorized || body != "Who are you?\n" {
+		t.Errorf("%d %s", status, body)
+	}
+	if *lost != nil {
+		t.Errorf("lost: %v", *lost)
 	}
 }

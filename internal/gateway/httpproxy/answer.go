@@ -93,7 +93,7 @@ func (x *exchange) answerHeaders(to, from http.Header) {
 	}
 	listed := from["Connection"]
 	for name, values := range from {
-		if hopByHop(name) || drop(name) || len(listed) > 0 && has(listed, name) {
+		if hopByHop(name) || ours(name) || drop(name) || len(listed) > 0 && has(listed, name) {
 			continue
 		}
 		to[name] = values
@@ -105,6 +105,10 @@ func (x *exchange) answerHeaders(to, from http.Header) {
 		x.setCookies(to, cookies)
 	}
 }
+
+// ours reports whether an answer's header says what Lanyard alone says to programs that speak to it: its own names, and the
+// nonce for proofs that are made for it (RFC 9449 section 9).
+func ours(name string) bool { return name == "Dpop-Nonce" || strings.HasPrefix(name, "Lanyard-") }
 
 // private reports whether an answer's header is dropped on the machine site: what sets something for the whole host,
 // which is that of Lanyard's own pages, and what Lanyard itself sets.
@@ -128,7 +132,9 @@ func foreignHere(name string) bool {
 }
 
 // trailing reports whether a header of an answer may come after its body.
-func trailing(name string) bool { return !hopByHop(name) && !framing(name) && !private(name) }
+func trailing(name string) bool {
+	return !hopByHop(name) && !framing(name) && !ours(name) && !private(name)
+}
 
 // setCookies lets an app set cookies of its own for its own host and for no other.
 func (x *exchange) setCookies(to http.Header, cookies []string) {

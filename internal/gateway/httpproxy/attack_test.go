@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 // TestAttack01QueryIsNoPartOfTheRoute: what stands in a query chooses neither the app nor its path.
@@ -138,5 +139,32 @@ func TestInterimAnswersTakeNothingAway(t *testing.T) {
 	}
 	if strings.Join(h.Values("Content-Security-Policy"), ",") != "sandbox" || h.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("an answer after an interim one has the headers %v", h)
+	}
+}
+
+// TestAttack17AnAppDoesNotSpeakAsLanyard: who speaks to Lanyard by a token tells its refusals, and its nonces, from an app's.
+func TestAttack17AnAppDoesNotSpeakAsLanyard(t *testing.T) {
+	s := newScene(t)
+	site, machine := s.site(t, s.Browser(gatewaytest.Ada)), s.serve(t, gatewaytest.Ada)
+	refused, body := get(t, machine.URL+"/r/echo/refuses")
+	onOwn, _ := plainRequest(t, site, onSite("GET", "/refuses", ""))
+	for name, resp := range map[string]*http.Response{"machine site": refused, "own site": onOwn} {
+		if resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("WWW-Authenticate") != "Basic" || problem.WantsSignIn(resp) {
+			t.Errorf("%s: %s %v", name, resp.Status, resp.Header)
+		}
+		for _, h := range []http.Header{resp.Header, resp.Trailer} {
+			for header := range h {
+				if ours(header) {
+					t.Errorf("%s: %s came through in %v", name, header, h)
+				}
+			}
+		}
+	}
+	if body != "Who are you?" {
+		t.Errorf("the app says %q", body)
+	}
+	nobody := s.Serve(t, identity.Principal{}, s.routes()...)
+	if resp, body := get(t, nobody.URL+"/r/echo/refuses"); !problem.WantsSignIn(resp) {
+		t.Errorf("Lanyard's own refusal: %s %v %s", resp.Status, resp.Header, body)
 	}
 }

@@ -140,6 +140,16 @@ func (s *scene) echo(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusEarlyHints)
 		w.Header().Del("Set-Cookie")
 		io.WriteString(w, "ok")
+	case "/base/refuses": // as if it were Lanyard
+		h := w.Header()
+		h.Set("DPoP-Nonce", "the-app's")
+		h.Set("LANYARD-PROBLEM", "sign-in-needed")
+		h.Set("Lanyard-Request-Id", "another")
+		h.Set("WWW-Authenticate", "Basic")
+		h.Set("Trailer", "DPoP-Nonce, Lanyard-Problem")
+		w.WriteHeader(http.StatusUnauthorized)
+		io.WriteString(w, "Who are you?")
+		h.Set(http.TrailerPrefix+"Lanyard-Late", "x")
 	case "/base/moved":
 		http.Redirect(w, r, "/base/here?x=1", http.StatusFound)
 	default:

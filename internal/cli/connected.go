@@ -28,8 +28,8 @@ you are signed in to, as you. It answers only programs that know its key, which 
 With a command it runs that, with an environment by which Git goes this way to the repositories of your projects, and other
 programs may: LANYARD_URL is where, and LANYARD_HEADER the header to send. It ends with the command's exit status.
 
-Without one it runs until Ctrl-C, and all your Git goes this way meanwhile: your own configuration of Git includes a file, which only
-you may read, until then. For a single clone, "lanyard git setup" needs nothing running.`,
+Without one it runs until Ctrl-C, and all your Git goes to the server meanwhile, by the helper that "lanyard git setup" uses: your own
+configuration of Git includes a file, which only you may read, until then. For a single clone, "lanyard git setup" needs nothing running.`,
 		Example: `  lanyard connect -- git clone https://git.example.com/payments/api
   lanyard connect &
   lanyard connect -- sh -c 'curl -H "$LANYARD_HEADER" $LANYARD_URL/r/ledger/'`,
@@ -65,16 +65,19 @@ func (a *app) runConnected(ctx context.Context, argv []string) error {
 		return err
 	}
 	defer door.Close()
-	settings, err := door.Settings(slices.Sorted(maps.Values(mine)))
-	if err != nil {
-		return err
-	}
 	if len(argv) > 0 {
+		settings, err := door.Settings(slices.Sorted(maps.Values(mine)))
+		if err != nil {
+			return err
+		}
 		command := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		command.Cancel = func() error { return laptop.Interrupt(command.Process) }
 		command.Env = door.Environment(os.Environ(), settings)
 		command.Stdin, command.Stdout, command.Stderr = a.c.Stdin, a.c.Stdout, a.c.Stderr
 		return ended(command.Run())
+	}
+	if err := a.installHelper(); err != nil {
+		return err
 	}
 	connected, err := laptop.Connect(a.accounts().Dir, os.Environ())
 	if err != nil {
@@ -85,7 +88,7 @@ func (a *app) runConnected(ctx context.Context, argv []string) error {
 			a.report(err)
 		}
 	}()
-	if err := connected.Tell(ctx, door, settings); err != nil {
+	if err := connected.Tell(ctx, door, slices.Sorted(maps.Values(mine))); err != nil {
 		return err
 	}
 	a.out.line("Git reaches %d repositories through %s, as you, until Ctrl-C.", len(mine), c.URL)
@@ -107,10 +110,7 @@ func (a *app) runConnected(ctx context.Context, argv []string) error {
 			continue
 		}
 		mine = now
-		if settings, err = door.Settings(slices.Sorted(maps.Values(mine))); err != nil {
-			return err
-		}
-		if err := connected.Tell(ctx, door, settings); err != nil {
+		if err := connected.Tell(ctx, door, slices.Sorted(maps.Values(mine))); err != nil {
 			return err
 		}
 	}

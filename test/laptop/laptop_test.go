@@ -187,6 +187,7 @@ func testConnect(t *testing.T, w *harness.World) {
 	t.Cleanup(func() { _ = background.Process.Kill() }) // gone already is as good
 	w.Eventually("connected", func() bool { return strings.Contains(said.String(), "curl -H @") })
 	m.must("git", "clone", "-q", payments, "in-the-background")
+	m.must("env", "GIT_PROTOCOL_FROM_USER=0", "git", "ls-remote", "-q", payments) // as Git clones submodules
 	line := said.String()[strings.Index(said.String(), "curl"):]
 	if out := m.must("sh", "-c", strings.Replace(strings.TrimSpace(line), "/r/APP/", "/r/ledger/whoami", 1)); !strings.Contains(out, "Ada Lovelace") {
 		t.Errorf("the API says %s", out)
@@ -194,6 +195,17 @@ func testConnect(t *testing.T, w *harness.World) {
 	if out, status := m.in("", w.Program(), "connect"); status != 2 || !strings.Contains(out, "runs already") {
 		t.Errorf("a second one: %d %s", status, out)
 	}
+	_ = background.Process.Kill()
+	<-ended
+	m.must("git", "clone", "-q", payments, "after-it-was-killed")
+
+	background, said = m.program("", w.Program(), "connect"), &harness.Buffer{}
+	background.Stdout, background.Stderr = said, said
+	if err := background.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { ended <- background.Wait() }()
+	w.Eventually("connected again", func() bool { return strings.Contains(said.String(), "curl -H @") })
 	_ = background.Process.Signal(os.Interrupt)
 	if err := <-ended; err != nil {
 		t.Errorf("connect ended with %v: %s", err, said)

@@ -16,13 +16,23 @@ import (
 
 // Settings lead Git through the door for repositories, by their URLs.
 func (d *Door) Settings(repositories []string) ([]Setting, error) {
-	all := d.gitConfig()
+	return through(d.URL, "", repositories, d.gitConfig())
+}
+
+// throughHelper are settings that lead Git to a server by its helper, which opens a door for each run: they name no port and no key,
+// and so are nobody else's when they are left behind. Submodules go this way too, which Git by itself allows well-known schemes
+// alone (git-config(1), protocol.allow): as their URLs would, they lead to servers that the person is signed in to.
+func throughHelper(server string, repositories []string) ([]Setting, error) {
+	return through(server, Scheme, repositories, []Setting{{"protocol." + strings.TrimSuffix(Scheme, "::") + ".allow", "always"}})
+}
+
+func through(at, scheme string, repositories []string, all []Setting) ([]Setting, error) {
 	for _, repository := range repositories {
-		address, err := Address(d.URL, repository)
+		address, err := Address(at, repository)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Leading(repository, strings.TrimPrefix(address, Scheme))...)
+		all = append(all, Leading(repository, scheme+strings.TrimPrefix(address, Scheme))...)
 	}
 	return all, nil
 }
@@ -32,8 +42,8 @@ func (d *Door) Environment(environ []string, settings []Setting) []string {
 	return append(WithGitConfig(environ, settings), "LANYARD_URL="+d.URL, "LANYARD_HEADER="+KeyHeader+": "+d.Key)
 }
 
-// Connected is a door that every Git of this user goes through while it is open: by a file that the user's configuration of Git
-// includes. One is open at a time.
+// Connected is what this user's programs are told while a door is open: Git by a file that the user's configuration of it includes.
+// One is open at a time.
 type Connected struct {
 	dir    string
 	global Clone // runs Git where no clone is
@@ -65,8 +75,12 @@ func (c *Connected) HeaderFile() string { return filepath.Join(c.dir, "header") 
 
 func (c *Connected) gitFile() string { return filepath.Join(c.dir, "gitconfig") }
 
-// Tell writes what Git and others need to know of the door.
-func (c *Connected) Tell(ctx context.Context, d *Door, settings []Setting) error {
+// Tell writes what Git needs to know of the door's server, and others of the door.
+func (c *Connected) Tell(ctx context.Context, d *Door, repositories []string) error {
+	settings, err := throughHelper(d.c.URL, repositories)
+	if err != nil {
+		return err
+	}
 	var text strings.Builder
 	text.WriteString("# Written by `lanyard connect`, and removed when it ends.\n")
 	for _, s := range settings {
@@ -78,7 +92,7 @@ func (c *Connected) Tell(ctx context.Context, d *Door, settings []Setting) error
 	); err != nil {
 		return fmt.Errorf("tell Git of the connection: %w", err)
 	}
-	_, err := c.global.git(ctx, "config", "--global", "--replace-all", "include.path", c.gitFile(), "^"+quoted(c.gitFile())+"$")
+	_, err = c.global.git(ctx, "config", "--global", "--replace-all", "include.path", c.gitFile(), "^"+quoted(c.gitFile())+"$")
 	return err
 }
 

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -116,6 +117,9 @@ func (s *Issuer) openOrAsk(right *right, key rightKey, r MintRequest, d project.
 			s.forsake(key)
 		}
 	})
+	if why := (access.Reason{}); errors.As(err, &why) && why.Code == access.Revoked { // before it was handed out
+		s.forsake(key)
+	}
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,7 @@ func sayCut(w http.ResponseWriter, reason access.Reason) error {
 	if err != nil {
 		return err
 	}
+	w.Header().Set(problem.Header, problem.Denied.String())
 	gateway.WriteWhole(w, d.Status, "application/problem+json", body)
 	return nil
 }

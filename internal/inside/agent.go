@@ -77,7 +77,7 @@ func (a *app) agentList() *cobra.Command {
 			for _, x := range asks {
 				if x.State == "pending" {
 					fmt.Fprintf(a.c.Stdout, "\n%s asks for %s: %s\n  lanyard agent approve %s   or   lanyard agent refuse %s\n",
-						clean(x.Agent), clean(strings.Join(x.Allow, ", ")), clean(x.Why), clean(x.ID), clean(x.ID))
+						oneLine(x.Agent), oneLine(strings.Join(x.Allow, ", ")), oneLine(x.Why), clean(x.ID), clean(x.ID))
 				}
 			}
 			return nil
@@ -129,21 +129,32 @@ func (a *app) agentShow() *cobra.Command {
 }
 
 func (a *app) agentStop() *cobra.Command {
-	var asJSON, noDiff bool
+	var asJSON, noDiff, discard bool
 	cmd := &cobra.Command{
 		Use:   "stop AGENT",
 		Short: "End an AI agent; what it did so far comes back as a branch",
 		Long: `Ends an AI agent, named by its ID or, where only one of the name runs, by its name. What it did so far comes back as a
-branch. From elsewhere, "lanyard revoke session ID" and "lanyard revoke lease LEASE" do the same.`,
+branch. From elsewhere, "lanyard revoke session ID" and "lanyard revoke lease LEASE" do the same.
+
+Of one that has ended and whose work is kept because it could not be handed back, it is tried again now; with --discard the
+work is thrown away.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeAgents,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			x, err := a.agents().StopAgent(cmd.Context(), args[0])
+			end := a.agents().StopAgent
+			if discard {
+				end = a.agents().DiscardAgent
+			}
+			x, err := end(cmd.Context(), args[0])
 			if err != nil {
 				return a.asked(cmd.Context(), err)
 			}
 			if asJSON {
 				return a.json(x)
+			}
+			if discard {
+				fmt.Fprintf(a.c.Stdout, "What %s did is thrown away.\n", clean(x.Name))
+				return nil
 			}
 			fmt.Fprintf(a.c.Stdout, "%s has ended.\n", clean(x.Name))
 			a.work(a.c.Stdout, x, !noDiff)
@@ -151,6 +162,7 @@ branch. From elsewhere, "lanyard revoke session ID" and "lanyard revoke lease LE
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	cmd.Flags().BoolVar(&discard, "discard", false, "throw away what is kept of one that has ended, by its ID")
 	cmd.Flags().BoolVar(&noDiff, "no-diff", false, "name the files alone, without what changed in them")
 	return cmd
 }

@@ -109,7 +109,7 @@ func (a *app) agentDecide(verb string, approve bool) *cobra.Command {
 			if asJSON {
 				return a.json(x)
 			}
-			fmt.Fprintf(a.c.Stdout, "%s: %s %s.\n", clean(x.Agent), clean(strings.Join(x.Allow, ", ")), x.State)
+			fmt.Fprintf(a.c.Stdout, "%s: %s %s.\n", oneLine(x.Agent), oneLine(strings.Join(x.Allow, ", ")), clean(x.State))
 			return nil
 		},
 	}
@@ -132,7 +132,7 @@ func (a *app) completeAsks(ctx context.Context, args []string) ([]cobra.Completi
 	var ids []cobra.Completion
 	for _, x := range list {
 		if x.State == "pending" {
-			ids = append(ids, cobra.CompletionWithDesc(clean(x.ID), clean(x.Agent+": "+strings.Join(x.Allow, ", "))))
+			ids = append(ids, cobra.CompletionWithDesc(clean(x.ID), oneLine(x.Agent+": "+strings.Join(x.Allow, ", "))))
 		}
 	}
 	return ids, cobra.ShellCompDirectiveNoFileComp

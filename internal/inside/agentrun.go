@@ -132,6 +132,9 @@ func (a *app) runAgent(ctx context.Context, order agentapi.AgentOrder, noInput, 
 	}
 	told := teller{a: a, asJSON: asJSON, raw: order.Exec.TTY}
 	status, err := a.agents().RunAgent(ctx, order, streams, told.event)
+	if told.started != nil {
+		a.reset()
+	}
 	restore()
 	told.raw = false
 	last := told.last

@@ -119,3 +119,6 @@ func clean(s string) string {
 	}
 	return b.String()
 }
+
+// oneLine is clean for text that a person decides by: nothing of it can be pushed out of sight, or look like another line.
+func oneLine(s string) string { return clean(strings.Join(strings.Fields(s), " ")) }

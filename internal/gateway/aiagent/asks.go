@@ -17,6 +17,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/web"
+	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
 // States of what an AI agent asks for.
@@ -36,6 +37,8 @@ const (
 type asks struct {
 	mu  sync.Mutex
 	all []*agentapi.Asked
+
+	impostors impostors
 }
 
 // of lists the asks of these sessions, the oldest first.
@@ -97,9 +100,7 @@ func (g *Gate) ask(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if who.Kind != identity.AIAgent {
-		e := g.event(ws, who.Session, "", "agent:ask", web.ClientIP(r))
-		e.Outcome, e.Reasons = audit.Denied, []string{"it came through the workspace's own socket, so it is no AI agent"}
-		g.c.Audit.Later(e)
+		g.impostor(ws, who.Session, web.ClientIP(r))
 		return problem.New(problem.Denied, "Only an AI agent asks here, from its own workspace. You have your rights already: `lanyard agent run` gives a part of them.")
 	}
 	one := g.runs.live(who.Session)
@@ -121,28 +122,49 @@ func (g *Gate) ask(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return notRunning()
 	}
-	if err := g.wellFormed(in, order.Allow); err != nil {
+	lines, err := g.canonical(in, order.Allow)
+	if err != nil {
 		return err
 	}
-	asked := agentapi.Asked{ID: "a-" + strings.ToLower(rand.Text()[:12]), Agent: who.Agent, Session: string(who.Session), Allow: order.Allow, Why: why, At: g.c.Now(), State: pending}
+	asked := agentapi.Asked{ID: "a-" + strings.ToLower(rand.Text()[:12]), Agent: who.Agent, Session: string(who.Session), Allow: lines, Why: why, At: g.c.Now(), State: pending}
 	if err := g.asks.add(asked); err != nil {
 		return err
 	}
 	e := g.event(ws, who.Session, who.Agent, "agent:ask", web.ClientIP(r))
-	e.Reasons, e.Detail = []string{why}, map[string]any{"ask": asked.ID, "allow": order.Allow, "grant": one.grant}
+	e.Reasons, e.Detail = []string{why}, map[string]any{"ask": asked.ID, "allow": lines, "grant": one.grant}
 	g.c.Audit.Later(e)
 	return answer(w, http.StatusCreated, asked)
 }
 
-// wellFormed refuses lines that nobody could give, in words that say nothing of what the person may do.
-func (g *Gate) wellFormed(in project.Project, lines []string) error {
+// impostor notes that a process of the person's own asked as an AI agent.
+func (g *Gate) impostor(ws workspace.Workspace, sid identity.SessionID, ip string) {
+	e := g.event(ws, sid, "", "agent:ask", ip)
+	missing, ok := g.asks.impostors.next(sid, e.Time)
+	if !ok {
+		return
+	}
+	e.Outcome, e.Reasons = audit.Denied, []string{"it came through the workspace's own socket, so it is no AI agent"}
+	if missing > 0 {
+		e.Detail = map[string]any{"more_not_recorded": missing}
+	}
+	g.c.Audit.Later(e)
+}
+
+// canonical spells lines as a person who decides and the log read them, whatever they were written like: the action, and
+// the resource by its own name. It refuses those that nobody could give, in words that say nothing of what the person may do.
+func (g *Gate) canonical(in project.Project, lines []string) (all []string, err error) {
 	for _, line := range lines {
 		action, name, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if _, _, err := g.line(in, identity.Action(action), strings.TrimSpace(name)); err != nil {
-			return err
+		allowed, _, err := g.line(in, identity.Action(action), strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		line = strings.TrimSpace(string(allowed.Action) + " " + allowed.Name)
+		if !slices.Contains(all, line) {
+			all = append(all, line)
 		}
 	}
-	return nil
+	return all, nil
 }
 
 // listAsks lists what the AI agents beside the workspace asked for; an AI agent sees its own.

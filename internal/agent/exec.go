@@ -103,15 +103,17 @@ func startError(name string, err error) string {
 
 // startCommand starts the command and returns its outputs by channel, which the caller reads and closes.
 func (a *Agent) startCommand(c *websocket.Conn, req agentapi.ExecRequest) (*command, map[byte]*os.File, error) {
-	cmd := exec.Command(req.Argv[0], req.Argv[1:]...)
-	if cmd.Err != nil {
-		return nil, nil, cmd.Err
+	env := a.environment(req.Env)
+	program, err := lookUp(req.Argv[0], env)
+	if err != nil {
+		return nil, nil, err
 	}
+	cmd := exec.Command(program)
+	cmd.Args, cmd.Env = req.Argv, env
 	cmd.Dir = req.Dir
 	if cmd.Dir == "" {
 		cmd.Dir = a.folder()
 	}
-	cmd.Env = a.environment(req.Env)
 	run := &command{conn: c, stdin: make(chan []byte, agentapi.StdinWindow/1024)}
 	if req.TTY {
 		var size agentapi.Size

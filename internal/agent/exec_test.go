@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,6 +29,16 @@ func TestExecStreams(t *testing.T) {
 	}
 	if out.String() != "input" || errs.String() != "word "+w.root+"/home\n" {
 		t.Errorf("stdout %q, stderr %q", out.String(), errs.String())
+	}
+	own := filepath.Join(w.root, "home", ".local", "bin")
+	if err := os.MkdirAll(own, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(own, "of-my-own"), []byte("#!/bin/sh\nexit 7\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := w.agent().Exec(testContext(t), agentapi.ExecRequest{Argv: []string{"of-my-own"}}, agentapi.Streams{}); err != nil || code != 7 {
+		t.Errorf("a program of the PATH that commands have: %d, %v", code, err)
 	}
 	if code, _ := w.exec("kill -9 $$"); code != 128+9 {
 		t.Errorf("a killed command ended with %d", code)

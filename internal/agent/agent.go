@@ -46,6 +46,8 @@ type Agent struct {
 	terminals terminals
 	setups    sync.Mutex // one setup at a time
 
+	quarantines quarantines
+
 	mu   sync.Mutex // guards the rest
 	name string     // of the last setup
 	env  map[string]string

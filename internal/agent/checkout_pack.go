@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
@@ -151,10 +152,15 @@ func (g plumbing) shallow(ctx context.Context) ([]string, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(g.dir, path)
 	}
-	b, err := os.ReadFile(path)
+	in, err := openRegular(path, maxShallow)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, fmt.Errorf("git's list of where the history ends: %w", err)
+	}
+	defer in.Close()
+	b, err := io.ReadAll(io.LimitReader(in, maxShallow))
 	return strings.Fields(string(b)), err
 }
 
@@ -169,8 +175,35 @@ func (g plumbing) pack(ctx context.Context, w io.Writer, commit, since string) e
 	return g.run(ctx, strings.NewReader(revs), w, args...)
 }
 
+// Bounds of files of Git's that are read here, in bytes.
+const (
+	maxShallow = 1 << 20
+	maxIndex   = 1 << 30
+)
+
+// openRegular opens a file that may be anything by now, and takes nothing that could keep a reader waiting or has no end.
+func openRegular(path string, most int64) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s is no regular file", path)
+	case info.Size() > most:
+		err = fmt.Errorf("%s is larger than %d MiB", path, most>>20)
+	default:
+		return f, nil
+	}
+	f.Close()
+	return nil, err
+}
+
+// copyFile copies Git's index.
 func copyFile(from, to string) error {
-	in, err := os.Open(from)
+	in, err := openRegular(from, maxIndex)
 	if err != nil {
 		return err
 	}
@@ -179,7 +212,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
+	_, err = io.Copy(out, io.LimitReader(in, maxIndex))
 	if e := out.Close(); err == nil {
 		err = e
 	}

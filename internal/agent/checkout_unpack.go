@@ -109,13 +109,21 @@ func (a *Agent) unpackBranch(ctx context.Context, u agentapi.Unpack, p agentapi.
 		return out, err
 	}
 	g := plumbing{agent: a, dir: dir}.strictly()
-	if err := g.run(ctx, pack, io.Discard, "index-pack", "--stdin", "--fix-thin", "--strict", "--max-input-size="+strconv.Itoa(agentapi.MaxPack)); err != nil {
+	in, err := a.enterQuarantine(ctx, g)
+	if err != nil {
 		return out, err
 	}
-	if kind, err := g.text(ctx, "cat-file", "-t", p.Commit); err != nil || kind != "commit" {
+	defer in.leave()
+	if err := in.run(ctx, pack, io.Discard, "index-pack", "--stdin", "--fix-thin", "--strict", "--max-input-size="+strconv.Itoa(agentapi.MaxPack)); err != nil {
+		return out, err
+	}
+	if kind, err := in.text(ctx, "cat-file", "-t", p.Commit); err != nil || kind != "commit" {
 		return out, fmt.Errorf("%s is not a commit that came along", p.Commit)
 	}
-	if _, err := g.text(ctx, "rev-list", "--objects", "--quiet", p.Commit, "^"+u.Base); err != nil { // all that it leads to is there
+	if _, err := in.text(ctx, "rev-list", "--objects", "--quiet", p.Commit, "^"+u.Base); err != nil { // all that it leads to is there
+		return out, err
+	}
+	if err := in.accept(); err != nil {
 		return out, err
 	}
 	if err := g.nameBranch(ctx, u.Branch, p.Commit); err != nil {

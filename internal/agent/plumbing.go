@@ -64,7 +64,10 @@ func (g plumbing) run(ctx context.Context, in io.Reader, out io.Writer, args ...
 	if err != nil {
 		return fmt.Errorf("git: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { ch.signalGroup(syscall.SIGKILL) })
+	stop := context.AfterFunc(ctx, func() {
+		ch.signalGroup(syscall.SIGKILL)
+		pipes.close() // something that left the group may have them still
+	})
 	defer stop()
 	var work sync.WaitGroup
 	var fed, given error

@@ -3,6 +3,7 @@ package workspace_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,9 @@ type faulty struct {
 	started  int
 	setups   int
 	sessions int
+	packs    int    // checkouts that were packed
+	unpack   string // what the agent says of a branch that comes in; empty: it knows no checkouts
+	status   int    // with what status
 }
 
 func newFaulty() *faulty {
@@ -118,6 +122,16 @@ func (f *faulty) RoundTrip(r *http.Request) (*http.Response, error) {
 	case r.URL.Path == "/v1/setup":
 		f.setups++
 		_, _ = io.WriteString(answer, `{"phase":"clone","text":"cloning"}`+"\n"+`{"done":true}`+"\n")
+	case r.URL.Path == "/v1/checkout/pack" && f.unpack != "":
+		f.packs++
+		fmt.Fprintf(answer, `{"commit":"%040x","format":"sha1"}`+"\n", f.packs)
+	case r.URL.Path == "/v1/checkout/unpack" && f.unpack != "":
+		if in, _ := io.ReadAll(r.Body); strings.Contains(string(in), `"branch":"agent/`) {
+			answer.WriteHeader(f.status)
+			_, _ = io.WriteString(answer, f.unpack)
+			break
+		}
+		_, _ = io.WriteString(answer, "{}")
 	}
 	return answer.Result(), nil
 }

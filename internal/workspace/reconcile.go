@@ -83,6 +83,7 @@ func (m *Manager) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			m.stopShared(context.WithoutCancel(ctx))
 			m.work.Wait()
 			return
 		case <-tick.C:

@@ -56,22 +56,37 @@ const (
 	maxSiblings  = 128             // beside one workspace
 	atOnce       = 4               // of one workspace, that are started or handed back at a time: each has two Gits at work
 	siblingStart = 5 * time.Minute // for copying the checkout and beginning
-	siblingEnd   = 2 * time.Minute // for handing the work back
+	siblingEnd   = 2 * time.Minute // for handing the work back, once it is its turn
 )
 
 var agentName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)
 
 // sibling is a Sibling and who works on it.
 type sibling struct {
-	work   sync.Mutex // held while it is started, handed back or ended
-	row    Sibling    // under Manager.mu
-	handed *Handed    // under work: its work is back
-	gone   bool       // under work
-	due    bool       // under Manager.mu: it is ended when its workspace runs
-	tries  int        // under Manager.mu: how often its workspace was not reached since it last started
+	work   chan struct{} // has one place, taken while it is started, handed back or ended
+	row    Sibling       // under Manager.mu
+	handed *Handed       // under work: its work is back
+	failed error         // under work: why it has just not come back; who ends it then does not try at once again
+	gone   bool          // under work
+	due    bool          // under Manager.mu: it is ended when its workspace runs
+	tries  int           // under Manager.mu: how often its workspace was not reached since it last started
 
 	halt context.CancelCauseFunc // ends its start
 }
+
+func newSibling(row Sibling) *sibling { return &sibling{row: row, work: make(chan struct{}, 1)} }
+
+// hold waits until nobody else works on it.
+func (s *sibling) hold(ctx context.Context) error {
+	select {
+	case s.work <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *sibling) release() { <-s.work }
 
 // siblings are all that stand beside workspaces of this node.
 type siblings struct {
@@ -138,7 +153,7 @@ func (m *Manager) StartSibling(ctx context.Context, o SiblingOrder, progress fun
 	if err != nil {
 		return Sibling{}, err
 	}
-	defer s.work.Unlock()
+	defer s.release()
 	if err := m.c.Rows.SaveSibling(ctx, s.row); err != nil {
 		m.forgetSibling(s)
 		return Sibling{}, unwritten(err)
@@ -174,11 +189,12 @@ func (m *Manager) noteSibling(o SiblingOrder, halt context.CancelCauseFunc) (*si
 	if n >= maxSiblings {
 		return nil, Workspace{}, problem.New(problem.Conflict, "%d AI agents stand beside this workspace, which is the most there may be. Wait until one has ended, or stop one.", n)
 	}
-	s := &sibling{halt: halt, row: Sibling{
+	s := newSibling(Sibling{
 		ID: identity.NewWorkspaceID(), Of: o.Of, Owner: e.row.Owner, Session: o.Session, Agent: o.Agent, Grant: o.Grant, Shared: o.Shared,
 		Created: m.c.Now(), Node: m.c.Node,
-	}}
-	s.work.Lock()
+	})
+	s.halt = halt
+	s.work <- struct{}{}
 	m.siblings.all[s.row.ID] = s
 	return s, e.row, nil
 }

@@ -17,14 +17,16 @@ import (
 // branch agent/NAME/…. Nothing is checked out, and nothing of the sibling's runs there. When it changed nothing no branch
 // is made. A second call returns the same.
 func (m *Manager) HandBack(ctx context.Context, id identity.WorkspaceID) (Handed, error) {
-	s, err := m.holdSibling(id)
+	s, err := m.holdSibling(ctx, id)
 	if err != nil {
 		return Handed{}, err
 	}
-	defer s.work.Unlock()
+	defer s.release()
 	handed, err := m.handBack(ctx, s)
 	if row := m.siblingRow(s); err != nil && row.Kept != "" { // it runs for this alone
 		err = m.rest(ctx, row, err)
+	} else {
+		s.failed = err
 	}
 	return handed, err
 }
@@ -49,11 +51,13 @@ func (m *Manager) EndSibling(ctx context.Context, id identity.WorkspaceID, why s
 	}
 	m.c.Sessions.EndSession(ctx, row.Session, why) // before waiting for anybody
 	m.haltSibling(id, why)
-	s, err := m.holdSibling(id)
-	if err != nil {
+	s, err := m.holdSibling(ctx, id)
+	if errors.Is(err, ErrGone) {
 		return nil
+	} else if err != nil {
+		return err
 	}
-	defer s.work.Unlock()
+	defer s.release()
 	return m.endSibling(ctx, s, why)
 }
 
@@ -66,18 +70,23 @@ func (m *Manager) haltSibling(id identity.WorkspaceID, why string) {
 	}
 }
 
-// holdSibling finds a sibling and holds it for work.
-func (m *Manager) holdSibling(id identity.WorkspaceID) (*sibling, error) {
+// ErrGone says that a sibling is not there any more: it has ended, and nothing of it is kept.
+var ErrGone = errors.New("it has ended")
+
+// holdSibling finds a sibling and holds it for work, as soon as nobody else does. An error is ErrGone, or that ctx ended.
+func (m *Manager) holdSibling(ctx context.Context, id identity.WorkspaceID) (*sibling, error) {
 	m.mu.RLock()
 	s := m.siblings.all[id]
 	m.mu.RUnlock()
-	absent := problem.New(problem.NotFound, "There is no AI agent at %s; it has ended.", id)
+	absent := problem.Wrap(ErrGone, problem.NotFound, "There is no AI agent at %s; it has ended.", id)
 	if s == nil {
 		return nil, absent
 	}
-	s.work.Lock()
+	if err := s.hold(ctx); err != nil {
+		return nil, problem.Wrap(err, problem.Unavailable, "The AI agent at %s is still being started or ended.", id)
+	}
 	if s.gone {
-		s.work.Unlock()
+		s.release()
 		return nil, absent
 	}
 	return s, nil
@@ -85,7 +94,12 @@ func (m *Manager) holdSibling(id identity.WorkspaceID) (*sibling, error) {
 
 func (m *Manager) endSibling(ctx context.Context, s *sibling, why string) error {
 	row := m.siblingRow(s)
-	handed, err := m.handBack(ctx, s)
+	err := s.failed
+	s.failed = nil
+	var handed Handed
+	if err == nil {
+		handed, err = m.handBack(ctx, s)
+	}
 	after := context.WithoutCancel(ctx)
 	if err != nil {
 		err = m.rest(ctx, row, err)
@@ -116,13 +130,13 @@ func (m *Manager) handBack(ctx context.Context, s *sibling) (Handed, error) {
 		s.handed = &Handed{Branch: row.Branch}
 		return *s.handed, nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, siblingEnd, fmt.Errorf("it took longer than %s", siblingEnd))
-	defer cancel()
 	done, err := m.siblings.turn(ctx, row.Of)
 	if err != nil {
 		return Handed{}, err
 	}
 	defer done()
+	ctx, cancel := context.WithTimeoutCause(ctx, siblingEnd, fmt.Errorf("it took longer than %s", siblingEnd))
+	defer cancel()
 	handed, err := m.bringBack(ctx, row)
 	if err != nil {
 		return Handed{}, err
@@ -195,20 +209,75 @@ func (m *Manager) siblingEvent(row Sibling, action, why string) audit.Event {
 	}
 }
 
-// endSiblings ends all that stands beside a workspace, at once.
+// endSiblings ends all that stands beside a workspace, at once. It waits no longer than ctx lasts.
 func (m *Manager) endSiblings(ctx context.Context, of identity.WorkspaceID, why string) {
 	var all sync.WaitGroup
 	for _, row := range m.Siblings(of) {
 		if row.Kept != "" {
 			continue
 		}
-		all.Go(func() {
+		all.Add(1)
+		m.work.Go(func() {
+			defer all.Done()
 			if err := m.EndSibling(ctx, row.ID, why); err != nil {
 				m.c.Log.Warn("a sibling did not end as it should", "sibling", row.ID, "error", err)
 			}
 		})
 	}
-	all.Wait()
+	done := make(chan struct{})
+	m.work.Go(func() { all.Wait(); close(done) })
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// StopSibling ends the processes of a sibling at once, whoever works on it. It is there still, and what it did too.
+func (m *Manager) StopSibling(ctx context.Context, id identity.WorkspaceID) error {
+	if _, ok := m.Sibling(id); !ok {
+		return nil
+	}
+	err := m.c.Runtime.Stop(ctx, id)
+	m.c.Doors.Close(id)
+	return err
+}
+
+// stopShared ends the processes of all siblings that write in their workspace's checkout: their delegations end with this
+// process of the server.
+func (m *Manager) stopShared(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopGentle)
+	defer cancel()
+	m.mu.RLock()
+	var shared []Sibling
+	for _, s := range m.siblings.all {
+		if s.row.Shared {
+			shared = append(shared, s.row)
+		}
+	}
+	m.mu.RUnlock()
+	for _, row := range shared {
+		if err := m.StopSibling(ctx, row.ID); err != nil {
+			m.c.Log.Error("an AI agent that shares a checkout could not be stopped", "agent", row.Agent, "workspace", row.Of, "error", err)
+		}
+	}
+}
+
+// DiscardSibling removes a sibling whose work is kept, with its work.
+func (m *Manager) DiscardSibling(ctx context.Context, id identity.WorkspaceID, why string) error {
+	s, err := m.holdSibling(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer s.release()
+	row := m.siblingRow(s)
+	if row.Kept == "" {
+		return problem.New(problem.Conflict, "The AI agent %s has not ended; stop it first.", row.Agent)
+	}
+	m.discard(context.WithoutCancel(ctx), s, m.siblingEvent(row, "agent:discarded", why))
+	if !s.gone {
+		return problem.New(problem.Unavailable, "The files of the AI agent %s could not be removed.", row.Agent)
+	}
+	return nil
 }
 
 // dropSiblings removes all that stands beside a workspace that is being deleted, with its work.
@@ -217,13 +286,18 @@ func (m *Manager) dropSiblings(ctx context.Context, of identity.WorkspaceID) err
 	for _, row := range m.Siblings(of) {
 		m.c.Sessions.EndSession(ctx, row.Session, why)
 		m.haltSibling(row.ID, why)
-		s, err := m.holdSibling(row.ID)
-		if err != nil {
+		if err := m.StopSibling(ctx, row.ID); err != nil { // nobody waits for work that is thrown away
+			return err
+		}
+		s, err := m.holdSibling(ctx, row.ID)
+		if errors.Is(err, ErrGone) {
 			continue
+		} else if err != nil {
+			return err
 		}
 		m.discard(ctx, s, m.siblingEvent(row, "agent:ended", why))
 		gone := s.gone
-		s.work.Unlock()
+		s.release()
 		if !gone {
 			return problem.New(problem.Unavailable, "The files of the AI agent %s beside the workspace could not be removed.", row.Agent)
 		}

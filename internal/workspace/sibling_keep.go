@@ -31,7 +31,9 @@ func (m *Manager) loadSiblings(ctx context.Context, here map[identity.WorkspaceI
 			row.Kept = why
 		}
 		m.mu.Lock()
-		m.siblings.all[row.ID] = &sibling{row: row, due: true}
+		s := newSibling(row)
+		s.due = true
+		m.siblings.all[row.ID] = s
 		m.mu.Unlock()
 	}
 	return nil

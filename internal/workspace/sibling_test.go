@@ -1,7 +1,10 @@
 package workspace_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,10 +94,76 @@ func TestSiblingsStartEndsWithItsWorkspace(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.m.HandBack(over, w.m.Siblings(of)[0].ID); !errors.Is(err, context.Canceled) || errors.Is(err, workspace.ErrGone) {
+		t.Errorf("who gives up waiting for it: %v", err)
+	}
 	w.want(of, workspace.WantStopped)
 	w.until(of, workspace.Stopped)
 	if err := <-failed; err == nil {
 		t.Error("it started all the same")
 	}
 	w.wantNoSibling(of)
+}
+
+// Work that is refused is kept until its person has it or throws it away, whatever status a process of a workspace answers
+// with, and is not sent a second time only because the sibling then ends.
+func TestAttack30RefusedWorkIsKept(t *testing.T) {
+	for status, said := range map[int]string{http.StatusOK: `{"error":"it is broken"}`, http.StatusNotFound: "it is \x1b]0;broken\a"} {
+		w := newWorld(t)
+		of := w.create().ID
+		w.until(of, workspace.Running)
+		w.f.mu.Lock()
+		w.f.unpack, w.f.status = said, status
+		w.f.mu.Unlock()
+		s, err := w.m.StartSibling(t.Context(), order(of), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.m.DiscardSibling(t.Context(), s.ID, "test"); problem.KindOf(err) != problem.Conflict {
+			t.Errorf("the work of one that lives is thrown away: %v", err)
+		}
+		_, err = w.m.HandBack(t.Context(), s.ID)
+		if problem.KindOf(err) != problem.BadUpstream || errors.Is(err, workspace.ErrGone) || strings.ContainsAny(problem.Message(err), "\x1b\a") {
+			t.Errorf("%d: %v", status, err)
+		}
+		if err := w.m.EndSibling(t.Context(), s.ID, "done"); err == nil || !strings.Contains(problem.Message(err), "broken") {
+			t.Errorf("%d: ended: %v", status, err)
+		}
+		w.f.mu.Lock()
+		if w.f.packs != 2 { // its start, its end
+			t.Errorf("%d checkouts were packed", w.f.packs)
+		}
+		w.f.mu.Unlock()
+		if kept, _ := w.m.Sibling(s.ID); kept.Kept == "" {
+			t.Errorf("%d: not kept: %+v", status, kept)
+		}
+		if err := w.m.DiscardSibling(t.Context(), s.ID, "test"); err != nil {
+			t.Error(err)
+		}
+		w.wantNoSibling(of)
+		if err := w.m.DiscardSibling(t.Context(), s.ID, "test"); !errors.Is(err, workspace.ErrGone) {
+			t.Errorf("a second time: %v", err)
+		}
+	}
+}
+
+// Who shares a checkout does not go on with it when the server that watches it ends.
+func TestAttack31SharedCheckoutEndsWithTheServer(t *testing.T) {
+	w := newWorld(t)
+	of := w.create().ID
+	w.until(of, workspace.Running)
+	o := order(of)
+	o.Shared = true
+	s, err := w.m.StartSibling(t.Context(), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.end()
+	w.f.mu.Lock()
+	defer w.f.mu.Unlock()
+	if w.f.runs[s.ID] || !w.f.runs[of] {
+		t.Errorf("the runtime has %v", w.f.runs)
+	}
 }

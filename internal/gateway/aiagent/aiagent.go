@@ -37,6 +37,10 @@ type Siblings interface {
 	HandBack(ctx context.Context, id identity.WorkspaceID) (workspace.Handed, error)
 	// Siblings lists those beside a workspace, also what has ended and whose work is kept.
 	Siblings(of identity.WorkspaceID) []workspace.Sibling
+	// StopSibling ends what runs in one at once, and leaves all else.
+	StopSibling(ctx context.Context, id identity.WorkspaceID) error
+	// DiscardSibling removes one that is kept, with its work.
+	DiscardSibling(ctx context.Context, id identity.WorkspaceID, why string) error
 	// EndSibling ends one and removes it.
 	EndSibling(ctx context.Context, id identity.WorkspaceID, why string) error
 }

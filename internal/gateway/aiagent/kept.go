@@ -2,8 +2,10 @@ package aiagent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -32,25 +34,53 @@ func keptView(s workspace.Sibling) agentapi.Running {
 }
 
 func keptWords(s workspace.Sibling) string {
-	return fmt.Sprintf("What %s did could not be handed back: %s. It is kept, and tried again when the workspace starts, or now by `lanyard agent stop %s`.",
+	return fmt.Sprintf("What %s did could not be handed back: %s. It is kept, and tried again when the workspace starts, or now by `lanyard agent stop %s`; --discard with that throws it away.",
 		s.Agent, strings.TrimRight(s.Kept, ". "), s.Session)
+}
+
+// keptOf finds what is kept of an AI agent, named by its ID.
+func (g *Gate) keptOf(of identity.WorkspaceID, id string) (workspace.Sibling, bool) {
+	all := g.c.Siblings.Siblings(of)
+	i := slices.IndexFunc(all, func(s workspace.Sibling) bool { return s.Kept != "" && string(s.Session) == id })
+	if i < 0 {
+		return workspace.Sibling{}, false
+	}
+	return all[i], true
+}
+
+// discard throws away what is kept of an AI agent, named by its ID.
+func (g *Gate) discard(ctx context.Context, of identity.WorkspaceID, id string) (agentapi.Running, error) {
+	s, ok := g.keptOf(of, id)
+	if !ok {
+		return agentapi.Running{}, problem.New(problem.NotFound, "No work of an AI agent %s is kept. `lanyard agent list` shows what is; one that still runs is stopped without --discard first.", strconv.QuoteToASCII(id))
+	}
+	if err := g.c.Siblings.DiscardSibling(ctx, s.ID, "its person threw its work away"); err != nil && !errors.Is(err, workspace.ErrGone) {
+		return agentapi.Running{}, err
+	}
+	v := keptView(s)
+	v.Why, v.Left = "its work was thrown away", ""
+	for _, one := range g.runs.of(of) {
+		if one.session == s.Session {
+			one.change(func(shown *agentapi.Running) { shown.Left = "" })
+		}
+	}
+	return v, nil
 }
 
 // again tries once more to hand back what is kept of an AI agent, named by its ID; false where nothing is.
 func (g *Gate) again(ctx context.Context, of identity.WorkspaceID, id string) (agentapi.Running, bool) {
-	all := g.c.Siblings.Siblings(of)
-	i := slices.IndexFunc(all, func(s workspace.Sibling) bool { return s.Kept != "" && string(s.Session) == id })
-	if i < 0 {
+	s, ok := g.keptOf(of, id)
+	if !ok {
 		return agentapi.Running{}, false
 	}
-	v := keptView(all[i])
+	v := keptView(s)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer cancel()
-	handed, err := g.c.Siblings.HandBack(ctx, all[i].ID)
+	handed, err := g.c.Siblings.HandBack(ctx, s.ID)
 	if err == nil {
-		err = g.c.Siblings.EndSibling(ctx, all[i].ID, "its person asked for its work")
+		err = g.c.Siblings.EndSibling(ctx, s.ID, "its person asked for its work")
 	}
-	if problem.KindOf(err) == problem.NotFound && err != nil { // it was handed back by itself meanwhile
+	if errors.Is(err, workspace.ErrGone) { // it was handed back by itself meanwhile
 		err = nil
 	}
 	if err != nil {

@@ -2,12 +2,18 @@ package aiagent
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
@@ -17,6 +23,17 @@ type keeper struct {
 	row   workspace.Sibling
 	fails error
 	ended bool
+	calls []string
+}
+
+func (k *keeper) StopSibling(context.Context, identity.WorkspaceID) error {
+	k.calls = append(k.calls, "stop")
+	return nil
+}
+
+func (k *keeper) DiscardSibling(context.Context, identity.WorkspaceID, string) error {
+	k.calls = append(k.calls, "discard")
+	return k.fails
 }
 
 // never is what a keeper is not asked.
@@ -60,8 +77,59 @@ func TestKeptWork(t *testing.T) {
 	if v, ok := g.again(t.Context(), "w-a", "s-1"); !ok || v.Left != "" || v.Branch != "agent/tidy/x" || !k.ended {
 		t.Errorf("%+v, %v, ended %v", v, ok, k.ended)
 	}
-	k.fails = problem.Wrap(errors.New("gone"), problem.NotFound, "It has ended.")
+	k.fails = problem.New(problem.NotFound, "There is nothing, says somebody.")
+	if v, _ := g.again(t.Context(), "w-a", "s-1"); v.Left == "" {
+		t.Errorf("taken for gone: %+v", v)
+	}
+	k.fails = problem.Wrap(workspace.ErrGone, problem.NotFound, "It has ended.")
 	if v, ok := g.again(t.Context(), "w-a", "s-1"); !ok || v.Left != "" {
 		t.Errorf("handed back meanwhile: %+v, %v", v, ok)
+	}
+}
+
+// What is kept can be thrown away, and nothing else can.
+func TestKeptWorkIsThrownAway(t *testing.T) {
+	k := &keeper{row: workspace.Sibling{ID: "w-b", Of: "w-a", Session: "s-1", Agent: "tidy", Kept: "an object is refused"}}
+	g := New(Config{Siblings: k})
+	g.runs.add(&run{of: "w-a", session: "s-1", view: agentapi.Running{ID: "s-1", State: ended, Left: "It is kept."}})
+	if _, err := g.discard(t.Context(), "w-a", "s-2"); problem.KindOf(err) != problem.NotFound || len(k.calls) > 0 {
+		t.Errorf("what is not kept: %v, %v", err, k.calls)
+	}
+	v, err := g.discard(t.Context(), "w-a", "s-1")
+	if err != nil || v.Left != "" || !slices.Equal(k.calls, []string{"discard"}) {
+		t.Errorf("%+v, %v, %v", v, err, k.calls)
+	}
+	if left := g.runs.of("w-a")[0].show().Left; left != "" {
+		t.Errorf("the list says %q", left)
+	}
+}
+
+// slowRows revoke a delegation and end a session as slowly as a database may, and note that they were asked.
+type slowRows struct {
+	Grants
+	Sessions
+	k *keeper
+}
+
+func (r slowRows) Revoke(context.Context, identity.GrantID, string, audit.Event) grant.Ended {
+	r.k.calls = append(r.k.calls, "revoke")
+	return grant.Ended{}
+}
+
+func (r slowRows) EndSession(context.Context, identity.SessionID, string, ...audit.Event) session.Ended {
+	r.k.calls = append(r.k.calls, "session")
+	return session.Ended{}
+}
+
+// Who shares the workspace's checkout is ended before the database is asked for anything, also when the server ends.
+func TestAttack31SharedCheckoutIsLeftFirst(t *testing.T) {
+	for _, shutdown := range []bool{false, true} {
+		k := &keeper{}
+		g := New(Config{Siblings: k, Grants: slowRows{k: k}, Sessions: slowRows{k: k}, Facts: func() *access.Facts { return &access.Facts{Projects: &project.Set{}} }})
+		one := &run{of: "w-a", sibling: "w-b", session: "s-1", over: make(chan struct{}), view: agentapi.Running{ID: "s-1", Name: "tidy", Checkout: agentapi.CheckoutShared}}
+		g.finish(one, workspace.Workspace{ID: "w-a"}, nil, "its delegation has been taken back", shutdown)
+		if !slices.Equal(k.calls, []string{"stop", "revoke", "session"}) {
+			t.Errorf("at shutdown %v: %v", shutdown, k.calls)
+		}
 	}
 }

@@ -87,11 +87,23 @@ func (g *Gate) stop(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	lease, err := g.open(r, who, identity.AgentRun, ws, map[string]any{"stop": shown([]string{r.PathValue("id")})[0]})
+	discard := r.URL.Query().Get("discard") == "true"
+	detail := map[string]any{"stop": shown([]string{r.PathValue("id")})[0]}
+	if discard {
+		detail["discard"] = true
+	}
+	lease, err := g.open(r, who, identity.AgentRun, ws, detail)
 	if err != nil {
 		return err
 	}
 	defer lease.End()
+	if discard {
+		v, err := g.discard(r.Context(), ws.ID, r.PathValue("id"))
+		if err != nil {
+			return err
+		}
+		return answer(w, http.StatusOK, v)
+	}
 	if v, ok := g.again(r.Context(), ws.ID, r.PathValue("id")); ok {
 		return answer(w, http.StatusOK, v)
 	}

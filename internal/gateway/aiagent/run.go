@@ -195,8 +195,13 @@ func (g *Gate) finish(one *run, ws workspace.Workspace, exit *agentapi.ExecExit,
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
 	one.change(func(v *agentapi.Running) { v.State = ending })
-	g.asks.drop(one.session)
 	name := one.show().Name
+	if one.sibling != "" && one.show().Checkout == agentapi.CheckoutShared { // it writes in the workspace's checkout as long as it runs
+		if err := g.c.Siblings.StopSibling(ctx, one.sibling); err != nil {
+			g.c.Log.Error("an AI agent that shares a checkout could not be stopped at once", "agent", name, "session", one.session, "error", err)
+		}
+	}
+	g.asks.drop(one.session)
 	g.c.Grants.Revoke(ctx, one.grant, why, g.event(ws, one.session, name, "", ""))
 	g.c.Sessions.EndSession(ctx, one.session, why)
 	var handed workspace.Handed
@@ -206,7 +211,7 @@ func (g *Gate) finish(one *run, ws workspace.Workspace, exit *agentapi.ExecExit,
 		if failed := g.c.Siblings.EndSibling(ctx, one.sibling, why); failed != nil && err == nil {
 			err = failed
 		}
-		if problem.KindOf(err) == problem.NotFound && err != nil { // its workspace was stopped: whoever stopped it had it ended
+		if errors.Is(err, workspace.ErrGone) { // its workspace was stopped: whoever stopped it had it ended
 			err = nil
 		}
 	}

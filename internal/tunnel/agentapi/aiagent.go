@@ -18,7 +18,7 @@ import (
 //	GET    /agents            []Running: those of the workspace; of an AI agent, itself
 //	GET    /agents/run        WebSocket: AgentOrder in the first frame, then the frames of Exec and, as text, AgentEvent
 //	GET    /agents/{id}       Running
-//	DELETE /agents/{id}       ends it
+//	DELETE /agents/{id}       ends it, or hands back what is kept of it; ?discard=true throws away what is kept
 //	POST   /agents/asks       AgentAsk, by an AI agent: for more than it was given
 //	GET    /agents/asks       []Asked
 //	GET    /agents/asks/{id}  Asked
@@ -193,6 +193,11 @@ func (c Client) Agent(ctx context.Context, id string) (one Running, err error) {
 // StopAgent ends one, and returns when what it did was handed back.
 func (c Client) StopAgent(ctx context.Context, id string) (one Running, err error) {
 	return one, c.ask(ctx, http.MethodDelete, "/agents/"+url.PathEscape(id), nil, &one)
+}
+
+// DiscardAgent throws away what is kept of the work of one that has ended.
+func (c Client) DiscardAgent(ctx context.Context, id string) (one Running, err error) {
+	return one, c.ask(ctx, http.MethodDelete, "/agents/"+url.PathEscape(id)+"?discard=true", nil, &one)
 }
 
 // AskMore asks the person for more than the AI agent that asks was given.

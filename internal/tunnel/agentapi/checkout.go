@@ -146,8 +146,7 @@ func (c Client) Unpack(ctx context.Context, u Unpack, p Pack, pack io.Reader) (U
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // the status says enough if this fails
-		return Unpacked{}, problem.New(problem.KindOfStatus(resp.StatusCode), "The workspace's agent answered: %s", bytes.TrimSpace(text))
+		return Unpacked{}, refused(resp)
 	}
 	var out Unpacked
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxFrame)).Decode(&out); err != nil {

@@ -128,10 +128,16 @@ func (c Client) do(ctx context.Context, method, path string, body []byte) (*http
 	}
 	if resp.StatusCode/100 != 2 {
 		defer resp.Body.Close()
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // the status says enough if this fails
-		return nil, problem.New(problem.KindOfStatus(resp.StatusCode), "The workspace's agent answered: %s", bytes.TrimSpace(text))
+		return nil, refused(resp)
 	}
 	return resp, nil
+}
+
+// refused is an answer that is a refusal. Whatever its status, it is the workspace's own word and says nothing of what the
+// server has.
+func refused(resp *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxText)) // the status says enough if this fails
+	return problem.New(problem.BadUpstream, "The workspace's agent answered %d: %s", resp.StatusCode, plain(string(bytes.TrimSpace(text))))
 }
 
 // Terminal attaches to the terminal of that name, which begins with the first to attach and outlives every

@@ -46,6 +46,7 @@ services: files
 	"shells":      "/bin/sh\n/bin/bash\n",
 	"gitconfig": `[safe]
 	directory = /workspace/*
+	bareRepository = explicit
 [init]
 	defaultBranch = main
 [include]

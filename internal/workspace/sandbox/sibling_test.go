@@ -87,7 +87,7 @@ func TestSiblings(t *testing.T) {
 }
 
 func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
-	group(t, siblingWorkRunsNothing, siblingWithHostileObjects)
+	group(t, siblingWorkRunsNothing, siblingWithHostileObjects, siblingWithARepositoryInside)
 }
 
 func TestSiblingsWhenTheirServerOrWorkspaceGoes(t *testing.T) {
@@ -314,8 +314,27 @@ func siblingWithHostileObjects(t *testing.T, w *household) {
 			t.Errorf("%s: not kept: %+v", what, kept)
 		}
 	}
-	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git branch --list 'agent/*'"); got != "" {
-		t.Errorf("branches %s", got)
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git branch --list 'agent/*'; find .git/objects -name 'tmp_*'"); got != "" {
+		t.Errorf("what was refused left %s", got)
+	}
+}
+
+// A folder that is a repository by its look alone comes back as the files it is; the person's Git does not take it for one.
+func siblingWithARepositoryInside(t *testing.T, w *household) {
+	s := w.sibling(false)
+	w.Shell(t, w.of.ID, "rm -f /tmp/ran-*; mkdir /workspace/api/.git/objects/tmp_objdir-lanyard-stale") // that an agent which was killed left
+	w.Shell(t, s.ID, `mkdir -p docs/x/objects docs/x/refs && cd docs/x && touch objects/keep refs/keep && echo ref: refs/heads/main > HEAD &&
+		printf '[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = ..\n\tfsmonitor = "touch /tmp/ran-fsmonitor; false"\n' > config`)
+	got, err := w.m.HandBack(runtimetest.Context(t), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := w.Shell(t, w.of.ID, "cd /workspace/api && git checkout -q "+got.Branch+" && cd docs/x && ls config && git status 2>&1; ls /tmp/ran-* 2>/dev/null; cd /workspace/api && git checkout -q main && find .git/objects -name 'tmp_*'")
+	if !strings.HasPrefix(said, "config\nfatal: cannot use bare repository") || !strings.Contains(said, "safe.bareRepository") || strings.Contains(said, "ran-") || strings.Contains(said, "tmp_") {
+		t.Errorf("%s", said)
+	}
+	if err := w.m.EndSibling(runtimetest.Context(t), s.ID, "done"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,7 +49,7 @@ func TestAttack27GitsFilesAreFiles(t *testing.T) {
 func TestPlumbingEndsWithItsContext(t *testing.T) {
 	dir := t.TempDir()
 	pids := filepath.Join(dir, "pid")
-	script := "#!/bin/sh\nsetsid sleep 60 & echo $! > " + pids + ".new; mv " + pids + ".new " + pids + "; exec sleep 60\n"
+	script := "#!/bin/sh\nsetsid sh -c 'echo $$ > " + pids + ".new; mv " + pids + ".new " + pids + "; exec sleep 60' &\nexec sleep 60\n"
 	if err := os.WriteFile(filepath.Join(dir, "git"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,10 @@ func TestPlumbingEndsWithItsContext(t *testing.T) {
 		close(reaped)
 	}()
 	var pid string
-	for pid == "" {
+	for deadline := time.Now().Add(30 * time.Second); pid == ""; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what stands for Git did not start")
+		}
 		b, _ := os.ReadFile(pids)
 		pid = strings.TrimSpace(string(b))
 	}
@@ -72,7 +76,7 @@ func TestPlumbingEndsWithItsContext(t *testing.T) {
 		select {
 		case <-reaped:
 			done = true
-		default:
+		case <-time.After(5 * time.Millisecond):
 			a.children.reap()
 		}
 	}

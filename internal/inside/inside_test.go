@@ -48,6 +48,8 @@ func newPlace(t *testing.T, refuse error) *place {
 		switch {
 		case refuse != nil:
 			problem.Write(w, refuse)
+		case r.Method == http.MethodDelete && r.URL.Path == "/agents/s-1":
+			_ = json.NewEncoder(w).Encode(agentapi.Running{ID: "s-1", Name: "tidy", State: "ended", Why: r.URL.RawQuery})
 		case r.URL.Path == "/token/audiences":
 			_ = json.NewEncoder(w).Encode(api.Page[api.TokenAudience]{Items: []api.TokenAudience{{Name: "aws", Value: "sts.amazonaws.com", Kind: "federation", Seconds: 600, Decision: "allow"}}})
 		default:
@@ -95,6 +97,19 @@ func TestToken(t *testing.T) {
 		}
 		if gp := args[0] == "gp"; !strings.Contains(line, "list") && p.order.Gitpod != gp {
 			t.Errorf("%s asks with Gitpod's claims: %v", line, p.order.Gitpod)
+		}
+	}
+}
+
+func TestAgentStop(t *testing.T) {
+	p := newPlace(t, nil)
+	for line, want := range map[string]string{
+		"agent stop s-1":                  "tidy has ended.",
+		"agent stop --discard s-1":        "What tidy did is thrown away.\n",
+		"agent stop --discard --json s-1": `"discard=true"`,
+	} {
+		if status, out, errs := p.run("lanyard", strings.Fields(line)...); status != 0 || !strings.Contains(out, want) {
+			t.Errorf("%s: %d %q %q", line, status, out, errs)
 		}
 	}
 }

@@ -2,18 +2,22 @@ package aiagent
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+	"github.com/lanyardhq/lanyard/internal/web"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
@@ -132,4 +136,37 @@ func TestAttack31SharedCheckoutIsLeftFirst(t *testing.T) {
 			t.Errorf("at shutdown %v: %v", shutdown, k.calls)
 		}
 	}
+}
+
+// keeping keeps the work of an AI agent beside a person's workspace.
+type keeping struct {
+	*keeper
+	ws workspace.Workspace
+}
+
+func (k keeping) Get(id identity.WorkspaceID) (workspace.Workspace, bool) { return k.ws, id == k.ws.ID }
+
+// Throwing work away takes the person's agent:run, and the log says that it was done.
+func TestThrowingAwayIsLogged(t *testing.T) {
+	w, g, ada := world(t)
+	k := &keeper{row: workspace.Sibling{ID: "w-b", Of: ada.Workspace, Session: "s-1", Agent: "tidy", Kept: "an object is refused"}}
+	g.c.Siblings = keeping{k, workspace.Workspace{ID: ada.Workspace, Owner: ada.User, Project: ada.Project}}
+	stop := func(who identity.Principal) error {
+		r := httptest.NewRequestWithContext(web.WithPrincipal(t.Context(), who), http.MethodDelete, "/agents/s-1?discard=true", nil)
+		r.SetPathValue("id", "s-1")
+		return g.stop(httptest.NewRecorder(), r)
+	}
+	other := ada
+	other.Kind, other.Agent = identity.AIAgent, "other"
+	if err := stop(other); problem.KindOf(err) != problem.Denied || len(k.calls) > 0 {
+		t.Errorf("an AI agent throws another's work away: %v, %v", err, k.calls)
+	}
+	if err := stop(ada); err != nil || !slices.Equal(k.calls, []string{"discard"}) {
+		t.Errorf("%v, %v", err, k.calls)
+	}
+	gatewaytest.Eventually(t, "it is in the log", func() bool {
+		return slices.ContainsFunc(w.Audit.Find(identity.AgentRun, audit.Opened), func(e audit.Event) bool {
+			return e.Detail["discard"] == true && e.Detail["stop"] == "s-1"
+		})
+	})
 }

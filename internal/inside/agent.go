@@ -101,7 +101,7 @@ func (a *app) agentShow() *cobra.Command {
 	var asJSON, noDiff bool
 	cmd := &cobra.Command{
 		Use:               "show AGENT",
-		Short:             "Show an AI agent by its ID or name, and the work that it handed back",
+		Short:             "Show an AI agent by its ID, or by its name while it runs, and the work that it handed back",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeAgents,
 		RunE: func(cmd *cobra.Command, args []string) error {

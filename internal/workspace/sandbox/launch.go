@@ -60,12 +60,11 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 		return fmt.Errorf("sandbox: %w", err)
 	}
 	defer filter.Close()
-	info, infoTheirs, err := os.Pipe()
+	info, err := memoryFile("made")
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
 	defer info.Close()
-	defer infoTheirs.Close()
 	starter, starterTheirs, err := socketPair()
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
@@ -77,7 +76,7 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 	cmd.Env = []string{}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.ExtraFiles = []*os.File{filter, infoTheirs, starterTheirs}
+	cmd.ExtraFiles = []*os.File{filter, info, starterTheirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // signals of the server's terminal are not the workspace's
 	if r.asRoot {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(l.state.UID), Gid: uint32(l.state.UID)}
@@ -90,7 +89,6 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 		defer close(ended)
 		_ = cmd.Wait() // what it said is in its log; while the server lives it leaves no zombie
 	}()
-	infoTheirs.Close()
 	starterTheirs.Close()
 
 	p, err := handOver(ctx, info, starter, cmd.Process.Pid, func(p *process) error {
@@ -105,36 +103,44 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 	return errors.Join(r.explain(ctx, l, logPath, err), writeState(l.dir, l.state))
 }
 
-// handOver learns which process was made, waits for the agent, has the process noted and lets the agent go on. The
-// process is returned also beside an error, once it is known.
+// handOver waits for the agent, learns which process was made, has it noted and lets the agent go on. The process is
+// returned also beside an error, once it is known.
 func handOver(ctx context.Context, info, starter *os.File, bwrap int, note func(*process) error) (*process, error) {
-	stop := context.AfterFunc(ctx, func() {
-		_ = info.SetReadDeadline(time.Now())
-		_ = starter.SetReadDeadline(time.Now())
-	})
+	stop := context.AfterFunc(ctx, func() { _ = starter.SetReadDeadline(time.Now()) })
 	defer stop()
-	var made struct {
-		PID int `json:"child-pid"`
+	answer := make([]byte, len(agentapi.StarterReady))
+	_, silent := io.ReadFull(starter, answer)
+	p, err := whatWasMade(info, bwrap)
+	if silent != nil || string(answer) != agentapi.StarterReady {
+		return p, fmt.Errorf("the agent did not begin: %w", errors.Join(silent, context.Cause(ctx)))
 	}
-	if err := json.NewDecoder(info).Decode(&made); err != nil {
-		return nil, fmt.Errorf("what bubblewrap made: %w", err)
-	}
-	p, parent, err := findProcess(made.PID)
 	if err != nil {
 		return nil, fmt.Errorf("what bubblewrap made: %w", err)
-	}
-	if parent != bwrap {
-		return nil, fmt.Errorf("what bubblewrap made: process %d is another's", made.PID)
-	}
-	answer := make([]byte, len(agentapi.StarterReady))
-	if _, err := io.ReadFull(starter, answer); err != nil || string(answer) != agentapi.StarterReady {
-		return p, fmt.Errorf("the agent did not begin: %w", errors.Join(err, context.Cause(ctx)))
 	}
 	if err := note(p); err != nil {
 		return p, err
 	}
 	if _, err := starter.WriteString(agentapi.StarterGo); err != nil {
 		return p, fmt.Errorf("the agent ended at once: %w", err)
+	}
+	return p, nil
+}
+
+// whatWasMade reads which process bubblewrap made. Bubblewrap writes it to a file in memory and not to a pipe: when the server
+// dies at that moment a pipe would break, and bubblewrap with it, and the process that it made would wait for it for ever.
+func whatWasMade(info *os.File, bwrap int) (*process, error) {
+	var made struct {
+		PID int `json:"child-pid"`
+	}
+	if err := json.NewDecoder(io.NewSectionReader(info, 0, 4<<10)).Decode(&made); err != nil {
+		return nil, err
+	}
+	p, parent, err := findProcess(made.PID)
+	if err != nil {
+		return nil, err
+	}
+	if parent != bwrap {
+		return nil, fmt.Errorf("process %d is another's", made.PID)
 	}
 	return p, nil
 }
@@ -181,6 +187,15 @@ func filledPipe(b []byte) (*os.File, error) {
 		return nil, err
 	}
 	return read, nil
+}
+
+// memoryFile returns a file that is in memory alone.
+func memoryFile(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memory file: %w", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // socketPair returns two connected sockets; the first can be waited on with a deadline.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -71,12 +72,19 @@ func TestTerminalIsSharedAndReattached(t *testing.T) {
 	b.typed("echo sec''ond\n")
 	a.until("second")
 	b.until("second")
+	// Bash reads the size and writes it back before each prompt (readline's set_winsize), so a change that falls between
+	// the two is lost: a window that is resized once more has it.
 	text, _ := json.Marshal(agentapi.Control{Resize: &agentapi.Size{Cols: 44, Rows: 22}})
-	if err := a.conn.Write(testContext(t), websocket.MessageText, text); err != nil {
-		t.Fatal(err)
+	for try := 1; !strings.Contains(a.seen.String(), "22 44"); try++ {
+		if try > 20 {
+			t.Fatalf("the size does not change: %q", a.seen.String())
+		}
+		if err := a.conn.Write(testContext(t), websocket.MessageText, text); err != nil {
+			t.Fatal(err)
+		}
+		a.typed(fmt.Sprintf("stty size; echo tr''y %d\n", try))
+		a.until(fmt.Sprintf("try %d", try))
 	}
-	a.typed("stty size\n")
-	a.until("22 44")
 	a.conn.CloseNow()
 	other := w.attach("other", agentapi.Size{})
 	other.typed("echo ot''her\n")

@@ -9,6 +9,9 @@ AT_ONCE := $(shell expr $$(nproc) + 1)
 # SQLite is C made Go, with locks of its own: with the race detector in it each database of a test costs a second. Only what
 # was translated is left out: generic code of the standard library that others use too must not come from there.
 RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false
+# A failed test is run again, at most twice, and named as flaky when it passes then: with a thousand tests of real programs on
+# a busy machine one that waits too briefly would else stop everybody. A data race is never tried again, nor are many failures.
+GOTESTSUM := $(GO) tool gotestsum --format pkgname --rerun-fails=2 --rerun-fails-max-failures=4 --rerun-fails-abort-on-data-race --packages ./... --
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 ESBUILD := $(GO) tool esbuild
@@ -71,7 +74,7 @@ $(CROSS):
 	GOOS=$(word 1,$(subst -, ,$@)) GOARCH=$(word 2,$(subst -, ,$@)) $(GO) build -o /dev/null ./cmd/lanyard
 
 test: needs-test build $(CLIENTS) ## every test but the slow ones, with the race detector (`make check` has vet)
-	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 $(GO) test $(RACE) -vet=off -count=1 -p $(AT_ONCE) -timeout 15m ./...
+	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 $(GOTESTSUM) $(RACE) -vet=off -count=1 -p $(AT_ONCE) -timeout 15m
 	scripts/fuzz 2
 
 test-all: needs-test build $(CLIENTS) ## the slow ones too, and what uses a database again on PostgreSQL

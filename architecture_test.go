@@ -17,7 +17,7 @@ const module = "github.com/lanyardhq/lanyard/"
 var layers = [][]string{
 	{"internal/source"}, // findings with their place; knows nothing of Lanyard
 	{"internal/identity", "internal/problem", "internal/observe", "internal/aadsts"},
-	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/credential", "internal/tunnel", "internal/tunnel/agentapi"},
+	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/credential", "internal/tunnel", "internal/tunnel/agentapi", "internal/devfile"},
 	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/directory/signedin", "internal/session", "internal/tlscert", "internal/session/review", "internal/project", "internal/grant", "internal/policy/cases"},
 	{"internal/access"},
 	{"internal/web"},
@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/gateway/upstream"}, // what the protocols dial through
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
-		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
+		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/gateway/egress", "internal/gateway/gitread", "internal/image", "internal/workspace/docker", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
 		"internal/entrasim/provisioning",
 		"internal/telemetry",
 	},
@@ -45,13 +45,16 @@ var also = map[string][]string{
 	"internal/gateway/upstream":      {"internal/gateway"},
 	"internal/session/review":        {"internal/session"},
 	"internal/tunnel/agentapi":       {"internal/tunnel"},
-	"internal/workspace/sandbox":     {"internal/workspace"},
+	"internal/workspace/sandbox":     {"internal/workspace", "internal/image"},
 	"internal/directory/entra":       {"internal/directory"},
 	"internal/directory/signedin":    {"internal/directory"},
 	"internal/entrasim/provisioning": {"internal/entrasim"},
 	"internal/gateway/gitproxy":      {"internal/gateway"},
 	"internal/gateway/httpproxy":     {"internal/gateway"},
 	"internal/gateway/terminal":      {"internal/gateway"},
+	"internal/gateway/egress":        {"internal/gateway"},
+	"internal/gateway/gitread":       {"internal/gateway"},
+	"internal/workspace/docker":      {"internal/workspace", "internal/image"},
 	"internal/gateway/aiagent":       {"internal/gateway"},
 }
 
@@ -64,6 +67,7 @@ var only = map[string][]string{
 	module + "api":                     {"internal/server", "internal/doctor", "internal/dev", "internal/cli", "internal/apiserver", "internal/agent", "internal/inside"},
 	"github.com/cedar-policy/cedar-go": {"internal/policy"},
 	"net/http/cgi":                     {"internal/dev/gitserver"},
+	"github.com/docker/docker":         {"internal/workspace/docker"},
 }
 
 // onlyTested are rooms that only tests import.

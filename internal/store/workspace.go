@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
@@ -13,15 +15,19 @@ import (
 )
 
 var workspaces = table{name: "workspaces", key: []string{"id"},
-	columns: []string{"id", "tenant", "object", "owner_name", "project", "repository", "ref", "name", "session", "desired", "phase", "message", "created", "changed", "node"},
+	columns: []string{"id", "tenant", "object", "owner_name", "project", "repository", "ref", "name", "session", "desired", "phase", "message", "created", "changed", "node", "details"},
 	merge:   map[string]string{"desired": "workspaces.desired"}} // a person's, who may be at another replica: see WantWorkspace
 
-const workspaceColumns = `id, tenant, object, owner_name, project, repository, ref, name, session, desired, phase, message, created, changed, node`
+const workspaceColumns = `id, tenant, object, owner_name, project, repository, ref, name, session, desired, phase, message, created, changed, node, details`
 
 // SaveWorkspace stores a workspace, new or changed; what is wanted of a known one stays.
 func (s *Store) SaveWorkspace(ctx context.Context, w workspace.Workspace, e feed.Entry, events ...audit.Event) (feed.Seq, error) {
+	details, err := json.Marshal(w.Details)
+	if err != nil {
+		return 0, fmt.Errorf("save a workspace: %w", err)
+	}
 	row := []any{string(w.ID), string(w.Owner.Tenant), w.Owner.Object, displayable(w.OwnerName), string(w.Project), w.Repository, w.Ref, w.Name,
-		string(w.Session), string(w.Desired), string(w.Phase), displayable(w.Message), micro(w.Created), micro(w.Changed), w.Node}
+		string(w.Session), string(w.Desired), string(w.Phase), displayable(w.Message), micro(w.Created), micro(w.Changed), w.Node, string(details)}
 	return s.change(ctx, "save a workspace", e, events, func(tx *sql.Tx) error {
 		return upsertMany(ctx, tx, workspaces, [][]any{row})
 	})
@@ -79,8 +85,12 @@ func (s *Store) LoadWorkspaces(ctx context.Context) (all []workspace.Workspace, 
 
 func scanWorkspace(scan func(...any) error) (w workspace.Workspace, err error) {
 	var created, changed int64
+	var details string
 	err = scan(&w.ID, &w.Owner.Tenant, &w.Owner.Object, &w.OwnerName, &w.Project, &w.Repository, &w.Ref, &w.Name, &w.Session,
-		&w.Desired, &w.Phase, &w.Message, &created, &changed, &w.Node)
+		&w.Desired, &w.Phase, &w.Message, &created, &changed, &w.Node, &details)
+	if err == nil {
+		err = json.Unmarshal([]byte(details), &w.Details)
+	}
 	w.Created, w.Changed = fromMicro(created), fromMicro(changed)
 	return w, err
 }

@@ -47,4 +47,29 @@ type Workspace struct {
 	Created    time.Time
 	Changed    time.Time
 	Node       string // the replica's data folder that it lives in
+	Details
+}
+
+// Details are what is remembered of a workspace beside its state. They are stored as JSON: fields may be added, and none may
+// change its meaning. Nothing in them is a secret.
+type Details struct {
+	Class string `json:"class,omitempty"` // as configured; empty: the default
+	// Image is what it ran with last, pinned to a digest; Plan is the path of the file that said so.
+	Image string `json:"image,omitempty"`
+	Plan  string `json:"plan,omitempty"`
+	// Context is the URL that it was started from, without variables.
+	Context string `json:"context,omitempty"`
+	// Variables were given with the context URL, after a confirmation.
+	Variables map[string]string `json:"variables,omitempty"`
+	// Commit is what was checked out first; Prebuild and Snapshot are what its files began with.
+	Commit   string `json:"commit,omitempty"`
+	Prebuild string `json:"prebuild,omitempty"`
+	Snapshot string `json:"snapshot,omitempty"`
+	// Used is when somebody was last in it, as far as it is stored.
+	Used time.Time `json:"used,omitzero"`
+	// Timeout is what its owner set instead of the project's; zero: nothing.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	// Pinned keeps it from being archived and deleted for age.
+	Pinned   bool      `json:"pinned,omitempty"`
+	Archived time.Time `json:"archived,omitzero"`
 }

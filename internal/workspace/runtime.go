@@ -51,6 +51,61 @@ type Spec struct {
 	// SharesFiles gives it the checkouts of the workspace that it stands beside instead of a folder of its own. What it
 	// does to them it does as that workspace's user; home, processes and socket are its own all the same.
 	SharesFiles bool
+	// Image is what its files come from; the zero value is the runtime's own: the machine's /usr in the sandbox, the
+	// configured default elsewhere.
+	Image Image
+	// User is the user of the image that the agent and all processes run as; empty: the image's own. The sandbox has one user only.
+	User string
+	// Limits bound the workspace; zero fields are unbounded.
+	Limits Limits
+	// Volumes outlive the container and are the workspace's own: no other workspace sees them.
+	Volumes []Volume
+	// Env is the environment of process 1, which its children inherit before the Setup's.
+	Env map[string]string
+	// Labels are shown by the engine's own tools: project, owner, repository. A runtime without labels drops them.
+	Labels map[string]string
+}
+
+// Image names an image. Ref is pinned to a digest by who prepared it, so that what was decided is what runs.
+type Image struct {
+	Ref string // name@sha256:…
+	// Path is the folder of its files, unpacked, for runtimes that share the server's file system (the sandbox).
+	Path string
+}
+
+// Limits are what a class gives a workspace.
+type Limits struct {
+	CPUs      float64 // processors
+	Memory    int64   // bytes
+	Disk      int64   // bytes of home and checkout together
+	Processes int64   // processes and threads
+}
+
+// Volume is a named volume.
+type Volume struct {
+	Name     string // [a-z0-9-]{1,63}
+	Target   string // absolute
+	ReadOnly bool
+}
+
+// Watcher is a Runtime that says by itself what changes: manager and runtime need not compare lists to notice an end.
+type Watcher interface {
+	// Watch calls changed with each workspace whose processes started or ended, until ctx ends or the source is lost (an
+	// error, after which it is called again).
+	Watch(ctx context.Context, changed func(identity.WorkspaceID)) error
+}
+
+// Figures are what a workspace uses now, for those runtimes that can say it from outside; zero fields are not known.
+type Figures struct {
+	CPU       time.Duration // processor time since its start
+	Memory    int64         // bytes
+	Disk      int64         // bytes
+	Processes int64
+}
+
+// Meter is a Runtime that measures.
+type Meter interface {
+	Measure(ctx context.Context, id identity.WorkspaceID) (Figures, error)
 }
 
 // Observed is what a Runtime sees of a workspace.
@@ -59,4 +114,5 @@ type Observed struct {
 	Beside  identity.WorkspaceID // see Spec
 	Running bool
 	Started time.Time // when its processes last started; zero if they never did
+	Image   string    // the digest of what it runs; empty where there is none
 }

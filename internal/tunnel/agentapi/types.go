@@ -27,12 +27,51 @@ type Setup struct {
 	GitConfig []GitSetting `json:"gitConfig,omitempty"`
 	// Env is added to the environment of terminals and commands. Never a secret: every process of the workspace reads it.
 	Env map[string]string `json:"env,omitempty"`
+
+	// RemoteEnv is added after Env, for terminals, tasks and commands; ${containerEnv:NAME} in a value is filled in.
+	RemoteEnv map[string]string `json:"remoteEnv,omitempty"`
+	// Folder is where terminals, tasks and commands begin, absolute; empty: the checkout.
+	Folder string `json:"folder,omitempty"`
+	// More repositories are cloned beside the checkout; their Folder is set.
+	More  []Repository `json:"more,omitempty"`
+	Tasks []Task       `json:"tasks,omitempty"`
+	// Lifecycle runs before the tasks, step by step; the first that fails ends it. The workspace is ready after the steps
+	// of WaitFor (empty: updateContentCommand).
+	Lifecycle []Step     `json:"lifecycle,omitempty"`
+	WaitFor   string     `json:"waitFor,omitempty"`
+	Ports     []PortPlan `json:"ports,omitempty"`
+	// Prebuild: run what runs once, wait for it, and then nothing else; see Setup's answer.
+	Prebuild bool `json:"prebuild,omitempty"`
+	// Prebuilt: what runs once has been run for this checkout.
+	Prebuilt bool `json:"prebuilt,omitempty"`
+	// Dotfiles is a repository of the person's own, cloned to ~/.dotfiles and installed once a home.
+	Dotfiles *Repository `json:"dotfiles,omitempty"`
+	// Egress says how the workspace reaches what lies outside, through the agent's own address.
+	Egress *Egress `json:"egress,omitempty"`
+}
+
+// Egress is how programs are told of the forward proxy and of the package registries behind the gateway. The agent
+// writes their configuration.
+type Egress struct {
+	// Proxy says that the forward proxy leads anywhere at all.
+	Proxy bool `json:"proxy,omitempty"`
+	// Registries are resources of the project, by kind: npm, go, pypi, apt, oci.
+	Registries []RegistryPlan `json:"registries,omitempty"`
+}
+
+// RegistryPlan is one registry: the agent serves it at /r/NAME/.
+type RegistryPlan struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`
+	Scope string `json:"scope,omitempty"` // npm: only packages of this @scope; go: GOPRIVATE-like pattern
 }
 
 // Repository is what to clone.
 type Repository struct {
 	URL string `json:"url"`           // http or https, without user or password
-	Ref string `json:"ref,omitempty"` // branch, tag or commit; empty for the default branch
+	Ref string `json:"ref,omitempty"` // branch, tag, commit or a whole ref (refs/…); empty for the default branch
+	// Folder below the workspace's root, for repositories other than the first.
+	Folder string `json:"folder,omitempty"`
 }
 
 // Author is who commits, as the directory names them.

@@ -1,0 +1,47 @@
+package workspace
+
+import (
+	"context"
+	"io"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+)
+
+// Images is a Runtime that runs images. Both calls answer the same for the same order, fetch or build nothing twice, and
+// may come concurrently. What was made is kept while a workspace uses it, and goes some time after that.
+type Images interface {
+	// Pull makes ready the image that a registry, or the machine's own store, has under a name.
+	Pull(ctx context.Context, o PullOrder, progress func(step string)) (Ready, error)
+	// Build builds one from a Dockerfile.
+	Build(ctx context.Context, o BuildOrder, progress func(step string)) (Ready, error)
+}
+
+// PullOrder names an image.
+type PullOrder struct {
+	Ref string // host/name:tag, host/name@sha256:…; names without a host are Docker Hub's
+	// User and Password open the registry; both empty: anybody may pull. They never reach a workspace.
+	User, Password string
+}
+
+// BuildOrder says what to build.
+type BuildOrder struct {
+	// Key names the content that the build sees, Dockerfile, context and arguments: the same key is the same image.
+	Key string
+	// Context opens the folder that the build sees, as a tar stream.
+	Context    func(context.Context) (io.ReadCloser, error)
+	Dockerfile string // path in it
+	Target     string
+	Args       map[string]string
+	// ID and Endpoint are the workspace whose exit its RUN steps have; they have no other.
+	ID       identity.WorkspaceID
+	Endpoint func(ctx context.Context, uid int) (dir string, err error)
+}
+
+// Ready is an image that can be started now, and what it says of itself.
+type Ready struct {
+	Image Image
+	User  string            // its own user; empty: root
+	Env   map[string]string // its own environment
+	// Metadata is the label devcontainer.metadata, JSON (https://containers.dev/implementors/reference/#labels); empty: none.
+	Metadata string
+}

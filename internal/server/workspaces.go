@@ -32,7 +32,7 @@ func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 	})
 	s.workspaces = workspace.NewManager(workspace.Config{
 		Node: s.replica.node, Alone: !s.shared(), Rows: s.store.Fenced(s.replica.home.Held), Runtime: s.runtime, Doors: s.hub, Sessions: s.sessions, Log: s.log,
-		Setup: s.setup, Timeout: s.timeout, InUse: s.inUse,
+		Prepare: s.prepare, Timeout: s.timeout, InUse: s.inUse,
 	})
 	return s.workspaces.Load(ctx)
 }

@@ -69,8 +69,9 @@ type Config struct {
 	Runtime  Runtime
 	Doors    Doors
 	Sessions Sessions
-	// Setup says how a workspace is prepared inside: author, Git hosts, environment. It reads the facts of now.
-	Setup func(Workspace) agentapi.Setup
+	// Prepare says what a workspace runs and how it is set up inside, and makes ready what that takes (an image, say). It
+	// reads the facts of now. Its errors are shown to the owner: they say which step failed.
+	Prepare func(context.Context, Workspace, Say) (Prepared, error)
 	// Timeout is how long a workspace that nobody is in goes on running.
 	Timeout func(Workspace) time.Duration
 	// InUse reports whether somebody is in the workspace now.
@@ -88,6 +89,7 @@ type Order struct {
 	Repository string // canonical URL
 	Ref        string
 	IP         string
+	Details    Details // what is known of it beforehand: class, context, variables, snapshot
 }
 
 // Line is one line of what a workspace's start or stop says.
@@ -119,6 +121,8 @@ type entry struct {
 	again bool               // something changed meanwhile
 	stop  context.CancelFunc // ends the start that is under way
 	used  time.Time
+
+	prepared *Prepared // by this process for the run of now; nil: it was another one's
 }
 
 // NewManager returns a manager without workspaces; Load fills it.
@@ -140,7 +144,7 @@ func (m *Manager) Create(ctx context.Context, o Order) (Workspace, error) {
 	row := Workspace{
 		ID: id, Owner: o.Owner, OwnerName: o.OwnerName, Project: o.Project, Repository: o.Repository, Ref: o.Ref,
 		Name: checkoutName(o.Repository), Session: sid, Desired: WantRunning, Phase: Preparing, Created: now, Changed: now,
-		Node: m.c.Node,
+		Node: m.c.Node, Details: o.Details,
 	}
 	if err := m.save(ctx, row, m.event(row, "workspace:create", o.IP)); err != nil {
 		return Workspace{}, err

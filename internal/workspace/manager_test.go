@@ -175,7 +175,9 @@ func (w *world) start() {
 	w.t.Helper()
 	w.m = workspace.NewManager(workspace.Config{
 		Rows: w.rows, Runtime: w.f, Doors: w.f, Sessions: w.f, Log: slog.New(slog.DiscardHandler),
-		Setup: func(workspace.Workspace) agentapi.Setup { return agentapi.Setup{Name: "api"} },
+		Prepare: func(context.Context, workspace.Workspace, workspace.Say) (workspace.Prepared, error) {
+			return workspace.Prepared{Setup: agentapi.Setup{Name: "api"}}, nil
+		},
 		Timeout: func(workspace.Workspace) time.Duration {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -304,11 +304,14 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		}
 		m.mu.Unlock()
 	}
-	spec := Spec{
-		ID: row.ID, Name: row.Name,
-		Endpoint: func(ctx context.Context, uid int) (string, error) { return m.c.Doors.Listen(ctx, row.ID, uid) },
+	var prepared Prepared
+	if fresh {
+		var err error
+		if prepared, err = m.prepare(ctx, row); err != nil {
+			return err
+		}
 	}
-	if err := m.c.Runtime.Start(ctx, spec, func(text string) { m.say(row.ID, "", text) }); err != nil {
+	if err := m.c.Runtime.Start(ctx, m.spec(prepared, row.ID, row.Name), func(text string) { m.say(row.ID, "", text) }); err != nil {
 		return err
 	}
 	if !fresh { // it ran on while the server was away; its agent comes back by itself
@@ -324,7 +327,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		return err
 	}
 	agent := agentapi.New(m.c.Doors.Client(row.ID))
-	if err := agent.Setup(ctx, m.c.Setup(row), func(p agentapi.Progress) { m.say(row.ID, "", p.Text) }); err != nil {
+	if err := agent.Setup(ctx, prepared.Setup, func(p agentapi.Progress) { m.say(row.ID, "", p.Text) }); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -207,7 +207,11 @@ func (m *Manager) startSibling(ctx context.Context, s *sibling, of Workspace, pr
 	}
 	defer done()
 	progress("starting a workspace for " + s.row.Agent)
-	if err := m.runSibling(ctx, s.row, of.Name); err != nil {
+	prepared, err := m.preparedOf(ctx, of.ID)
+	if err != nil {
+		return err
+	}
+	if err := m.runSibling(ctx, s.row, of.Name, prepared); err != nil {
 		return err
 	}
 	agent := agentapi.New(m.c.Doors.Client(s.row.ID))
@@ -224,15 +228,13 @@ func (m *Manager) startSibling(ctx context.Context, s *sibling, of Workspace, pr
 			return unwritten(err)
 		}
 	}
-	return agent.Setup(ctx, m.siblingSetup(of, s.row), func(p agentapi.Progress) { progress(p.Text) })
+	return agent.Setup(ctx, siblingSetup(prepared.Setup, s.row), func(p agentapi.Progress) { progress(p.Text) })
 }
 
 // runSibling starts a sibling's processes, if they do not run, and waits for its agent.
-func (m *Manager) runSibling(ctx context.Context, row Sibling, name string) error {
-	spec := Spec{
-		ID: row.ID, Name: name, Beside: row.Of, SharesFiles: row.Shared,
-		Endpoint: func(ctx context.Context, uid int) (string, error) { return m.c.Doors.Listen(ctx, row.ID, uid) },
-	}
+func (m *Manager) runSibling(ctx context.Context, row Sibling, name string, prepared Prepared) error {
+	spec := m.spec(prepared, row.ID, name)
+	spec.Beside, spec.SharesFiles, spec.Volumes = row.Of, row.Shared, nil
 	if err := m.c.Runtime.Start(ctx, spec, nil); err != nil {
 		return err
 	}
@@ -253,10 +255,10 @@ func (m *Manager) copyCheckout(ctx context.Context, of Workspace, to agentapi.Cl
 	return p.Commit, err
 }
 
-// siblingSetup is the workspace's own, in the AI agent's name and without its clone.
-func (m *Manager) siblingSetup(of Workspace, row Sibling) agentapi.Setup {
-	setup := m.c.Setup(of)
-	setup.Repository = nil
+// siblingSetup is the workspace's own, in the AI agent's name, without its clones and without what runs by itself.
+func siblingSetup(setup agentapi.Setup, row Sibling) agentapi.Setup {
+	setup.Repository, setup.More, setup.Dotfiles = nil, nil, nil
+	setup.Tasks, setup.Lifecycle, setup.Ports = nil, nil, nil
 	person := setup.Author.Name
 	setup.Author.Name = row.Agent + " (AI agent)"
 	if person != "" {

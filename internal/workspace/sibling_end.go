@@ -158,7 +158,11 @@ func (m *Manager) bringBack(ctx context.Context, row Sibling) (Handed, error) {
 	if !ok {
 		return Handed{}, problem.New(problem.NotFound, "The workspace %s is not there any more.", row.Of)
 	}
-	if err := m.runSibling(ctx, row, of.Name); err != nil {
+	prepared, err := m.preparedOf(ctx, of.ID)
+	if err != nil {
+		return Handed{}, err
+	}
+	if err := m.runSibling(ctx, row, of.Name, prepared); err != nil {
 		return Handed{}, err
 	}
 	from, to := agentapi.New(m.c.Doors.Client(row.ID)), agentapi.New(m.c.Doors.Client(row.Of))

@@ -99,8 +99,8 @@ func (w *household) manage() {
 	w.t.Helper()
 	w.m = workspace.NewManager(workspace.Config{
 		Rows: w.rows, Runtime: w.Runtime, Doors: w.Hub, Sessions: w, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Setup: func(row workspace.Workspace) agentapi.Setup {
-			return agentapi.Setup{Name: row.Name, Author: agentapi.Author{Name: "Dana", Mail: "dana@contoso.example"}}
+		Prepare: func(_ context.Context, row workspace.Workspace, _ workspace.Say) (workspace.Prepared, error) {
+			return workspace.Prepared{Setup: agentapi.Setup{Name: row.Name, Author: agentapi.Author{Name: "Dana", Mail: "dana@contoso.example"}}}, nil
 		},
 		Timeout: func(workspace.Workspace) time.Duration { return time.Hour },
 		InUse:   func(identity.WorkspaceID) bool { return false },

@@ -1,0 +1,68 @@
+package workspace
+
+import (
+	"context"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+)
+
+// Prepared is all that a start needs beside the record: what is run, and what its agent is told. It holds no secret.
+type Prepared struct {
+	// Spec says Image, User, Limits, Volumes, Env and Labels; the manager adds ID, name and socket.
+	Spec  Spec
+	Setup agentapi.Setup
+	// Note writes into the record what is to be remembered of this start; nil: nothing. It is called under the manager's
+	// lock, and the record is stored when the start has come out, well or not.
+	Note func(*Details)
+}
+
+// Say tells those who follow a workspace a step that takes time. A phase that is not empty is what the workspace is then in.
+type Say func(phase Phase, text string)
+
+// prepare asks for what a start needs and remembers it for what will stand beside the workspace.
+func (m *Manager) prepare(ctx context.Context, row Workspace) (Prepared, error) {
+	p, err := m.c.Prepare(ctx, row, func(phase Phase, text string) { m.say(row.ID, phase, text) })
+	if err != nil {
+		return Prepared{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entries[row.ID]
+	if e == nil {
+		return Prepared{}, problem.New(problem.NotFound, "There is no workspace %s.", row.ID)
+	}
+	if p.Note != nil {
+		p.Note(&e.row.Details)
+	}
+	e.prepared = &p
+	return p, nil
+}
+
+// preparedOf is what a running workspace was started with. A server that was restarted asks again.
+func (m *Manager) preparedOf(ctx context.Context, of identity.WorkspaceID) (Prepared, error) {
+	m.mu.RLock()
+	e := m.entries[of]
+	var known *Prepared
+	var row Workspace
+	if e != nil {
+		known, row = e.prepared, e.row
+	}
+	m.mu.RUnlock()
+	switch {
+	case e == nil:
+		return Prepared{}, problem.New(problem.NotFound, "There is no workspace %s.", of)
+	case known != nil:
+		return *known, nil
+	}
+	return m.prepare(ctx, row)
+}
+
+// spec completes what was prepared with what is the manager's.
+func (m *Manager) spec(p Prepared, id identity.WorkspaceID, name string) Spec {
+	s := p.Spec
+	s.ID, s.Name = id, name
+	s.Endpoint = func(ctx context.Context, uid int) (string, error) { return m.c.Doors.Listen(ctx, id, uid) }
+	return s
+}

@@ -43,7 +43,7 @@ type PortPlan struct {
 type TaskState struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
-	State    string `json:"state"` // waiting, running, done, failed, skipped
+	State    string `json:"state"` // TaskWaiting and its like
 	Step     string `json:"step,omitempty"`
 	Exit     int    `json:"exit"`
 	Terminal string `json:"terminal,omitempty"`

@@ -7,8 +7,17 @@
 //	GET  /v1/terminal/{name}  WebSocket, see Terminal
 //	GET  /v1/exec             WebSocket, see Exec
 //	GET  /v1/port/{port}      WebSocket, see Port
+//	GET  /v1/tasks            []TaskState
+//	GET  /v1/tasks/{id}/log   what the task wrote
+//	POST /v1/tasks/{id}/stop  ends the task
+//	GET  /v1/ports            []PortState
+//	GET  /v1/watch            lines of Now
+//	GET  /v1/figures          Figures
+//	GET  /v1/sync/{name}      answers when POST /v1/sync/{name} was asked
 //	POST /v1/checkout/pack    PackOrder in, Pack out
 //	POST /v1/checkout/unpack  Unpack and Pack in, Unpacked out
+//
+// Terminals, tasks, ports, watch, figures and sync are served on the workspace's private socket too.
 package agentapi
 
 import "regexp"

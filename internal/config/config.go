@@ -15,6 +15,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/source"
+	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
 // Config is lanyard.yaml, checked, with every default filled in. Paths are absolute.
@@ -54,6 +55,8 @@ type Config struct {
 
 	Operations Operations
 	Limits     Limits
+	Classes    workspace.Classes // of workspaces; empty: the standard one
+	Rules      workspace.Rules
 
 	longLived    source.Findings
 	certificates []certificate // of the app registration

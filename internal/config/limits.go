@@ -23,9 +23,18 @@ func (p *parser) limits(m source.Mapping) {
 	if !ok {
 		return
 	}
-	inner.Keys([]string{"connections_per_address", "sign_ins_per_address"}, nil)
-	l := &p.config.Limits
-	for key, to := range map[string]*int{"connections_per_address": &l.Connections, "sign_ins_per_address": &l.SignIns} {
+	inner.Keys([]string{
+		"connections_per_address", "sign_ins_per_address", "running", "memory", "running_per_user", "running_per_project", "workspaces_per_user",
+	}, nil)
+	l, rules := &p.config.Limits, &p.config.Rules
+	if e, ok := inner.Find("memory"); ok {
+		rules.Memory = size(e.Value, minMemory)
+	}
+	for key, to := range map[string]*int{
+		"connections_per_address": &l.Connections, "sign_ins_per_address": &l.SignIns,
+		"running": &rules.Running, "running_per_user": &rules.RunningPerUser, "running_per_project": &rules.RunningPerProject,
+		"workspaces_per_user": &rules.PerUser,
+	} {
 		e, ok := inner.Find(key)
 		if !ok {
 			continue

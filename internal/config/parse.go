@@ -23,9 +23,9 @@ type parser struct {
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
 		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "oidc", "sessions", "step_up", "directory",
-		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "tls", "github", "clients",
+		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "tls", "github", "clients", "classes", "workspaces",
 	}, map[string]string{
-		"tokens": "", "classes": "",
+		"tokens":         "",
 		"encryption_key": inPlace + "encryption_key_file",
 	})
 	c := p.config
@@ -55,6 +55,8 @@ func (p *parser) root(m source.Mapping) {
 	}
 	p.operations(m)
 	p.limits(m)
+	p.classes(m)
+	p.workspaces(m)
 	p.alarms(m)
 	p.gitHub(m)
 	p.clients(m)

@@ -34,6 +34,7 @@ type Project struct {
 	Repositories []Repository
 	Apps         []App
 	Audiences    []Audience
+	Registries   []Registry
 	Agents       []AgentTemplate
 	Workspace    Template
 	SignInAge    time.Duration // how old a sign-in may be for what belongs to the project; 0: as old as sign-ins may be
@@ -112,4 +113,7 @@ func (c Credential) LongLived() (key, file string) {
 // Template is what a project's workspaces are made from.
 type Template struct {
 	Timeout time.Duration // without anybody in it
+	Egress  []EgressRule  // where they may connect to; none: nowhere
+	Class   string        // of workspaces that ask for none; empty: the configuration's default
+	Classes []string      // that may be asked for; empty: all
 }

@@ -114,7 +114,7 @@ func readResource(v source.Value) (app App, place source.Value, ok bool) {
 	if !ok {
 		return app, v, false
 	}
-	for _, kind := range []string{"registry", "database", "host", "tool", "mcp"} {
+	for _, kind := range []string{"database", "host", "tool", "mcp"} {
 		if e, found := m.Find(kind); found {
 			e.At.Report("`%s` is not supported yet; remove this resource", kind)
 			return app, v, false
@@ -196,7 +196,10 @@ func readTemplate(v source.Value, t *Template) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"timeout"}, map[string]string{"image": "", "class": "", "egress": ""})
+	m.Keys([]string{"timeout", "class", "classes", "egress"}, map[string]string{"image": ""})
+	if e, ok := m.Find("egress"); ok {
+		t.Egress = readEgress(e.Value)
+	}
 	if e, ok := m.Find("timeout"); ok {
 		if d, ok := e.Value.Duration(); ok && d < time.Minute {
 			e.Value.Report("a workspace's timeout is at least 1m")
@@ -204,4 +207,5 @@ func readTemplate(v source.Value, t *Template) {
 			t.Timeout = d
 		}
 	}
+	readClasses(m, t)
 }

@@ -90,7 +90,9 @@ type Options struct {
 	Audit            config.Audit // what else becomes of the audit log
 	AgentPath        string
 	Runtime          func(*slog.Logger) (workspace.Runtime, error)
-	KeepWorkspaces   bool // on shutdown
+	KeepWorkspaces   bool              // on shutdown
+	Classes          workspace.Classes // of workspaces; empty: workspace.StandardClass
+	Rules            workspace.Rules   // that hold for all workspaces
 	Version          string
 	Log              *slog.Logger
 	Learned          func(time.Time) // see entra.Config

@@ -72,4 +72,25 @@ type Details struct {
 	// Pinned keeps it from being archived and deleted for age.
 	Pinned   bool      `json:"pinned,omitempty"`
 	Archived time.Time `json:"archived,omitzero"`
+	// Began is when it last started to run; Queued since when it waits for room on its machine.
+	Began  time.Time `json:"began,omitzero"`
+	Queued time.Time `json:"queued,omitzero"`
+	// Unsaved is what its checkouts held when it last stopped and no remote had; nil: that is not known.
+	Unsaved *Unsaved `json:"unsaved,omitempty"`
+	// Failed is the last start, where it failed.
+	Failed *FailedStart `json:"failed,omitempty"`
+}
+
+// Unsaved counts what would be lost with a workspace's files.
+type Unsaved struct {
+	Changed  int       `json:"changed"`  // files that are not committed
+	Unpushed int       `json:"unpushed"` // commits that no remote is known to have
+	Stashes  int       `json:"stashes"`
+	Seen     time.Time `json:"seen"`
+}
+
+// FailedStart says at which step a start failed, and the last lines before that.
+type FailedStart struct {
+	Step  string   `json:"step"`
+	Lines []string `json:"lines,omitempty"`
 }

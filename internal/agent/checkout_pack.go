@@ -62,8 +62,9 @@ func (a *Agent) snapshot(ctx context.Context, o agentapi.PackOrder) (p agentapi.
 		return p, g, err
 	}
 	head, _ := g.text(ctx, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") // none before the first commit
-	p.Branch, _ = g.text(ctx, "symbolic-ref", "--quiet", "--short", "HEAD")     // none where a commit is checked out
-	origin, _ := g.text(ctx, "config", "--get", "remote.origin.url")            // none where there is no such remote
+	p.Head = head
+	p.Branch, _ = g.text(ctx, "symbolic-ref", "--quiet", "--short", "HEAD") // none where a commit is checked out
+	origin, _ := g.text(ctx, "config", "--get", "remote.origin.url")        // none where there is no such remote
 	p.Origin = withoutPassword(origin)
 	if p.Shallow, err = g.shallow(ctx); err != nil {
 		return p, g, err

@@ -28,10 +28,10 @@ func (a *Agent) serveUnpack(w http.ResponseWriter, r *http.Request) {
 	}
 	var out agentapi.Unpacked
 	switch {
-	case !agentapi.ValidCommit(p.Commit) || p.Format != "sha1" && p.Format != "sha256" || slices.ContainsFunc(p.Shallow, func(c string) bool { return !agentapi.ValidCommit(c) }):
+	case !agentapi.ValidCommit(p.Commit) || p.Format != "sha1" && p.Format != "sha256" || p.Head != "" && !agentapi.ValidCommit(p.Head) || slices.ContainsFunc(p.Shallow, func(c string) bool { return !agentapi.ValidCommit(c) }):
 		err = errors.New("it does not name its commits")
 	case u.Branch == "":
-		err = a.unpackNew(r.Context(), u.Name, p, in)
+		err = a.unpackNew(r.Context(), u, p, in)
 	default:
 		out, err = a.unpackBranch(r.Context(), u, p, in)
 	}
@@ -44,7 +44,8 @@ func (a *Agent) serveUnpack(w http.ResponseWriter, r *http.Request) {
 }
 
 // unpackNew makes the checkout of that name, whole or not at all.
-func (a *Agent) unpackNew(ctx context.Context, name string, p agentapi.Pack, pack io.Reader) error {
+func (a *Agent) unpackNew(ctx context.Context, u agentapi.Unpack, p agentapi.Pack, pack io.Reader) error {
+	name := u.Name
 	if !agentapi.ValidName(name) {
 		return fmt.Errorf("%q cannot name a folder of the workspace", name)
 	}
@@ -52,6 +53,9 @@ func (a *Agent) unpackNew(ctx context.Context, name string, p agentapi.Pack, pac
 	defer a.setups.Unlock()
 	dir := filepath.Join(a.config.Workspace, name)
 	if _, err := os.Lstat(dir); err == nil {
+		if u.Keep {
+			return nil
+		}
 		return fmt.Errorf("%s is there already", dir)
 	}
 	fresh := filepath.Join(a.config.Workspace, "."+name+".copying")
@@ -62,7 +66,11 @@ func (a *Agent) unpackNew(ctx context.Context, name string, p agentapi.Pack, pac
 		return err
 	}
 	g := plumbing{agent: a, dir: fresh}
-	if err := g.fill(ctx, p, pack); err != nil {
+	err := g.fill(ctx, p, pack)
+	if err == nil && u.Uncommitted && p.Head != "" && p.Head != p.Commit {
+		_, err = g.text(ctx, "reset", "--mixed", "--quiet", p.Head)
+	}
+	if err != nil {
 		_ = removeAll(fresh) // a next attempt tries again
 		return err
 	}

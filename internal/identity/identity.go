@@ -78,6 +78,7 @@ type (
 	WorkspaceID string // "w-…": a workspace
 	ProjectID   string // "p-…": a project's immutable ID
 	GrantID     string // "g-…": a grant, and the request that asked for it
+	SnapshotID  string // "snap-…": a kept copy of a checkout
 )
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -109,6 +110,17 @@ var errID = errors.New("not an ID")
 
 // NewGrantID returns a fresh grant ID.
 func NewGrantID() GrantID { return GrantID("g-" + random()) }
+
+// NewSnapshotID returns a fresh snapshot ID.
+func NewSnapshotID() SnapshotID { return SnapshotID("snap-" + random()) }
+
+// ParseSnapshotID checks s, which comes from a URL or a command line.
+func ParseSnapshotID(s string) (SnapshotID, error) {
+	if err := checkID(s, "snap-"); err != nil {
+		return "", fmt.Errorf("snapshot ID %q: %w", s, err)
+	}
+	return SnapshotID(s), nil
+}
 
 // ParseGrantID checks s, which comes from a URL or a command line.
 func ParseGrantID(s string) (GrantID, error) {

@@ -20,6 +20,9 @@ import (
 // pack (gitformat-pack(5)) until the end. The objects travel, nothing else: no configuration, no hook, no index, no ref.
 type Pack struct {
 	Commit string `json:"commit"` // what the checkout's files are, committed or not; ValidCommit says which
+	// Head is the commit that was checked out; Commit is another one where there was something that was not committed. Empty
+	// before the first commit.
+	Head string `json:"head,omitempty"`
 	// Branch is what was checked out; empty where it was a commit.
 	Branch string `json:"branch,omitempty"`
 	// Origin is the repository's address, as it was cloned; empty when there is none.
@@ -47,6 +50,10 @@ type Unpack struct {
 	// Branch is the new branch (agent/…) of the checkout that is there; empty: a checkout is made, which must not be there.
 	Branch string `json:"branch,omitempty"`
 	Base   string `json:"base,omitempty"` // the commit that the branch began at, for the difference
+	// Uncommitted leaves what was not committed in the pack's checkout uncommitted in the new one too.
+	Uncommitted bool `json:"uncommitted,omitempty"`
+	// Keep leaves a checkout that is there already as it is, and is no error then.
+	Keep bool `json:"keep,omitempty"`
 }
 
 // Unpacked is the answer to Unpack.

@@ -1,0 +1,83 @@
+package gitread
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+)
+
+// Tar writes a folder with all below it as a tar stream, for a build: files, executables and symbolic links as they are,
+// submodules as empty folders. Nothing in it depends on when it is written.
+func (c *Commit) Tar(folder string, to io.Writer) error {
+	e, err := c.Find(folder)
+	if err != nil {
+		return err
+	}
+	if e.Mode != Folder {
+		return ErrAbsent
+	}
+	all, err := c.fetch([]string{e.ID}, "", maxFolder)
+	if err != nil {
+		return err
+	}
+	w := &tarring{to: tar.NewWriter(to), objects: all, size: len(e.ID) / 2}
+	if err := w.folder("", e.ID, 0); err != nil {
+		return fmt.Errorf("pack %s: %w", folder, err)
+	}
+	return w.to.Close()
+}
+
+type tarring struct {
+	to      *tar.Writer
+	objects map[string]object
+	size    int
+	entries int
+}
+
+const maxDepth = 100
+
+func (w *tarring) folder(at, id string, depth int) error {
+	o, ok := w.objects[id]
+	if !ok || o.kind != treeKind || depth > maxDepth {
+		return errTree
+	}
+	all, err := parseTree(o.data, w.size)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		if w.entries++; w.entries > maxEntries { // a tree may hold another one many times
+			return errTooLarge
+		}
+		name := path.Join(at, e.Name)
+		head := &tar.Header{Name: name, ModTime: time.Unix(0, 0), Mode: 0o644, Typeflag: tar.TypeReg, Format: tar.FormatPAX}
+		content := w.objects[e.ID].data
+		switch e.Mode {
+		case Folder, Submodule:
+			head.Name, head.Typeflag, head.Mode, content = name+"/", tar.TypeDir, 0o755, nil
+		case Link:
+			head.Typeflag, head.Linkname, head.Mode, content = tar.TypeSymlink, string(content), 0o777, nil
+		case Executable:
+			head.Mode = 0o755
+		}
+		if head.Typeflag == tar.TypeReg && w.objects[e.ID].kind != blobKind {
+			return errors.New("the Git server left a file out")
+		}
+		head.Size = int64(len(content))
+		if err := w.to.WriteHeader(head); err != nil {
+			return err
+		}
+		if _, err := w.to.Write(content); err != nil {
+			return err
+		}
+		if e.Mode == Folder {
+			if err := w.folder(name, e.ID, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -31,7 +31,8 @@ needs-run:
 	@scripts/need bubblewrap:bwrap git:git curl:curl ca-certificates:/etc/ssl/certs/ca-certificates.crt
 
 needs-test: needs-run
-	@scripts/need chromium:chromium postgresql:/usr/lib/postgresql gcc:gcc libc6-dev:/usr/include/stdlib.h nginx:nginx systemd:systemd-socket-activate openssl:openssl
+	@scripts/need chromium:chromium postgresql:/usr/lib/postgresql gcc:gcc libc6-dev:/usr/include/stdlib.h nginx:nginx systemd:systemd-socket-activate openssl:openssl docker.io:dockerd debootstrap:debootstrap
+	@scripts/base-image >/dev/null
 	$(GO) -C test/pebble build tool
 
 build: ui bin/lanyard bin/lanyard-agent ## both programs into bin/, with the dashboard

@@ -73,9 +73,10 @@ func program(name, to string) error {
 	return nil
 }
 
-// Main is for TestMain: it runs the tests and removes what Programs made.
+// Main is for TestMain: it runs the tests, and ends and removes what Programs and Docker made.
 func Main(m *testing.M) {
 	code := m.Run()
+	EndDocker()
 	if programs.dir != "" {
 		os.RemoveAll(programs.dir)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/policy"
+	"github.com/lanyardhq/lanyard/internal/project"
 )
 
 // Decide answers a request from the facts alone. Deny is what remains when nothing allows.
@@ -54,10 +55,13 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 	if held.grant != nil {
 		d.Grant = held.grant.ID
 	}
+	unlisted := notListed(f, r.Resource)
 	switch {
 	case len(verdict.Errors) > 0:
 		d.Code, d.Policies = PolicyError, nil
 		d.Reasons = []string{"a policy could not be evaluated, so the answer is no: " + strings.Join(verdict.Errors, "; ")}
+	case unlisted != "" && held.role != "":
+		d.Code, d.Policies, d.Reasons = NotPermitted, nil, []string{unlisted}
 	case verdict.Allow && delegation != nil && !delegation.Delegated(r.Action, r.Resource, now):
 		d.Code, d.Grant, d.Policies = NotDelegated, delegation.ID, nil
 		d.Reasons = []string{fmt.Sprintf("%s may do %s here, and has not delegated it to the AI agent %s", v.name(), r.Action, r.Principal.Agent)}
@@ -89,6 +93,21 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 		d.Reasons = []string{d.missing(f, in, &v)}
 	}
 	return d
+}
+
+// notListed says why a host is out of reach whatever the policies allow: the project's file does not list it. It is empty
+// for other resources.
+func notListed(f *Facts, r identity.Resource) string {
+	if r.Kind != identity.KindEgress {
+		return ""
+	}
+	p, _ := f.Projects.Project(r.Project)
+	if host, port, ok := project.SplitEgress(r.Name); ok {
+		if _, listed := p.EgressTo(host, port); listed {
+			return ""
+		}
+	}
+	return fmt.Sprintf("the project %s does not list %s under workspace.egress in %s", p.Name, r.Name, p.File)
 }
 
 func deny(c Code, why string) Decision { return Decision{Code: c, Reasons: []string{why}} }

@@ -155,7 +155,7 @@ func (d Decision) Err(r Request) error {
 // which.
 func NotHere(kind identity.ResourceKind, name string) string {
 	what := map[identity.ResourceKind]string{
-		identity.KindRepo: "repository", identity.KindApp: "app", identity.KindAudience: "audience", identity.KindWorkspace: "workspace", identity.KindProject: "project",
+		identity.KindRepo: "repository", identity.KindApp: "app", identity.KindAudience: "audience", identity.KindRegistry: "registry", identity.KindEgress: "address", identity.KindWorkspace: "workspace", identity.KindProject: "project",
 	}[kind]
 	if what == "" {
 		what = "such thing"
@@ -189,7 +189,7 @@ func asking(f *Facts, r Request) string {
 // Spelled is a resource as a person names it at a command line.
 func Spelled(f *Facts, r identity.Resource) string {
 	switch r.Kind {
-	case identity.KindApp, identity.KindAudience:
+	case identity.KindApp, identity.KindAudience, identity.KindRegistry, identity.KindEgress:
 		return projectName(f, r.Project) + "/" + r.Name
 	case identity.KindProject:
 		return projectName(f, identity.ProjectID(r.Name))

@@ -19,6 +19,10 @@ func asked(kind identity.ResourceKind) []identity.Action {
 		return []identity.Action{identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete, identity.RepoMaintain}
 	case identity.KindApp:
 		return []identity.Action{identity.AppCall, identity.AppView}
+	case identity.KindRegistry:
+		return []identity.Action{identity.RegistryRead, identity.RegistryPublish}
+	case identity.KindEgress:
+		return []identity.Action{identity.EgressConnect}
 	case identity.KindAudience:
 		return []identity.Action{identity.TokenMint}
 	}
@@ -64,6 +68,12 @@ func (s *server) accessList(w http.ResponseWriter, r *http.Request) error {
 		}
 		for _, app := range p.Apps {
 			add(p, app.Resource(p.ID), p.Name+"/"+app.Name)
+		}
+		for _, registry := range p.Registries {
+			add(p, registry.Resource(p.ID), p.Name+"/"+registry.Name)
+		}
+		for _, rule := range p.Workspace.Egress {
+			add(p, rule.Resource(p.ID), p.Name+"/"+rule.Text)
 		}
 		for _, audience := range p.Audiences {
 			add(p, audience.Resource(p.ID), p.Name+"/"+audience.Name)

@@ -151,6 +151,16 @@ func (s *server) mine(r *http.Request, line api.DelegateLine) (grant.Allowed, er
 				for _, one := range p.Apps {
 					on = append(on, one.Resource(p.ID))
 				}
+			case "registry":
+				on, allowed.Kind = nil, identity.KindRegistry
+				for _, one := range p.Registries {
+					on = append(on, one.Resource(p.ID))
+				}
+			case "egress":
+				on, allowed.Kind = nil, identity.KindEgress
+				for _, one := range p.Workspace.Egress {
+					on = append(on, one.Resource(p.ID))
+				}
 			case "token":
 				on, allowed.Kind = nil, identity.KindAudience
 				for _, one := range p.Audiences {

@@ -179,6 +179,10 @@ func (s *server) resource(action identity.Action, asked string, user identity.Us
 	switch {
 	case strings.HasPrefix(string(action), "app:"):
 		kind = identity.KindApp
+	case strings.HasPrefix(string(action), "registry:"):
+		kind = identity.KindRegistry
+	case strings.HasPrefix(string(action), "egress:"):
+		kind = identity.KindEgress
 	case strings.HasPrefix(string(action), "token:"):
 		kind = identity.KindAudience
 	}
@@ -193,6 +197,18 @@ func (s *server) resource(action identity.Action, asked string, user identity.Us
 
 // named finds an app, an audience or a repository of a project by its short name.
 func named(p project.Project, name string, kind identity.ResourceKind) (identity.Resource, bool) {
+	switch kind {
+	case identity.KindRegistry:
+		for _, r := range p.Registries {
+			if r.Name == name {
+				return r.Resource(p.ID), true
+			}
+		}
+		return identity.Resource{}, false
+	case identity.KindEgress:
+		host, port, ok := project.SplitEgress(name)
+		return project.EgressResource(host, port, p.ID), ok
+	}
 	if kind == identity.KindAudience {
 		for _, a := range p.Audiences {
 			if a.Name == name {

@@ -10,6 +10,10 @@ func Delegable(a Action) (on ResourceKind, ok bool) {
 		return KindRepo, true
 	case "app":
 		return KindApp, true
+	case "registry":
+		return KindRegistry, true
+	case "egress":
+		return KindEgress, true
 	case "token":
 		return KindAudience, true
 	}

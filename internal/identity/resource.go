@@ -14,6 +14,9 @@ const (
 	RepoMaintain    Action = "repo:maintain"    // push what the project's rules for refs leave to maintainers
 	AppCall         Action = "app:call"         // send a request to an internal app
 	AppView         Action = "app:view"         // send one that a rule of the app leaves to viewers
+	RegistryRead    Action = "registry:read"    // get packages from a registry
+	RegistryPublish Action = "registry:publish" // put packages there, or change what is there
+	EgressConnect   Action = "egress:connect"   // connect from a workspace to a host that is no resource
 	WorkspaceCreate Action = "workspace:create" // start a new workspace in a project
 	WorkspaceList   Action = "workspace:list"   // see that a workspace is there and its state
 	WorkspaceOpen   Action = "workspace:open"   // terminal, exec, ports: be inside
@@ -22,6 +25,9 @@ const (
 	WorkspaceDelete Action = "workspace:delete"
 	AgentRun        Action = "agent:run"    // run an AI agent beside a workspace of one's own
 	AgentShare      Action = "agent:share"  // let it work on the workspace's own checkout
+	EnvList         Action = "env:list"     // see which environment variables are set, of oneself or of a project
+	EnvSet          Action = "env:set"      // set and remove them
+	EnvSecret       Action = "env:secret"   // have secret variables in the environment of a workspace
 	TokenMint       Action = "token:mint"   // get a token that an audience takes
 	LeaseList       Action = "lease:list"   // see open and ended leases
 	LeaseRevoke     Action = "lease:revoke" // end a lease, a session or all of a user's sign-ins
@@ -53,6 +59,8 @@ const (
 	KindApp          ResourceKind = "app"
 	KindWorkspace    ResourceKind = "workspace"
 	KindAudience     ResourceKind = "audience" // who takes a token, such as a cloud account or an internal service
+	KindRegistry     ResourceKind = "registry" // of packages
+	KindEgress       ResourceKind = "egress"   // a host and port beyond Lanyard
 	KindUser         ResourceKind = "user"     // a person's own things: their leases, sign-ins, rights
 	KindGrant        ResourceKind = "grant"    // a request or the grant made of it; its owner is whom it is for
 )
@@ -60,7 +68,7 @@ const (
 // Resource is what is asked for. A Resource is comparable.
 type Resource struct {
 	Kind ResourceKind
-	// Name: a repository's canonical URL, an app's or audience's name, a workspace's ID, a user's key, a project's ID;
+	// Name: a repository's canonical URL, an app's, registry's or audience's name, host:port of an egress, a workspace's ID, a user's key, a project's ID;
 	// empty for the installation.
 	Name    string
 	Project ProjectID // the project it belongs to; empty where it belongs to none

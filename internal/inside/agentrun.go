@@ -75,7 +75,7 @@ or that it was stopped, 126 that it was refused or that access ended meanwhile, 
 	f.BoolVar(&noDiff, "no-diff", false, "at its end name the files that changed alone")
 	f.BoolVar(&asJSON, "json", false, "say what happens as lines of JSON on standard error")
 	_ = cmd.RegisterFlagCompletionFunc("checkout", cobra.FixedCompletions([]cobra.Completion{"copy", "shared"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions([]cobra.Completion{"repo:read", "repo:write", "app:call", "app:view", "token:mint"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions([]cobra.Completion{"repo:read", "repo:write", "app:call", "app:view", "registry:read", "registry:publish", "egress:connect", "token:mint"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -3,6 +3,8 @@ package policy
 import (
 	"errors"
 	"iter"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -156,7 +158,10 @@ func (v *view) thing(uid types.EntityUID) types.Entity {
 		if needs := v.sensitive(); needs != "" {
 			attributes["sensitive"] = types.String(needs)
 		}
-	case typeApp:
+	case typeEgress:
+		host, port := hostAndPort(r.Name)
+		attributes["host"], attributes["port"] = types.String(host), types.Long(port)
+	case typeApp, typeRegistry:
 		attributes["name"] = types.String(r.Name)
 	case typeAudience:
 		attributes["name"] = types.String(r.Name)
@@ -177,6 +182,16 @@ func (v *view) thing(uid types.EntityUID) types.Entity {
 		Parents:    types.NewEntityUIDSet(types.EntityUID{Type: typeProject, ID: types.String(v.project)}),
 		Attributes: types.NewRecord(attributes),
 	}
+}
+
+// hostAndPort are those of an egress, whose resource's name was made of them.
+func hostAndPort(name string) (host string, port int64) {
+	host, digits, err := net.SplitHostPort(name)
+	if err != nil {
+		return name, 0
+	}
+	port, _ = strconv.ParseInt(digits, 10, 32) // 0 is no port
+	return host, port
 }
 
 func (v *view) projectEntity(uid types.EntityUID) types.Entity {

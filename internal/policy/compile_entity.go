@@ -80,7 +80,7 @@ func roleAttribute(name string) Role {
 
 // inProject reports whether entities of the type have the attributes of their project's roles.
 func inProject(t types.EntityType) bool {
-	return t == typeProject || t == typeRepo || t == typeApp || t == typeAudience || t == typeWorkspace || t == typeGrant
+	return t == typeProject || t == typeRepo || t == typeApp || t == typeRegistry || t == typeEgress || t == typeAudience || t == typeWorkspace || t == typeGrant
 }
 
 func isNamed(n ast.IsNode, variable types.String) bool {

@@ -56,8 +56,13 @@ func contextText(name string) func(*view) (string, error) {
 func (c compiler) resourceText(name string) func(*view) (string, error) {
 	kind := c.key.resource
 	switch {
-	case name == "url" && kind == typeRepo, name == "name" && (kind == typeApp || kind == typeAudience):
+	case name == "url" && kind == typeRepo, name == "name" && (kind == typeApp || kind == typeAudience || kind == typeRegistry):
 		return func(v *view) (string, error) { return v.in.Resource.Name, nil }
+	case name == "host" && kind == typeEgress:
+		return func(v *view) (string, error) {
+			host, _ := hostAndPort(v.in.Resource.Name)
+			return host, nil
+		}
 	case name == "project" && kind != typeProject && inProject(kind), name == "name" && kind == typeProject:
 		return func(v *view) (string, error) { return v.projectName(), nil }
 	case name == "sensitive" && (kind == typeRepo || kind == typeAudience):
@@ -117,6 +122,8 @@ func (c compiler) has(n ast.NodeTypeHas) (test, bool) {
 		switch {
 		case name == "sensitive" && (c.key.resource == typeRepo || c.key.resource == typeAudience):
 			return there(func(v *view) bool { return v.sensitive() != "" })
+		case name == "port" && c.key.resource == typeEgress:
+			return always(true), true
 		case name == "owner" && (c.key.resource == typeWorkspace || c.key.resource == typeGrant):
 			return there(func(v *view) bool { return !v.in.Resource.Owner.IsZero() })
 		}

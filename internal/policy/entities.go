@@ -25,6 +25,8 @@ const (
 	typeAudience     types.EntityType = "Audience"
 	typeWorkspace    types.EntityType = "Workspace"
 	typeGrant        types.EntityType = "Grant"
+	typeRegistry     types.EntityType = "Registry"
+	typeEgress       types.EntityType = "Egress"
 )
 
 // userUID names a user as policies do: by object ID within the installation's tenant. Whoever is of another tenant,
@@ -77,6 +79,10 @@ func resourceType(k identity.ResourceKind) types.EntityType {
 		return typeWorkspace
 	case identity.KindGrant:
 		return typeGrant
+	case identity.KindRegistry:
+		return typeRegistry
+	case identity.KindEgress:
+		return typeEgress
 	case identity.KindUser:
 		return typeUser
 	}

@@ -87,19 +87,19 @@ func TestShippedMeaning(t *testing.T) {
 	type row map[identity.Resource][]identity.Action
 	allowed := map[identity.Principal]row{
 		person(vera): {
-			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
+			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList, identity.EnvList},
 			repo:    {identity.RepoRead, identity.WorkspaceCreate},
 			app:     {identity.AppView},
 		},
 		person(dev): {
-			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
+			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList, identity.EnvList},
 			repo:    {identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete, identity.WorkspaceCreate},
 			app:     {identity.AppCall, identity.AppView},
 			devs: {identity.WorkspaceOpen, identity.AgentRun, identity.WorkspaceStart, identity.WorkspaceStop,
-				identity.WorkspaceList, identity.WorkspaceDelete},
+				identity.WorkspaceList, identity.WorkspaceDelete, identity.EnvList, identity.EnvSet, identity.EnvSecret},
 		},
 		person(mona): {
-			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList},
+			project: {identity.ProjectView, identity.WorkspaceCreate, identity.WorkspaceList, identity.EnvList, identity.EnvSet},
 			repo: {identity.RepoRead, identity.RepoWrite, identity.RepoTag, identity.RepoForce, identity.RepoDelete,
 				identity.RepoMaintain, identity.WorkspaceCreate},
 			app:    {identity.AppCall, identity.AppView},
@@ -143,7 +143,7 @@ func TestShippedMeaning(t *testing.T) {
 		{}:                      {},
 		{Kind: identity.Person}: {}, // a person without an ID is nobody
 	}
-	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfStepUp, identity.SelfAuthorize, identity.LeaseList, identity.LeaseRevoke,
+	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfStepUp, identity.SelfAuthorize, identity.EnvList, identity.EnvSet, identity.LeaseList, identity.LeaseRevoke,
 		identity.DecisionExplain, identity.AuditRead, identity.GrantList, identity.GrantRequest, identity.GrantDelegate, identity.GrantRevoke}
 	grants := map[identity.Principal]row{
 		person(vera): {veras: {identity.GrantRevoke}, adams: {identity.GrantApprove}},
@@ -205,7 +205,7 @@ var actions = []identity.Action{
 	identity.WorkspaceDelete, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DirectoryRead, identity.DirectoryProvision,
 	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfStepUp, identity.SelfAuthorize, identity.GrantList, identity.GrantRequest,
 	identity.GrantApprove, identity.GrantRevoke, identity.GrantDelegate, identity.GrantBreakGlass,
-	identity.AgentRun, identity.AgentShare, identity.TokenMint,
+	identity.AgentRun, identity.AgentShare, identity.TokenMint, identity.EnvList, identity.EnvSet, identity.EnvSecret, identity.RegistryRead, identity.RegistryPublish, identity.EgressConnect,
 }
 
 func TestEveryActionIsInTheSchema(t *testing.T) {

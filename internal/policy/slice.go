@@ -82,7 +82,7 @@ type lazySlice struct {
 	slice *Slice
 }
 
-const places = 12
+const places = 14
 
 // place is the row or column of an entity type; 0 for what is neither asked for nor asks.
 func place(t types.EntityType) int {
@@ -109,6 +109,10 @@ func place(t types.EntityType) int {
 		return 10
 	case typeAudience:
 		return 11
+	case typeRegistry:
+		return 12
+	case typeEgress:
+		return 13
 	}
 	return 0
 }

@@ -153,7 +153,7 @@ func meets(scope ast.IsScopeNode, t types.EntityType) bool {
 		case typeGroup, typeRole:
 			return t == typeUser || t == s.Entity.Type
 		case typeProject:
-			return t == typeProject || t == typeRepo || t == typeApp || t == typeAudience || t == typeWorkspace || t == typeGrant
+			return t == typeProject || inProject(t)
 		}
 		return s.Entity.Type == t
 	}

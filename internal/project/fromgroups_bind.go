@@ -27,7 +27,7 @@ func (s *Set) assemble(rows []GroupProject) {
 	}
 	slices.SortStableFunc(s.drafts, func(a, b draft) int { return strings.Compare(a.Name, b.Name) })
 	s.byID, s.byName = map[identity.ProjectID]int{}, map[string]int{}
-	s.repositories, s.apps, s.audiences = map[string]place{}, map[string]place{}, map[string]place{}
+	s.repositories, s.apps, s.audiences, s.registries = map[string]place{}, map[string]place{}, map[string]place{}, map[string]place{}
 	s.byValue, s.asserted = map[string][]place{}, map[string]bool{}
 	for n, d := range s.drafts {
 		s.byID[d.ID], s.byName[d.Name] = n, n
@@ -37,6 +37,9 @@ func (s *Set) assemble(rows []GroupProject) {
 		for i, a := range d.Audiences {
 			s.audiences[a.Name] = place{n, i}
 			s.byValue[a.Value] = append(s.byValue[a.Value], place{n, i})
+		}
+		for i, r := range d.Registries {
+			s.registries[r.Name] = place{n, i}
 		}
 		for i, a := range d.Apps {
 			s.apps[a.Name] = place{n, i}

@@ -79,6 +79,12 @@ func readHeld(m source.Mapping, d *draft, at *marks) {
 			if marked(v) {
 				continue
 			}
+			if isRegistry(v) {
+				if r, place, ok := readRegistry(v); ok {
+					d.Registries, at.registries = append(d.Registries, r), append(at.registries, place)
+				}
+				continue
+			}
 			if isAudience(v) {
 				if a, place, ok := readAudience(v); ok {
 					d.Audiences, at.audiences = append(d.Audiences, a), append(at.audiences, place)

@@ -91,8 +91,8 @@ type parser struct {
 
 // marks are the places of what must be unique in the installation.
 type marks struct {
-	name                          source.Value
-	repositories, apps, audiences []source.Value
+	name                                      source.Value
+	repositories, apps, audiences, registries []source.Value
 }
 
 var projectName = shape(`^[a-z0-9-]{1,63}$`)
@@ -241,6 +241,13 @@ func (p *parser) holds(s *Set, d draft, at marks, twice func(key, what string, a
 	}
 	for j, a := range d.Apps {
 		twice("resource "+a.Name, "the name "+a.Name+" is unique in the installation and", at.apps[j])
+	}
+	for j, r := range d.Registries {
+		if key, file := r.Credential.LongLived(); key != "" {
+			s.longLived = append(s.longLived, at.registries[j].Finding(
+				"%s %s for the registry %s: works for whoever holds it, and names nobody; if that registry takes Entra tokens, write credential: {entra: SCOPE}, so that each person goes as themselves", key, file, r.Name))
+		}
+		twice("resource "+r.Name, "the name "+r.Name+" is unique in the installation and", at.registries[j])
 	}
 	for j, a := range d.Audiences {
 		twice("resource "+a.Name, "the name "+a.Name+" is unique in the installation and", at.audiences[j])

@@ -32,6 +32,7 @@ type Set struct {
 	repositories map[string]place
 	apps         map[string]place
 	audiences    map[string]place
+	registries   map[string]place
 	byValue      map[string][]place // audiences by what stands in their tokens
 	asserted     map[string]bool    // audiences of apps' assertions
 	globalGroups map[Role][]identity.GroupID
@@ -111,6 +112,16 @@ func (s *Set) Audience(name string) (Project, Audience, bool) {
 	}
 	p := s.projects[at.project]
 	return p, p.Audiences[at.index], true
+}
+
+// Registry finds a package registry by its name, which is unique in the installation, and its project.
+func (s *Set) Registry(name string) (Project, Registry, bool) {
+	at, ok := s.registries[name]
+	if !ok {
+		return Project{}, Registry{}, false
+	}
+	p := s.projects[at.project]
+	return p, p.Registries[at.index], true
 }
 
 // Declared is an audience with the project that declares it.

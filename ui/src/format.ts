@@ -47,11 +47,11 @@ export function shortURL(url: string): string {
 
 /** A resource of a lease or an event without its kind, which the action says. */
 export function shortResource(resource: string | undefined): string {
-  return shortURL((resource ?? "").replace(/^(repo|app|workspace|project|user|installation) ?/, ""));
+  return shortURL((resource ?? "").replace(/^(repo|app|registry|egress|workspace|project|user|installation) ?/, ""));
 }
 
 const verbs: Record<string, string> = {
-  "repo:read": "Read repository", "repo:write": "Push to repository", "app:call": "Call app",
+  "repo:read": "Read repository", "repo:write": "Push to repository", "app:call": "Call app", "registry:read": "Get packages", "registry:publish": "Publish packages", "egress:connect": "Connect out",
   "workspace:open": "In workspace", "workspace:create": "New workspace", "workspace:start": "Start workspace",
   "workspace:stop": "Stop workspace", "workspace:delete": "Delete workspace", "workspace:list": "List workspaces",
   "lease:list": "List open accesses", "lease:revoke": "End access", "audit:read": "Read audit log",

@@ -68,6 +68,13 @@ func (g *Gate) line(p project.Project, action identity.Action, name string) (gra
 			return allowed, all[i : i+1], nil
 		}
 	}
+	if host, port, ok := project.SplitEgress(name); ok && kind == identity.KindEgress {
+		if _, listed := p.EgressTo(host, port); listed {
+			r := project.EgressResource(host, port, p.ID)
+			allowed.Name = r.Name
+			return allowed, []identity.Resource{r}, nil
+		}
+	}
 	return allowed, nil, problem.New(problem.NotFound, "%s, in the project %s of this workspace.",
 		strings.TrimSuffix(access.NotHere(kind, fmt.Sprintf("%q", name)), "."), p.Name)
 }
@@ -88,6 +95,14 @@ func resources(p project.Project, kind identity.ResourceKind) (all []identity.Re
 		}
 	case identity.KindApp:
 		for _, x := range p.Apps {
+			all = append(all, x.Resource(p.ID))
+		}
+	case identity.KindRegistry:
+		for _, x := range p.Registries {
+			all = append(all, x.Resource(p.ID))
+		}
+	case identity.KindEgress:
+		for _, x := range p.Workspace.Egress {
 			all = append(all, x.Resource(p.ID))
 		}
 	case identity.KindAudience:

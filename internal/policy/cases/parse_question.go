@@ -12,7 +12,7 @@ import (
 
 // named are the kinds of resource that have a name, each under its own key.
 var named = map[string]identity.ResourceKind{
-	"repo": identity.KindRepo, "app": identity.KindApp, "audience": identity.KindAudience, "workspace": identity.KindWorkspace, "grant": identity.KindGrant,
+	"repo": identity.KindRepo, "app": identity.KindApp, "registry": identity.KindRegistry, "egress": identity.KindEgress, "audience": identity.KindAudience, "workspace": identity.KindWorkspace, "grant": identity.KindGrant,
 }
 
 func (p *parser) resource(v source.Value, c *Case) {

@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/access"},
 	{"internal/web"},
 	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway", "internal/directory/scim/provision"},
-	{"internal/gateway/upstream"}, // what the protocols dial through
+	{"internal/gateway/upstream", "internal/workspace/confine"}, // what the protocols dial through; what runtimes of one machine share
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
 		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/gateway/egress", "internal/gateway/gitread", "internal/image", "internal/workspace/docker", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+	"github.com/lanyardhq/lanyard/internal/workspace/confine"
 )
 
 // Sizes of the memory-backed folders of a workspace, in bytes.
@@ -49,7 +50,7 @@ func arguments(l launch) []string {
 		"--chdir", "/workspace",
 		"--clearenv",
 		"--setenv", agentapi.StarterEnv, strconv.Itoa(fdStarter),
-		"--", "/opt/lanyard/"+agentName,
+		"--", "/opt/lanyard/"+confine.AgentName,
 	)
 	return args
 }

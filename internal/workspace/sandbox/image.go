@@ -2,16 +2,14 @@ package sandbox
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/workspace/confine"
 )
 
 // image is what all workspaces mount: made once, named by its content, so that a workspace that runs keeps what it
@@ -21,9 +19,6 @@ type image struct {
 	etc    string
 	filter []byte // seccomp program
 }
-
-// agentName is the agent's file name, also in the workspace.
-const agentName = "lanyard-agent"
 
 // prepare makes the image at its first call.
 func (r *Runtime) prepare(context.Context) (*image, error) {
@@ -42,10 +37,10 @@ func (r *Runtime) prepare(context.Context) (*image, error) {
 	}
 	var im image
 	var err error
-	if im.filter, err = seccompFilter(); err != nil {
+	if im.filter, err = confine.Filter(); err != nil {
 		return nil, err
 	}
-	if im.agent, err = r.copyAgent(); err != nil {
+	if im.agent, err = confine.Agent(filepath.Join(r.root, "agent"), r.agentPath); err != nil {
 		return nil, err
 	}
 	if im.etc, err = r.makeEtc(); err != nil {
@@ -56,59 +51,6 @@ func (r *Runtime) prepare(context.Context) (*image, error) {
 	}
 	r.image = &im
 	return &im, nil
-}
-
-// copyAgent copies the agent's binary below the data folder, where the workspaces' users can walk, and returns the
-// folder. It may be run but not read: the kernel makes a process undumpable from its first instruction then.
-func (r *Runtime) copyAgent() (string, error) {
-	from, err := os.Open(r.agentPath)
-	if err != nil {
-		return "", problem.Wrap(err, problem.Unavailable, "The workspace agent %s cannot be read; it belongs beside the lanyard binary (make build makes both).", r.agentPath)
-	}
-	defer from.Close()
-	dir := filepath.Join(r.root, "agent")
-	to, err := os.CreateTemp(dir, ".new-")
-	if err != nil {
-		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
-	}
-	defer os.Remove(to.Name())
-	hash := sha256.New()
-	_, err = io.Copy(io.MultiWriter(to, hash), from)
-	if e := to.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(to.Name(), 0o111)
-	}
-	if err != nil {
-		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
-	}
-	final := filepath.Join(dir, hex.EncodeToString(hash.Sum(nil))[:16])
-	if err := makeDir(final, 0o755, 0, 0); err != nil {
-		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
-	}
-	// Renamed over what is there: whoever runs the same bytes already keeps its own.
-	if err := os.Rename(to.Name(), filepath.Join(final, agentName)); err != nil {
-		return "", fmt.Errorf("sandbox: copy the agent: %w", err)
-	}
-	if err := linkCommands(final); err != nil {
-		return "", fmt.Errorf("sandbox: link the commands: %w", err)
-	}
-	return final, nil
-}
-
-// linkCommands makes the commands of a workspace (agentapi.CommandFolder): the agent's binary under their names.
-func linkCommands(dir string) error {
-	bin := filepath.Join(dir, "bin")
-	if err := makeDir(bin, 0o755, 0, 0); err != nil {
-		return err
-	}
-	for _, name := range []string{"lanyard", "gp"} {
-		if err := os.Symlink("../"+agentName, filepath.Join(bin, name)); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	return nil
 }
 
 // removeUnused removes copies of earlier versions that no running workspace uses.

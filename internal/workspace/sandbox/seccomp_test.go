@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lanyardhq/lanyard/internal/workspace/confine"
 )
 
 // The filter by itself, on a process of the host's root that nothing else holds back. Beside each refusal the same
@@ -15,7 +17,7 @@ func TestFilterRefusesEvenRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("the attempts that the filter must refuse take root")
 	}
-	program, err := seccompFilter()
+	program, err := confine.Filter()
 	if err != nil {
 		t.Fatal(err)
 	}

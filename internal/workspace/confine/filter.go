@@ -1,4 +1,6 @@
-package sandbox
+// Package confine holds what every runtime on a machine of Lanyard's own does to its workspaces alike: the filter of system
+// calls, and the agent as a program that its user may run and not read.
+package confine
 
 import (
 	"encoding/binary"
@@ -97,12 +99,12 @@ const (
 	dataArgs   = 16
 )
 
-// seccompFilter returns the filter for this machine's architecture, as bubblewrap takes it: an array of struct
+// Filter returns the filter of system calls for this machine's architecture, as the kernel takes it: an array of struct
 // sock_filter. Calls of any other ABI, which have other numbers, are refused.
-func seccompFilter() ([]byte, error) {
+func Filter() ([]byte, error) {
 	info, err := arch.GetInfo("")
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: seccomp: %w", err)
+		return nil, fmt.Errorf("confine: seccomp: %w", err)
 	}
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: dataArch, Size: 4},
@@ -155,7 +157,7 @@ func (r rule) assemble(number uint32) []bpf.Instruction {
 func encode(program []bpf.Instruction) ([]byte, error) {
 	raw, err := bpf.Assemble(program)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: seccomp: %w", err)
+		return nil, fmt.Errorf("confine: seccomp: %w", err)
 	}
 	out := make([]byte, 0, 8*len(raw))
 	for _, in := range raw {

@@ -31,7 +31,9 @@ type Plan struct {
 	GitConfig []Setting
 	Volumes   []Volume
 	Features  []Feature
-	Needs     Needs
+	// FeatureOrder names features that are installed before others, as far as what they need allows.
+	FeatureOrder []string
+	Needs        Needs
 	// Extensions are Visual Studio Code's, by ID. An editor in the browser comes later; until then they are shown.
 	Extensions []string
 	// CoreDump is the limit of a core file in bytes; nil: none is said; 0: no core file.

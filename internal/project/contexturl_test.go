@@ -1,0 +1,78 @@
+package project
+
+import (
+	"maps"
+	"strings"
+	"testing"
+)
+
+func TestContexts(t *testing.T) {
+	const repo = "https://git.example.test/payments/api"
+	for s, want := range map[string]Context{
+		repo + "/pull/7":                                    {Ref: "refs/pull/7/head", Request: 7},
+		repo + "/pull/7/files":                              {Ref: "refs/pull/7/head", Request: 7},
+		repo + "/pulls/12":                                  {Ref: "refs/pull/12/head", Request: 12},
+		repo + "/-/merge_requests/7":                        {Ref: "refs/merge-requests/7/head", Request: 7},
+		repo + "/-/merge_requests/7/diffs":                  {Ref: "refs/merge-requests/7/head", Request: 7},
+		repo + "/merge_requests/7":                          {Ref: "refs/merge-requests/7/head", Request: 7},
+		"referrer:jetbrains-gateway:goland/" + repo:         {},
+		"A=1,B_2=a%2Fb%2Cc=/" + repo + "/tree/x":            {Ref: "x", Variables: map[string]string{"A": "1", "B_2": "a/b,c="}},
+		"A=https:%2F%2Fexample.test/" + repo:                {Variables: map[string]string{"A": "https://example.test"}},
+		"A=/" + repo:                                        {Variables: map[string]string{"A": ""}},
+		"https://git.example.test/payments/merge/tree/main": {Repository: "https://git.example.test/payments/merge", Ref: "main"},
+		"https://git.example.test/projects/PAY/repos/api/pull-requests/3/overview": {
+			Repository: "https://git.example.test/scm/pay/api", Ref: "refs/pull-requests/3/from", Request: 3},
+		"https://dev.azure.com/contoso/payments/_git/api/pullrequest/9": {
+			Repository: "https://dev.azure.com/contoso/payments/_git/api", Ref: "refs/pull/9/merge", Request: 9},
+		"https://dev.azure.com/contoso/payments/_git/api?version=GBfeature%2Fx": {
+			Repository: "https://dev.azure.com/contoso/payments/_git/api", Ref: "feature/x"},
+		"https://bitbucket.org/contoso/api/src/main": {Repository: "https://bitbucket.org/contoso/api", Ref: "main"},
+	} {
+		if want.Repository == "" {
+			want.Repository = repo
+		}
+		got, err := ParseContext(s)
+		if err != nil || got.Repository != want.Repository || got.Ref != want.Ref || got.Request != want.Request || !maps.Equal(got.Variables, want.Variables) {
+			t.Errorf("%s: %+v, %v", s, got, err)
+		}
+		if strings.Contains(got.URL, "A=") {
+			t.Errorf("%s: the variables stay in %s", s, got.URL)
+		}
+	}
+	if got, err := ParseContext("snapshot/x-1"); err != nil || got.Snapshot != "x-1" || got.Repository != "" {
+		t.Errorf("%+v %v", got, err)
+	}
+	for s, why := range map[string]string{
+		repo + "/pull/0": "not the number", repo + "/pull/7x": "not the number", repo + "/pull/-7": "not the number", repo + "/pull/99999999999": "not the number",
+		"A=1/B=2/" + repo: "two places", "A=1,A=2/" + repo: "twice", "1A=2/" + repo: "name of a variable", "A=%zz/" + repo: "encoded", "A=%00/" + repo: "encoded",
+		"A=1": "must begin with https://", "A=1/": "no repository", "A=1/http://git.example.test/a": "must begin with https://", "=x/" + repo: "name of a variable",
+		"A=" + strings.Repeat("x", 3000) + "/" + repo:       "longer than",
+		"https://bitbucket.org/contoso/api/pull-requests/3": "no ref",
+	} {
+		if got, err := ParseContext(s); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %+v, %v; want %q", s, got, err, why)
+		}
+	}
+	if _, err := ParseContext("TOKEN=hunter2/" + repo + "/pull/x"); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Error("a value is in the error:", err)
+	}
+}
+
+// TestLinksSetNothingThatLoadsCode: no spelling of a variable that changes what programs run comes in by a link.
+func TestLinksSetNothingThatLoadsCode(t *testing.T) {
+	for _, name := range []string{
+		"PATH", "Path", "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "BASH_FUNC_ls", "NODE_OPTIONS", "node_options", "GIT_SSH_COMMAND", "GIT_CONFIG_COUNT", "PYTHONPATH",
+		"PYTHONSTARTUP", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "PROMPT_COMMAND", "PS4", "IFS", "HTTPS_PROXY", "http_proxy", "ALL_PROXY", "GOPROXY", "GOFLAGS",
+		"npm_config_registry", "PIP_INDEX_URL", "SSL_CERT_FILE", "EDITOR", "PAGER", "LESSOPEN", "SHELL", "HOME", "GITPOD_WORKSPACE_ID", "LANYARD_PROJECT", "DOCKER_HOST", "KUBECONFIG",
+		"GRADLE_OPTS", "CARGO_HOME", "RUSTC_WRAPPER", "DOTNET_STARTUP_HOOKS", "XDG_CONFIG_HOME", "CURL_HOME", "MAKEFLAGS", "GLIBC_TUNABLES", "HOSTALIASES",
+	} {
+		if _, err := ParseContext(name + "=x/https://git.example.test/payments/api"); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"TICKET", "DEBUG", "FEATURE_FLAG", "API_URL", "NAME", "DATABASE"} {
+		if LoadsCode(name) {
+			t.Errorf("%s is refused", name)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -45,6 +46,30 @@ func (s *Store) WantWorkspace(ctx context.Context, w workspace.Workspace, was wo
 			return err
 		}
 		return problem.New(problem.Conflict, "Somebody else has just changed what workspace %s is to do. Look at it and try again.", w.ID)
+	})
+}
+
+// ReviseWorkspace changes the details of a workspace as they are stored; one that is not there is a problem.NotFound.
+func (s *Store) ReviseWorkspace(ctx context.Context, id identity.WorkspaceID, change func(*workspace.Details), e feed.Entry, events ...audit.Event) (feed.Seq, error) {
+	return s.change(ctx, "change what is remembered of a workspace", e, events, func(tx *sql.Tx) error {
+		var text string
+		switch err := tx.QueryRowContext(ctx, `SELECT details FROM workspaces WHERE id = $1`, string(id)).Scan(&text); {
+		case errors.Is(err, sql.ErrNoRows):
+			return problem.New(problem.NotFound, "There is no workspace %s.", id)
+		case err != nil:
+			return err
+		}
+		var details workspace.Details
+		if err := json.Unmarshal([]byte(text), &details); err != nil {
+			return err
+		}
+		change(&details)
+		revised, err := json.Marshal(details)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE workspaces SET details = $1 WHERE id = $2`, string(revised), string(id))
+		return err
 	})
 }
 

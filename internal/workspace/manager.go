@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
@@ -32,6 +33,8 @@ type Rows interface {
 	WantWorkspace(ctx context.Context, w Workspace, was Desired, e feed.Entry, events ...audit.Event) (feed.Seq, error)
 	ReadWorkspaces(ctx context.Context, ids []string) ([]Workspace, error)
 	DeleteWorkspace(context.Context, identity.WorkspaceID, feed.Entry, ...audit.Event) (feed.Seq, error)
+	// ReviseWorkspace changes the Details of a workspace as they are stored, and nothing else.
+	ReviseWorkspace(ctx context.Context, id identity.WorkspaceID, change func(*Details), e feed.Entry, events ...audit.Event) (feed.Seq, error)
 	// What stands beside workspaces is its own node's affair and no fact: it has no feed entry.
 	LoadSiblings(context.Context) ([]Sibling, error)
 	SaveSibling(context.Context, Sibling, ...audit.Event) error
@@ -74,10 +77,15 @@ type Config struct {
 	Prepare func(context.Context, Workspace, Say) (Prepared, error)
 	// Timeout is how long a workspace that nobody is in goes on running.
 	Timeout func(Workspace) time.Duration
-	// InUse reports whether somebody is in the workspace now.
+	// InUse reports whether the workspace was used since it was asked before; see docs/operations.md for what counts.
 	InUse func(identity.WorkspaceID) bool
-	Log   *slog.Logger
-	Now   func() time.Time // nil: time.Now
+	// Class is the class that a workspace is of, or why it may not be; nil: nothing is bounded.
+	Class func(Workspace) (Class, error)
+	Rules Rules
+	// Warn tells who is in a workspace that it stops soon; nil: nobody.
+	Warn func(ctx context.Context, w Workspace, text string)
+	Log  *slog.Logger
+	Now  func() time.Time // nil: time.Now
 }
 
 // Order asks for a new workspace.
@@ -109,6 +117,11 @@ type Manager struct {
 
 	running context.Context // ends with Run: what is under way stops with it
 	work    sync.WaitGroup
+
+	orders  sync.Mutex    // one more workspace at a time is wanted to run, so that the limits hold
+	queue   chan struct{} // under mu: closed and made anew whenever those that wait for room are to look again
+	noticed chan struct{} // the runtime says that something changed
+	watched atomic.Bool   // it does say so now
 }
 
 type entry struct {
@@ -123,6 +136,11 @@ type entry struct {
 	used  time.Time
 
 	prepared *Prepared // by this process for the run of now; nil: it was another one's
+
+	placed bool   // it has room on this machine
+	place  Place  // where it waits for that
+	step   string // of its start, for who reads why it failed
+	notice string // that it stops soon
 }
 
 // NewManager returns a manager without workspaces; Load fills it.
@@ -130,12 +148,20 @@ func NewManager(c Config) *Manager {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Manager{c: c, entries: map[identity.WorkspaceID]*entry{}, siblings: siblings{all: map[identity.WorkspaceID]*sibling{}}}
+	return &Manager{
+		c: c, entries: map[identity.WorkspaceID]*entry{}, siblings: siblings{all: map[identity.WorkspaceID]*sibling{}},
+		queue: make(chan struct{}), noticed: make(chan struct{}, 1),
+	}
 }
 
 // Create records a new workspace and begins to start it.
 func (m *Manager) Create(ctx context.Context, o Order) (Workspace, error) {
 	id := identity.NewWorkspaceID()
+	m.orders.Lock() // from counting what runs until this one counts
+	defer m.orders.Unlock()
+	if err := m.mayStart(Workspace{ID: id, Owner: o.Owner, Project: o.Project, Details: o.Details}, true); err != nil {
+		return Workspace{}, err
+	}
 	sid, err := m.c.Sessions.ForWorkspace(ctx, o.Session, id, o.Project)
 	if err != nil {
 		return Workspace{}, err
@@ -172,6 +198,15 @@ func (m *Manager) Want(ctx context.Context, id identity.WorkspaceID, want Desire
 	m.mu.Unlock()
 	if e == nil {
 		return problem.New(problem.NotFound, "There is no workspace %s.", id)
+	}
+	if want == WantRunning {
+		m.orders.Lock()
+		defer m.orders.Unlock()
+		if row, ok := m.Get(id); ok && row.Desired != WantRunning {
+			if err := m.mayStart(row, false); err != nil {
+				return err
+			}
+		}
 	}
 	e.saving.Lock()
 	defer e.saving.Unlock()
@@ -312,6 +347,10 @@ func (m *Manager) say(id identity.WorkspaceID, phase Phase, text string) {
 func (m *Manager) tell(e *entry, phase Phase, text string) {
 	if phase != "" {
 		e.row.Phase, e.row.Changed = phase, m.c.Now()
+	}
+	if phase == Stopped { // somebody else has the room now
+		e.placed, e.place, e.row.Queued, e.notice = false, Place{}, time.Time{}, ""
+		m.moved()
 	}
 	line := Line{At: m.c.Now(), Phase: e.row.Phase, Text: text}
 	if len(e.lines) >= maxLines {

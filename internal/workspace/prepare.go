@@ -2,17 +2,22 @@ package workspace
 
 import (
 	"context"
+	"maps"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
-// Prepared is all that a start needs beside the record: what is run, and what its agent is told. It holds no secret.
+// Prepared is all that a start needs beside the record: what is run, and what its agent is told. But for Secret it holds none.
 type Prepared struct {
-	// Spec says Image, User, Limits, Volumes, Env and Labels; the manager adds ID, name and socket.
+	// Spec says Image, User, Volumes, Env and Labels; the manager adds ID, name, socket and the limits of the class.
 	Spec  Spec
 	Setup agentapi.Setup
+	// Secret is added to Setup.Env for the workspace itself: it is neither remembered nor given to what stands beside it.
+	Secret map[string]string
+	// Fill, if not nil, makes the checkout before the setup; one that is there already it leaves as it is.
+	Fill func(context.Context, agentapi.Client) error
 	// Note writes into the record what is to be remembered of this start; nil: nothing. It is called under the manager's
 	// lock, and the record is stored when the start has come out, well or not.
 	Note func(*Details)
@@ -23,10 +28,15 @@ type Say func(phase Phase, text string)
 
 // prepare asks for what a start needs and remembers it for what will stand beside the workspace.
 func (m *Manager) prepare(ctx context.Context, row Workspace) (Prepared, error) {
+	class, err := m.class(row)
+	if err != nil {
+		return Prepared{}, err
+	}
 	p, err := m.c.Prepare(ctx, row, func(phase Phase, text string) { m.say(row.ID, phase, text) })
 	if err != nil {
 		return Prepared{}, err
 	}
+	p.Spec.Limits = class.Limits
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[row.ID]
@@ -36,7 +46,9 @@ func (m *Manager) prepare(ctx context.Context, row Workspace) (Prepared, error) 
 	if p.Note != nil {
 		p.Note(&e.row.Details)
 	}
-	e.prepared = &p
+	known := p
+	known.Secret = nil
+	e.prepared = &known
 	return p, nil
 }
 
@@ -57,6 +69,21 @@ func (m *Manager) preparedOf(ctx context.Context, of identity.WorkspaceID) (Prep
 		return *known, nil
 	}
 	return m.prepare(ctx, row)
+}
+
+// setUp lets the agent prepare the workspace inside.
+func (p Prepared) setUp(ctx context.Context, agent agentapi.Client, say func(string)) error {
+	if p.Fill != nil {
+		if err := p.Fill(ctx, agent); err != nil {
+			return err
+		}
+	}
+	setup := p.Setup
+	if len(p.Secret) > 0 {
+		setup.Env = maps.Clone(setup.Env)
+		maps.Copy(setup.Env, p.Secret)
+	}
+	return agent.Setup(ctx, setup, func(p agentapi.Progress) { say(p.Text) })
 }
 
 // spec completes what was prepared with what is the manager's.

@@ -57,7 +57,7 @@ func (m *Manager) Load(ctx context.Context) error {
 		default:
 			row.Phase = Stopped
 		}
-		m.entries[row.ID] = &entry{row: row, subs: map[chan Line]struct{}{}, used: now}
+		m.entries[row.ID] = &entry{row: row, subs: map[chan Line]struct{}{}, used: now, placed: runs[row.ID] || row.Phase == Interrupted}
 	}
 	m.mu.Unlock()
 	for _, o := range observed {
@@ -78,22 +78,38 @@ func (m *Manager) Run(ctx context.Context) {
 	m.mu.Unlock()
 	m.wakeAll()
 	m.work.Go(func() { m.endLoaded(ctx) })
-	tick := time.NewTicker(lookEvery)
+	if w, ok := m.c.Runtime.(Watcher); ok {
+		m.work.Go(func() { m.watch(ctx, w) })
+	}
+	tick, sweep, age := time.NewTicker(lookEvery), time.NewTicker(sweepEvery), time.NewTicker(ageEvery)
 	defer tick.Stop()
+	defer sweep.Stop()
+	defer age.Stop()
+	m.age(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			m.stopShared(context.WithoutCancel(ctx))
 			m.work.Wait()
 			return
-		case <-tick.C:
+		case <-m.noticed:
 			m.look(ctx)
+		case <-sweep.C:
+			m.look(ctx)
+		case <-age.C:
+			m.age(ctx)
+		case <-tick.C:
+			if !m.watched.Load() {
+				m.look(ctx)
+			}
+			m.overTime(ctx)
+			m.retry()
 			m.endDue(ctx)
 		}
 	}
 }
 
-// look notices workspaces that ended by themselves, and stops those that nobody uses.
+// look notices workspaces that ended by themselves.
 func (m *Manager) look(ctx context.Context) {
 	rows := slices.DeleteFunc(m.List(), func(w Workspace) bool { return !m.mine(w) }) // first: what runs by then is there when it is looked for
 	observed, err := m.c.Runtime.List(ctx)
@@ -106,13 +122,17 @@ func (m *Manager) look(ctx context.Context) {
 		runs[o.ID] = o.Running
 	}
 	for _, row := range rows {
-		switch {
-		case row.Phase == Running && !runs[row.ID]:
+		if row.Phase == Running && !runs[row.ID] {
 			m.interrupted(ctx, row)
-		case row.Phase == Running && row.Desired == WantRunning:
-			m.timeOut(ctx, row)
-		case row.Phase == Running, row.Phase == Stopped && row.Desired == WantDeleted:
-			m.wake(row.ID) // an earlier attempt failed
+		}
+	}
+}
+
+// retry tries again what could not be stopped or deleted.
+func (m *Manager) retry() {
+	for _, row := range m.List() {
+		if m.mine(row) && row.Desired != WantRunning && (row.Phase == Running || row.Phase == Stopped && row.Desired == WantDeleted) {
+			m.wake(row.ID)
 		}
 	}
 }
@@ -127,31 +147,6 @@ func (m *Manager) interrupted(ctx context.Context, row Workspace) {
 	ev.Outcome, ev.Actor, ev.Reasons = audit.Failed, "service:workspaces", []string{why}
 	m.settle(ctx, row.ID, settled{phase: Interrupted, says: why}, ev)
 	m.wake(row.ID)
-}
-
-func (m *Manager) timeOut(ctx context.Context, row Workspace) {
-	now := m.c.Now()
-	limit := m.c.Timeout(row)
-	inUse := m.inUse(row.ID) // not under the lock: it may ask for the workspace
-	m.mu.Lock()
-	e := m.entries[row.ID]
-	if e == nil {
-		m.mu.Unlock()
-		return
-	}
-	if inUse {
-		e.used = now
-	}
-	idle := now.Sub(e.used)
-	m.mu.Unlock()
-	if limit <= 0 || idle < limit {
-		return
-	}
-	ev := m.event(row, "workspace:stop", "")
-	ev.Actor, ev.Reasons = "service:workspaces", []string{"nobody was in it for " + limit.String()}
-	if err := m.Want(ctx, row.ID, WantStopped, ev); err != nil {
-		m.c.Log.Error("an unused workspace could not be stopped", "workspace", row.ID, "error", err)
-	}
 }
 
 func (m *Manager) wakeAll() {
@@ -236,6 +231,7 @@ func (m *Manager) failed(row Workspace, err error) {
 		m.c.Log.Error("a workspace that failed to start could not be stopped", "workspace", row.ID, "error", err)
 	}
 	m.c.Doors.Close(row.ID)
+	m.noteFailure(row.ID)
 	ev := m.event(row, "workspace:start", "")
 	ev.Outcome, ev.Reasons = audit.Failed, []string{text}
 	m.settle(ctx, row.ID, settled{phase: Stopped, says: text, message: text, want: WantStopped}, ev)
@@ -293,6 +289,11 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 	m.mu.Unlock()
 	fresh := row.Phase != Running
 	if fresh {
+		m.step(row.ID, "waiting for room")
+		if err := m.admit(ctx, row.ID); err != nil {
+			return err
+		}
+		m.step(row.ID, "preparing")
 		m.say(row.ID, Creating, "Creating the workspace.")
 		sid, err := m.c.Sessions.Ensure(ctx, row.Session, row.Owner, row.ID, row.Project)
 		if err != nil {
@@ -310,6 +311,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		if prepared, err = m.prepare(ctx, row); err != nil {
 			return err
 		}
+		m.step(row.ID, "creating the workspace")
 	}
 	if err := m.c.Runtime.Start(ctx, m.spec(prepared, row.ID, row.Name), func(text string) { m.say(row.ID, "", text) }); err != nil {
 		return err
@@ -317,6 +319,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 	if !fresh { // it ran on while the server was away; its agent comes back by itself
 		return nil
 	}
+	m.step(row.ID, "waiting for the agent")
 	m.say(row.ID, Initializing, "Waiting for the workspace's agent.")
 	wait, cancel := context.WithTimeout(ctx, agentWait)
 	defer cancel()
@@ -327,12 +330,15 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		return err
 	}
 	agent := agentapi.New(m.c.Doors.Client(row.ID))
-	if err := agent.Setup(ctx, prepared.Setup, func(p agentapi.Progress) { m.say(row.ID, "", p.Text) }); err != nil {
+	if err := prepared.setUp(ctx, agent, func(text string) { m.say(row.ID, "", text) }); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	if e := m.entries[row.ID]; e != nil {
-		e.used = m.c.Now()
+		now := m.c.Now()
+		e.used, e.notice = now, ""
+		d := &e.row.Details
+		d.Began, d.Used, d.Archived, d.Unsaved, d.Failed = now, now, time.Time{}, nil, nil
 	}
 	m.mu.Unlock()
 	m.dueSiblings(row.ID)
@@ -348,6 +354,7 @@ func (m *Manager) stop(ctx context.Context, row Workspace) error {
 	beside, end := context.WithTimeout(ctx, siblingsGentle)
 	m.endSiblings(beside, row.ID, "the workspace was stopped")
 	end()
+	m.noteUnsaved(ctx, row)
 	gentle, cancel := context.WithTimeout(ctx, stopGentle)
 	defer cancel()
 	// The agent asks the processes to end; the runtime then ends what is left.

@@ -42,6 +42,8 @@ type Ready struct {
 	Image Image
 	User  string            // its own user; empty: root
 	Env   map[string]string // its own environment
+	// Users are the names of its users (/etc/passwd), as far as they are known.
+	Users []string
 	// Metadata is the label devcontainer.metadata, JSON (https://containers.dev/implementors/reference/#labels); empty: none.
 	Metadata string
 }

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -50,6 +51,9 @@ type Workspace struct {
 	Details
 }
 
+// NoFile is Details.Wanted where the repository's own file is to have no effect.
+const NoFile = "none"
+
 // Details are what is remembered of a workspace beside its state. They are stored as JSON: fields may be added, and none may
 // change its meaning. Nothing in them is a secret.
 type Details struct {
@@ -57,6 +61,13 @@ type Details struct {
 	// Image is what it ran with last, pinned to a digest; Plan is the path of the file that said so.
 	Image string `json:"image,omitempty"`
 	Plan  string `json:"plan,omitempty"`
+	// Wanted is the file (or the folder below .devcontainer) that its owner chose instead of the one that counts;
+	// NoFile: none.
+	Wanted string `json:"wanted,omitempty"`
+	// Said is what the repository's file said at the first start, as JSON of the server's own: later starts do the same.
+	Said json.RawMessage `json:"said,omitempty"`
+	// Request is the number of the pull or merge request that it was started from; 0: none.
+	Request int `json:"request,omitempty"`
 	// Context is the URL that it was started from, without variables.
 	Context string `json:"context,omitempty"`
 	// Variables were given with the context URL, after a confirmation.

@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/gateway/upstream", "internal/workspace/confine"}, // what the protocols dial through; what runtimes of one machine share
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
-		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/gateway/egress", "internal/gateway/gitread", "internal/image", "internal/workspace/docker", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
+		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/gateway/egress", "internal/gateway/gitread", "internal/image", "internal/image/feature", "internal/workspace/docker", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
 		"internal/entrasim/provisioning",
 		"internal/telemetry",
 	},
@@ -71,7 +71,7 @@ var only = map[string][]string{
 }
 
 // onlyTested are rooms that only tests import.
-var onlyTested = []string{"internal/store/storetest", "internal/workspace/runtimetest", "internal/gateway/gatewaytest", "internal/connection/githubtest", "test/", "bench"}
+var onlyTested = []string{"internal/store/storetest", "internal/workspace/runtimetest", "internal/gateway/gatewaytest", "internal/connection/githubtest", "internal/image/imagetest", "test/", "bench"}
 
 type pkg struct {
 	ImportPath string

@@ -32,7 +32,7 @@ func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 	})
 	s.workspaces = workspace.NewManager(workspace.Config{
 		Node: s.replica.node, Alone: !s.shared(), Rows: s.store.Fenced(s.replica.home.Held), Runtime: s.runtime, Doors: s.hub, Sessions: s.sessions, Log: s.log,
-		Prepare: s.prepare, Timeout: s.timeout, InUse: s.inUse,
+		Prepare: s.prepareOwn, Timeout: s.timeout, InUse: s.inUse, Class: s.class, Rules: o.Rules, Warn: s.warn,
 	})
 	return s.workspaces.Load(ctx)
 }
@@ -42,6 +42,9 @@ func (s *Server) fromWorkspace(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/hooks/") {
 		problem.Write(w, problem.New(problem.NotFound, "There is nothing at this address."))
 		return
+	}
+	if id, ok := tunnel.WorkspaceFrom(r.Context()); ok && strings.HasPrefix(r.URL.Path, "/git/") {
+		s.activity.uses(id)
 	}
 	s.front.machine.ServeHTTP(w, r)
 }
@@ -88,20 +91,6 @@ func (s *Server) timeout(row workspace.Workspace) time.Duration {
 		return p.Workspace.Timeout
 	}
 	return project.DefaultTimeout
-}
-
-// inUse reports whether somebody has a terminal or a command open in the workspace.
-func (s *Server) inUse(id identity.WorkspaceID) bool {
-	row, ok := s.workspaces.Get(id)
-	if !ok {
-		return false
-	}
-	for _, l := range s.engine.LeasesOf(row.Owner) {
-		if l.Request.Action == identity.WorkspaceOpen && l.Request.Resource.Name == string(id) {
-			return true
-		}
-	}
-	return s.peers.inUse(id)
 }
 
 func (s *Server) terminalURL(id identity.WorkspaceID) string {

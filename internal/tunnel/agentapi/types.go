@@ -14,6 +14,8 @@
 //	GET  /v1/watch            lines of Now
 //	GET  /v1/figures          Figures
 //	GET  /v1/sync/{name}      answers when POST /v1/sync/{name} was asked
+//	GET  /v1/work             Work: what is not saved
+//	POST /v1/notice           bytes, shown in every open terminal
 //	POST /v1/checkout/pack    PackOrder in, Pack out
 //	POST /v1/checkout/unpack  Unpack and Pack in, Unpacked out
 //

@@ -1,13 +1,14 @@
 package sandbox
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
-	"github.com/lanyardhq/lanyard/internal/workspace/confine"
 )
 
 // Sizes of the memory-backed folders of a workspace, in bytes.
@@ -27,13 +28,18 @@ func arguments(l launch) []string {
 		"--cap-drop", "ALL",
 		"--seccomp", strconv.Itoa(fdFilter),
 		"--info-fd", strconv.Itoa(fdInfo),
-		"--uid", strconv.Itoa(insideUID), "--gid", strconv.Itoa(insideUID),
+		"--uid", strconv.Itoa(l.guest.uid), "--gid", strconv.Itoa(l.guest.gid),
 		"--hostname", hostName(l.spec.Name),
-		"--ro-bind", "/usr", "/usr",
 	}
-	args = append(args, topFolders()...)
+	machine := l.spec.Image.Path == "" // its files are this machine's own, and no image's
+	if machine {
+		args = append(args, "--ro-bind", "/usr", "/usr")
+		args = append(args, topFolders()...)
+		args = append(args, "--ro-bind", l.shared.etc, "/etc")
+	} else {
+		args = append(args, "--bind", filepath.Join(l.dir, "root"), "/")
+	}
 	args = append(args,
-		"--ro-bind", l.image.etc, "/etc",
 		"--proc", "/proc",
 		"--dev", "/dev",
 		"--size", strconv.Itoa(shmBytes), "--perms", "1777", "--tmpfs", "/dev/shm",
@@ -41,18 +47,25 @@ func arguments(l launch) []string {
 		"--size", strconv.Itoa(tmpBytes), "--perms", "1777", "--tmpfs", "/tmp",
 		"--size", strconv.Itoa(runBytes), "--perms", "0755", "--tmpfs", "/run",
 		"--ro-bind", l.socket, "/run/lanyard",
-		"--symlink", "../tmp", "/var/tmp",
-		"--symlink", "../run", "/var/run",
-		"--ro-bind", l.image.agent, "/opt/lanyard",
-		"--bind", filepath.Join(l.dir, "home"), "/home/"+userName,
+		"--ro-bind", l.shared.agent, "/opt/lanyard",
+		"--bind", filepath.Join(l.dir, "home"), l.guest.home,
 		"--bind", l.files, "/workspace",
-		"--remount-ro", "/",
-		"--chdir", "/workspace",
-		"--clearenv",
-		"--setenv", agentapi.StarterEnv, strconv.Itoa(fdStarter),
-		"--", "/opt/lanyard/"+confine.AgentName,
 	)
-	return args
+	for _, v := range l.spec.Volumes {
+		how := "--bind"
+		if v.ReadOnly {
+			how = "--ro-bind"
+		}
+		args = append(args, how, filepath.Join(l.dir, "volumes", v.Name), v.Target)
+	}
+	if machine {
+		args = append(args, "--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run", "--remount-ro", "/")
+	}
+	args = append(args, "--chdir", "/workspace", "--clearenv")
+	for _, k := range slices.Sorted(maps.Keys(l.spec.Env)) {
+		args = append(args, "--setenv", k, l.spec.Env[k])
+	}
+	return append(args, "--setenv", agentapi.StarterEnv, strconv.Itoa(fdStarter))
 }
 
 // topFolders gives /bin and its like as this machine has them: links into /usr, or folders of their own.

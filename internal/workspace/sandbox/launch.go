@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/workspace"
+	"github.com/lanyardhq/lanyard/internal/workspace/confine"
 )
 
 // launchTime is how long bubblewrap and the agent may take, which on an idle machine need some 20 ms.
@@ -29,7 +31,8 @@ type launch struct {
 	dir    string // the workspace's folder
 	files  string // what is /workspace inside
 	socket string // the folder to mount at /run/lanyard
-	image  *image
+	shared *shared
+	guest  guest
 	state  state
 }
 
@@ -38,6 +41,7 @@ const (
 	fdFilter  = 3 + iota // seccomp program, to read
 	fdInfo               // bubblewrap writes which process it made
 	fdStarter            // passed on to the agent, see agentapi.StarterEnv
+	fdArgs               // bubblewrap's arguments: a command line is seen by every user of the machine
 )
 
 // launch starts bubblewrap. Process 1 is noted down before the agent may go on, and the agent ends when nobody tells
@@ -55,7 +59,7 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 		return fmt.Errorf("sandbox: %w", err)
 	}
 	defer logFile.Close()
-	filter, err := filledPipe(l.image.filter)
+	filter, err := filledPipe(l.shared.filter)
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
@@ -72,11 +76,31 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 	defer starter.Close()
 	defer starterTheirs.Close()
 
-	cmd := exec.Command(bwrap, arguments(l)...)
+	args, err := filledFile(arguments(l))
+	if err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	defer args.Close()
+	line := []string{bwrap, "--args", strconv.Itoa(fdArgs), "--", "/opt/lanyard/" + confine.AgentName}
+	if l.spec.Image.Path != "" && r.asRoot {
+		defer func() {
+			if err := unmountRoot(l.dir); err != nil {
+				r.log.Error("sandbox: what was mounted for a start is still there", "workspace", l.spec.ID, "err", err)
+			}
+		}()
+		if err := mountRoot(l.dir, l.spec.Image.Path, l.state.UID); err != nil {
+			return err
+		}
+	} else if l.spec.Image.Path != "" {
+		if line, err = mountInside(l, line...); err != nil {
+			return err
+		}
+	}
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = []string{}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.ExtraFiles = []*os.File{filter, info, starterTheirs}
+	cmd.ExtraFiles = []*os.File{filter, info, starterTheirs, args}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // signals of the server's terminal are not the workspace's
 	if r.asRoot {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(l.state.UID), Gid: uint32(l.state.UID)}
@@ -187,6 +211,27 @@ func filledPipe(b []byte) (*os.File, error) {
 		return nil, err
 	}
 	return read, nil
+}
+
+// filledFile returns a file in memory that holds each of args and a zero after it, to be read from its beginning.
+func filledFile(args []string) (*os.File, error) {
+	for _, a := range args {
+		if strings.ContainsRune(a, 0) {
+			return nil, errors.New("an argument holds a zero")
+		}
+	}
+	f, err := memoryFile("arguments")
+	if err != nil {
+		return nil, err
+	}
+	if _, err = f.WriteString(strings.Join(args, "\x00") + "\x00"); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // memoryFile returns a file that is in memory alone.

@@ -8,6 +8,8 @@
 //	sandbox/etc/<hash>/                  the generated /etc
 //	sandbox/w/<label>/state.json         host user, and the process if one runs
 //	sandbox/w/<label>/home, files        /home/lanyard and /workspace
+//	sandbox/w/<label>/volumes/<name>     its volumes
+//	sandbox/w/<label>/over               what it changed of its image since its last start, if it has one
 //	sandbox/w/<label>/agent.log          what bubblewrap and the agent said
 //
 // Processes outlive the server. They are found again by PID and start time, which together name a process until the
@@ -26,6 +28,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
@@ -38,8 +41,9 @@ type Config struct {
 	Bwrap     string // path of bubblewrap; empty looks for it
 	// UIDs is the range of the host's users that workspaces run as when the server is root; the zero value is
 	// DefaultUIDs. Otherwise they run as the server's own user.
-	UIDs UIDRange
-	Log  *slog.Logger
+	UIDs   UIDRange
+	Images *image.Store // nil: only the machine's own files
+	Log    *slog.Logger
 }
 
 // UIDRange is a range of host user and group IDs that nobody else uses.
@@ -57,13 +61,14 @@ type Runtime struct {
 	agentPath string
 	bwrap     string
 	uids      UIDRange
+	images    *image.Store
 	asRoot    bool
 	procFS    string // "/proc", where the kernel's settings are read
 	log       *slog.Logger
 
 	mu        sync.Mutex // guards the rest and the handing out of users
 	locks     map[identity.WorkspaceID]*sync.RWMutex
-	image     *image // made at the first need
+	shared    *shared // made at the first need
 	taken     map[int]identity.WorkspaceID
 	takenRead bool
 }
@@ -89,6 +94,7 @@ func New(c Config) (*Runtime, error) {
 		root:      filepath.Join(data, "sandbox"),
 		agentPath: c.AgentPath,
 		bwrap:     c.Bwrap,
+		images:    c.Images,
 		uids:      uids,
 		asRoot:    os.Geteuid() == 0,
 		procFS:    "/proc",
@@ -159,7 +165,10 @@ func (r *Runtime) Delete(ctx context.Context, id identity.WorkspaceID) error {
 	}
 	dir := r.dir(id)
 	// The state goes last: while any file of the workspace is there, its user is known and nobody else's.
-	for _, part := range []string{"home", "files"} {
+	if err := unmountRoot(dir); err != nil { // of a start that died
+		return fmt.Errorf("sandbox: delete %s: %w", id, err)
+	}
+	for _, part := range []string{"home", "home.new", "over", "volumes", "files"} {
 		if err := removeTree(filepath.Join(dir, part)); err != nil {
 			return fmt.Errorf("sandbox: delete %s: %w", id, err)
 		}
@@ -193,7 +202,7 @@ func (r *Runtime) List(context.Context) ([]workspace.Observed, error) {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
-		o := workspace.Observed{ID: id, Running: s.Process.alive(), Started: s.Started}
+		o := workspace.Observed{ID: id, Running: s.Process.alive(), Started: s.Started, Image: s.Image}
 		if s.Beside != "" {
 			o.Beside = identity.WorkspaceID("w-" + s.Beside)
 		}

@@ -50,35 +50,44 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 			return err
 		}
 	}
-	if err := r.makeFolders(dir, s); err != nil {
-		return fmt.Errorf("sandbox: folders of %s: %w", spec.ID, err)
-	}
-	socket, err := spec.Endpoint(ctx, s.UID)
-	if err != nil {
-		return err
-	}
-	progress("starting the sandbox")
-	s.Agent, s.Etc, s.Started = im.agent, im.etc, time.Now().UTC().Truncate(time.Millisecond)
-	l := launch{spec: spec, dir: dir, files: filepath.Join(dir, "files"), socket: socket, image: im, state: s}
+	s.Image, s.Files, s.Process = spec.Image.Ref, spec.Image.Path, nil
+	l := launch{spec: spec, dir: dir, files: filepath.Join(dir, "files"), shared: im, state: s}
 	if s.Shared {
 		l.files = filepath.Join(r.dir(spec.Beside), "files")
 	}
+	if l.guest, err = guestOf(spec); err != nil {
+		return err
+	}
+	if err := l.makeFolders(); err != nil {
+		return fmt.Errorf("sandbox: folders of %s: %w", spec.ID, err)
+	}
+	if l.socket, err = spec.Endpoint(ctx, s.UID); err != nil {
+		return err
+	}
+	progress("starting the sandbox")
+	l.state.Agent, l.state.Etc, l.state.Started = im.agent, im.etc, time.Now().UTC().Truncate(time.Millisecond)
 	return r.launch(ctx, l)
 }
 
 // makeFolders makes what is missing. The state comes first: a user is noted down before a file of that user exists.
-func (r *Runtime) makeFolders(dir string, s state) error {
-	if err := makeDir(dir, 0o710, 0, s.UID); err != nil {
+func (l launch) makeFolders() error {
+	uid := l.state.UID
+	if err := makeDir(l.dir, 0o710, 0, uid); err != nil {
 		return err
 	}
-	s.Process = nil
-	if err := writeState(dir, s); err != nil {
+	if err := writeState(l.dir, l.state); err != nil {
 		return err
 	}
-	for _, part := range []string{"home", "files"} {
-		if err := makeDir(filepath.Join(dir, part), 0o700, s.UID, s.UID); err != nil {
+	if err := l.makeHome(); err != nil {
+		return err
+	}
+	if err := l.makeVolumes(); err != nil {
+		return err
+	}
+	if l.spec.Image.Path != "" {
+		if err := l.makeOver(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return makeDir(filepath.Join(l.dir, "files"), 0o700, uid, uid)
 }

@@ -17,6 +17,8 @@ type state struct {
 	Started time.Time `json:"started"`           // of the last run
 	Agent   string    `json:"agent,omitempty"`   // the copy of the agent that the last run uses
 	Etc     string    `json:"etc,omitempty"`     // the generated /etc that it uses
+	Image   string    `json:"image,omitempty"`   // the image of the last run, by digest; empty: the machine's own files
+	Files   string    `json:"files,omitempty"`   // where that image is unpacked
 }
 
 const stateFile = "state.json"

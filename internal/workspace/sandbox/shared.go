@@ -12,20 +12,20 @@ import (
 	"github.com/lanyardhq/lanyard/internal/workspace/confine"
 )
 
-// image is what all workspaces mount: made once, named by its content, so that a workspace that runs keeps what it
+// shared is what all workspaces mount: made once, named by its content, so that a workspace that runs keeps what it
 // began with when the server is upgraded.
-type image struct {
+type shared struct {
 	agent  string // folder that holds lanyard-agent
 	etc    string
 	filter []byte // seccomp program
 }
 
-// prepare makes the image at its first call.
-func (r *Runtime) prepare(context.Context) (*image, error) {
+// prepare makes it at its first call.
+func (r *Runtime) prepare(context.Context) (*shared, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.image != nil {
-		return r.image, nil
+	if r.shared != nil {
+		return r.shared, nil
 	}
 	for _, dir := range []string{filepath.Dir(r.root), r.root, filepath.Join(r.root, "agent"), filepath.Join(r.root, "etc"), filepath.Join(r.root, "w")} {
 		if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -35,7 +35,7 @@ func (r *Runtime) prepare(context.Context) (*image, error) {
 	if err := r.checkWalkable(); err != nil {
 		return nil, err
 	}
-	var im image
+	var im shared
 	var err error
 	if im.filter, err = confine.Filter(); err != nil {
 		return nil, err
@@ -49,12 +49,12 @@ func (r *Runtime) prepare(context.Context) (*image, error) {
 	if err := r.removeUnused(im); err != nil {
 		return nil, err
 	}
-	r.image = &im
+	r.shared = &im
 	return &im, nil
 }
 
 // removeUnused removes copies of earlier versions that no running workspace uses.
-func (r *Runtime) removeUnused(im image) error {
+func (r *Runtime) removeUnused(im shared) error {
 	used := map[string]bool{im.agent: true, im.etc: true}
 	all, err := r.List(context.Background())
 	if err != nil {

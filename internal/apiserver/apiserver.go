@@ -13,6 +13,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/snapshot"
 	"github.com/lanyardhq/lanyard/internal/web"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
@@ -70,6 +71,12 @@ type Config struct {
 	SignInTests SignInTests
 	// Connections are people's to Git hosts.
 	Connections Connections
+	// Settings are variables and dotfiles; Snapshots kept checkouts, which TakeSnapshot makes, with the event completed.
+	Settings     Settings
+	Snapshots    Snapshots
+	TakeSnapshot func(ctx context.Context, of workspace.Workspace, note string, event audit.Event) (snapshot.Row, error)
+	// URL is the address of the pages, without a slash at the end.
+	URL string
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
 	// can say goodbye in the protocol.
 	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error

@@ -31,6 +31,11 @@ func (s *server) under(choose chooser, serve web.Handler) web.Handler {
 func (s *server) open(w http.ResponseWriter, r *http.Request, action identity.Action, on identity.Resource, durable bool, serve web.Handler) error {
 	request := s.request(r, action, on)
 	request.Durable = durable
+	return s.openFor(w, r, request, serve)
+}
+
+// openFor is open for a request that says more.
+func (s *server) openFor(w http.ResponseWriter, r *http.Request, request access.Request, serve web.Handler) error {
 	ctx, lease, err := s.c.Access.Open(r.Context(), request, nil)
 	if err != nil {
 		return err

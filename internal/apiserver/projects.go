@@ -79,6 +79,9 @@ func (s *server) projectFindings(w http.ResponseWriter, r *http.Request) error {
 
 // context says what a context URL would start.
 func (s *server) context(w http.ResponseWriter, r *http.Request) error {
+	if id, ok, err := snapshotContext(r.URL.Query().Get("url")); ok || err != nil {
+		return s.contextOfSnapshot(w, r, id, err)
+	}
 	target, err := s.target(api.Order{ContextURL: r.URL.Query().Get("url")})
 	if err != nil {
 		return err

@@ -40,6 +40,9 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &o); err != nil {
 		return err
 	}
+	if id, ok, err := snapshotContext(o.ContextURL); ok || err != nil {
+		return s.createFromSnapshot(w, r, id, err)
+	}
 	t, err := s.target(o)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 // its name, so that no name of a group ever becomes part of an address.
 type template struct {
 	workspace Template
+	secrets   []source.Value // where it says that secret variables are given
 	projects  map[string]draft
 	at        map[string]marks
 	names     map[string]source.Value
@@ -34,6 +35,7 @@ func (p *parser) templateFile(name, text string) {
 	})
 	if e, ok := m.Find("workspace"); ok {
 		readTemplate(e.Value, &p.template.workspace)
+		p.template.secrets = secretVariables(e.Value, p.template.workspace)
 	}
 	e, ok := m.Find("projects")
 	if !ok {
@@ -101,6 +103,7 @@ func readHeld(m source.Mapping, d *draft, at *marks) {
 	}
 	if e, ok := m.Find("workspace"); ok {
 		readTemplate(e.Value, &d.Workspace)
+		at.secrets = secretVariables(e.Value, d.Workspace)
 	}
 	if e, ok := m.Find("sign_in_age"); ok {
 		d.SignInAge = readSignInAge(e.Value)

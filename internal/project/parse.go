@@ -93,6 +93,7 @@ type parser struct {
 type marks struct {
 	name                                      source.Value
 	repositories, apps, audiences, registries []source.Value
+	secrets                                   []source.Value // where secret variables are given
 }
 
 var projectName = shape(`^[a-z0-9-]{1,63}$`)
@@ -194,6 +195,9 @@ func (p *parser) index(s *Set) {
 		}
 		p.holds(s, p.template.projects[name], p.template.at[name], twice)
 	}
+	for _, v := range p.template.secrets {
+		s.longLived = append(s.longLived, secretFinding(v, "projects that are made of groups"))
+	}
 	p.apart()
 	p.federated()
 }
@@ -238,6 +242,9 @@ func (p *parser) holds(s *Set, d draft, at marks, twice func(key, what string, a
 				"%s %s for %s: works for whoever holds it, and names nobody; if that server takes Entra tokens, write credential: {entra: SCOPE}, so that each person goes as themselves", key, file, r.URL))
 		}
 		twice("repository "+r.URL, "repository "+r.URL+" belongs to one project only and", at.repositories[j])
+	}
+	for _, v := range at.secrets {
+		s.longLived = append(s.longLived, secretFinding(v, "the project "+d.Name))
 	}
 	for j, a := range d.Apps {
 		twice("resource "+a.Name, "the name "+a.Name+" is unique in the installation and", at.apps[j])

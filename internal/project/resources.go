@@ -196,7 +196,7 @@ func readTemplate(v source.Value, t *Template) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"timeout", "class", "classes", "egress"}, map[string]string{"image": ""})
+	m.Keys([]string{"timeout", "class", "classes", "egress", "secret_variables"}, map[string]string{"image": ""})
 	if e, ok := m.Find("egress"); ok {
 		t.Egress = readEgress(e.Value)
 	}
@@ -207,5 +207,26 @@ func readTemplate(v source.Value, t *Template) {
 			t.Timeout = d
 		}
 	}
+	if e, ok := m.Find("secret_variables"); ok {
+		t.SecretVariables, _ = e.Value.Bool()
+	}
 	readClasses(m, t)
+}
+
+// secretVariables is where a workspace's template says that secret variables are given, if it does.
+func secretVariables(v source.Value, t Template) []source.Value {
+	if !t.SecretVariables {
+		return nil
+	}
+	m, _ := v.Mapping()
+	e, ok := m.Find("secret_variables")
+	if !ok {
+		return nil
+	}
+	return []source.Value{e.Value}
+}
+
+// secretFinding tells whoever checks a configuration of secret variables.
+func secretFinding(v source.Value, of string) Finding {
+	return v.Finding("secret_variables of %s: secret environment variables are given to its workspaces, where every process reads them and can use them elsewhere until somebody changes them; instead, put what they open behind the gateway, or let it take tokens (audience)", of)
 }

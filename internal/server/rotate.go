@@ -13,6 +13,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/connection"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/session"
+	"github.com/lanyardhq/lanyard/internal/setting"
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/store"
 	"github.com/lanyardhq/lanyard/internal/token"
@@ -161,7 +162,13 @@ func (r *rotation) reseal(ctx context.Context) (int, error) {
 	if err != nil {
 		return keys + tokens + connections, fmt.Errorf("encrypt connections again: %w", err)
 	}
-	return keys + tokens + connections, nil
+	variables, err := r.rows.ResealVariables(ctx, func(v setting.Row) ([]byte, bool, error) {
+		return sealer.Reseal(setting.SealedAs(v.Scope, v.Name), v.Sealed)
+	})
+	if err != nil {
+		return keys + tokens + connections + variables, fmt.Errorf("encrypt variables again: %w", err)
+	}
+	return keys + tokens + connections + variables, nil
 }
 
 // retire takes the old key out of the file; it is kept beside it for backups that were made under it.

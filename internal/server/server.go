@@ -37,7 +37,9 @@ import (
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/session/review"
+	"github.com/lanyardhq/lanyard/internal/setting"
 	"github.com/lanyardhq/lanyard/internal/signin"
+	"github.com/lanyardhq/lanyard/internal/snapshot"
 	"github.com/lanyardhq/lanyard/internal/source"
 	"github.com/lanyardhq/lanyard/internal/store"
 	"github.com/lanyardhq/lanyard/internal/tlscert"
@@ -131,6 +133,7 @@ type Server struct {
 	signedIn   *signedin.Source // nil: the directory is read
 	provision  *provision.Service
 	led        atomic.Bool // this process has led before
+	activity   activity
 	replica    replica
 	peers      peers
 	sessions   *session.Manager
@@ -146,6 +149,8 @@ type Server struct {
 	workspaces *workspace.Manager
 	upstream   *upstream.Upstream
 	connects   *connection.Service
+	settings   *setting.Settings
+	snapshots  *snapshot.Keeper
 	terminals  terminalHosts
 	apps       appHosts
 	left       *departures
@@ -197,6 +202,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.makeFacts(ctx); err != nil {
 		return nil, err
 	}
+	s.makeSettings()
 	if err := s.makeWorkspaces(ctx); err != nil {
 		return nil, err
 	}
@@ -267,6 +273,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		run(base, s.alarms.run)
 	}
 	run(base, s.left.run)
+	run(ctx, s.snapshots.Run)
 	run(base, s.keepUp)
 	run(base, s.live)
 	run(ctx, func(ctx context.Context) { s.replica.lead.Run(ctx, s.leadAll) })

@@ -42,6 +42,7 @@ func (s *Server) makeSites() error {
 	rest := apiserver.Routes(apiserver.Config{
 		RevokeElsewhere: s.revokeElsewhere(),
 		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
+		Settings: s.settings, Snapshots: s.snapshots, TakeSnapshot: s.takeSnapshot, URL: o.URL,
 		Provisioning: s.provision, Proofs: auditProofs{s}, Reviews: s.store, Preview: s.projects.preview, Members: s.members(), Health: s.health, SignInTests: s.signin,
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)

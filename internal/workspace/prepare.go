@@ -80,8 +80,10 @@ func (p Prepared) setUp(ctx context.Context, agent agentapi.Client, say func(str
 	}
 	setup := p.Setup
 	if len(p.Secret) > 0 {
-		setup.Env = maps.Clone(setup.Env)
-		maps.Copy(setup.Env, p.Secret)
+		env := make(map[string]string, len(setup.Env)+len(p.Secret))
+		maps.Copy(env, setup.Env)
+		maps.Copy(env, p.Secret)
+		setup.Env = env
 	}
 	return agent.Setup(ctx, setup, func(p agentapi.Progress) { say(p.Text) })
 }

@@ -1,0 +1,231 @@
+package apiserver
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/api"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/snapshot"
+	"github.com/lanyardhq/lanyard/internal/web"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+// Snapshots are kept copies of checkouts, as snapshot.Keeper keeps them.
+type Snapshots interface {
+	Get(context.Context, identity.SnapshotID) (snapshot.Row, bool, error)
+	List(context.Context) ([]snapshot.Row, error)
+	Delete(context.Context, identity.SnapshotID, audit.Event) error
+}
+
+func (s *server) snapshotEndpoints() []endpoint {
+	get, post, del := http.MethodGet, http.MethodPost, http.MethodDelete
+	return []endpoint{
+		{method: get, path: "/snapshots", access: web.Asks(selfOrOperator), serve: s.under(s.self, s.snapshots), query: paged(), out: api.Page[api.Snapshot]{},
+			says: "One's own snapshots and those one may end, newest first"},
+		{method: post, path: "/workspaces/{id}/snapshots", access: web.Needs(identity.WorkspaceOpen), on: s.workspaceIn, serve: s.takeSnapshot,
+			in: api.TakeSnapshot{}, out: api.Snapshot{}, status: http.StatusCreated,
+			says: "Keeps a copy of the checkout of a running workspace, with what is not committed"},
+		{method: del, path: "/snapshots/{id}", access: web.Asks("workspace:delete on the workspace that it was taken of"), serve: s.deleteSnapshot, status: http.StatusNoContent,
+			says: "Removes a snapshot"},
+		{method: post, path: "/snapshots/{id}/open", access: web.Asks("workspace:create and repo:read on its repository"), serve: s.openSnapshot,
+			out: api.Workspace{}, status: http.StatusCreated, says: "Starts a workspace from a snapshot"},
+	}
+}
+
+// taken is the resource that stands for a snapshot: the workspace that it was taken of, which may be gone.
+func taken(row snapshot.Row) identity.Resource {
+	return identity.Resource{Kind: identity.KindWorkspace, Name: string(row.Workspace), Project: row.Project, Owner: row.Owner}
+}
+
+func (s *server) snapshots(w http.ResponseWriter, r *http.Request) error {
+	all, err := s.c.Snapshots.List(r.Context())
+	if err != nil {
+		return err
+	}
+	var list []api.Snapshot
+	for _, row := range all {
+		if s.may(r, identity.WorkspaceList, taken(row)) {
+			list = append(list, s.snapshotOf(r, row))
+		}
+	}
+	page, err := pageOf(r, list, func(x api.Snapshot) string { return newestFirst(x.Created) + x.ID })
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, page)
+}
+
+func (s *server) takeSnapshot(w http.ResponseWriter, r *http.Request) error {
+	var o api.TakeSnapshot
+	if err := read(r, &o); err != nil {
+		return err
+	}
+	row, err := s.row(r)
+	if err != nil {
+		return err
+	}
+	event := s.event(r, "snapshot:create", workspaceResource(row))
+	event.Workspace = row.ID
+	kept, err := s.c.TakeSnapshot(r.Context(), row, o.Note, event)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusCreated, s.snapshotOf(r, kept))
+}
+
+// snapshotIn finds the snapshot of the address.
+func (s *server) snapshotIn(r *http.Request) (snapshot.Row, error) {
+	if err := known(r); err != nil {
+		return snapshot.Row{}, err
+	}
+	asked := r.PathValue("id")
+	id, err := identity.ParseSnapshotID(asked)
+	if err != nil {
+		return snapshot.Row{}, problem.Wrap(err, problem.Invalid, "%q is not a snapshot's ID; it looks like snap-abcdefghij234567.", asked)
+	}
+	return s.snapshotNamed(r.Context(), id)
+}
+
+func (s *server) snapshotNamed(ctx context.Context, id identity.SnapshotID) (snapshot.Row, error) {
+	row, found, err := s.c.Snapshots.Get(ctx, id)
+	if err == nil && !found {
+		err = snapshot.NotHere(string(id))
+	}
+	return row, err
+}
+
+func (s *server) deleteSnapshot(w http.ResponseWriter, r *http.Request) error {
+	row, err := s.snapshotIn(r)
+	if err != nil {
+		return err
+	}
+	on := taken(row)
+	err = s.open(w, r, identity.WorkspaceDelete, on, false, func(w http.ResponseWriter, r *http.Request) error {
+		event := s.event(r, "snapshot:delete", on)
+		event.Workspace, event.Resource = row.Workspace, "snapshot "+string(row.ID)
+		if err := s.c.Snapshots.Delete(r.Context(), row.ID, event); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	})
+	return hideSnapshot(err, row)
+}
+
+// openSnapshot starts a workspace whose checkout a snapshot fills.
+func (s *server) openSnapshot(w http.ResponseWriter, r *http.Request) error {
+	row, err := s.snapshotIn(r)
+	if err != nil {
+		return err
+	}
+	return s.startFromSnapshot(w, r, row, workspace.Details{})
+}
+
+// startFromSnapshot asks for what opening takes today: a workspace on the repository, and reading it, with a step-up where
+// that takes one. d is what is known of the workspace besides.
+func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row snapshot.Row, d workspace.Details) error {
+	who, err := s.somebody(r)
+	if err != nil {
+		return err
+	}
+	p, repository, ok := s.c.Access.Facts().Projects.ForRepository(row.Repository)
+	if !ok || p.ID != row.Project {
+		return snapshot.NotHere(string(row.ID))
+	}
+	on := repository.Resource(p.ID)
+	err = s.open(w, r, identity.WorkspaceCreate, on, true, func(w http.ResponseWriter, r *http.Request) error {
+		reading := s.request(r, identity.RepoRead, on)
+		reading.Durable, reading.Detail = true, map[string]any{"snapshot": row.ID}
+		return s.openFor(w, r, reading, func(w http.ResponseWriter, r *http.Request) error {
+			d.Snapshot, d.Context, d.Commit = string(row.ID), "snapshot/"+string(row.ID), row.Commit
+			ref := row.Branch
+			if ref == "" {
+				ref = row.Ref
+			}
+			made, err := s.c.Workspaces.Create(r.Context(), workspace.Order{
+				Owner: who.User, OwnerName: userName(s.c.Access.Facts(), who.User), Session: who.Session,
+				Project: row.Project, Repository: row.Repository, Ref: ref, IP: web.ClientIP(r), Details: d,
+			})
+			if err != nil {
+				return err
+			}
+			w.Header().Set("Location", "/api/v1/workspaces/"+string(made.ID))
+			return answer(w, http.StatusCreated, s.wire(r, made))
+		})
+	})
+	return hideSnapshot(err, row)
+}
+
+// createFromSnapshot serves an order whose context names a snapshot; wrong is what is wrong with that name.
+func (s *server) createFromSnapshot(w http.ResponseWriter, r *http.Request, id identity.SnapshotID, wrong error) error {
+	if err := cmp.Or(wrong, known(r)); err != nil {
+		return err
+	}
+	row, err := s.snapshotNamed(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return s.startFromSnapshot(w, r, row, workspace.Details{})
+}
+
+// contextOfSnapshot says what opening one would start, to who may read its repository.
+func (s *server) contextOfSnapshot(w http.ResponseWriter, r *http.Request, id identity.SnapshotID, wrong error) error {
+	if wrong != nil {
+		return wrong
+	}
+	row, err := s.snapshotNamed(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	p, repository, ok := s.c.Access.Facts().Projects.ForRepository(row.Repository)
+	if !ok || p.ID != row.Project || !s.may(r, identity.WorkspaceCreate, repository.Resource(p.ID)) {
+		return snapshot.NotHere(string(id))
+	}
+	return answer(w, http.StatusOK, api.Context{Project: p.Name, Repository: row.Repository, Ref: row.Branch})
+}
+
+// hideSnapshot tells who may not know of a repository no more than that there is no such snapshot.
+func hideSnapshot(err error, row snapshot.Row) error {
+	if err != nil && problem.KindOf(err) == problem.NotFound {
+		return snapshot.NotHere(string(row.ID))
+	}
+	return err
+}
+
+// snapshotContext is the snapshot that a context names as snapshot/ID; ok is false where it names none.
+func snapshotContext(context string) (id identity.SnapshotID, ok bool, err error) {
+	rest, ok := strings.CutPrefix(context, "snapshot/")
+	if !ok {
+		return "", false, nil
+	}
+	id, err = identity.ParseSnapshotID(strings.TrimSuffix(rest, "/"))
+	if err != nil {
+		return "", true, problem.Wrap(err, problem.Invalid, "%q is not a snapshot's ID; it looks like snap-abcdefghij234567.", rest)
+	}
+	return id, true, nil
+}
+
+func (s *server) snapshotOf(r *http.Request, row snapshot.Row) api.Snapshot {
+	f := s.c.Access.Facts()
+	x := api.Snapshot{
+		ID: string(row.ID), Owner: row.Owner.String(), OwnerName: row.OwnerName, Own: row.Owner == web.PrincipalFrom(r.Context()).User,
+		Workspace: string(row.Workspace), Project: string(row.Project), Repository: row.Repository, Branch: row.Branch, Commit: row.Commit,
+		Uncommitted: row.Dirty, Note: row.Note, Size: row.Size, Digest: row.Digest, Created: row.Created, Expires: row.Expires,
+		URL: s.c.URL + "/#snapshot/" + string(row.ID), Can: []string{},
+	}
+	if p, ok := f.Projects.Project(row.Project); ok {
+		x.Project = p.Name
+	}
+	if p, repository, ok := f.Projects.ForRepository(row.Repository); ok && p.ID == row.Project && s.may(r, identity.RepoRead, repository.Resource(p.ID)) {
+		x.Can = append(x.Can, "open")
+	}
+	if s.may(r, identity.WorkspaceDelete, taken(row)) {
+		x.Can = append(x.Can, "delete")
+	}
+	return x
+}

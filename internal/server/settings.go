@@ -1,0 +1,142 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/setting"
+	"github.com/lanyardhq/lanyard/internal/snapshot"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+// makeSettings makes what people set for workspaces, and their snapshots.
+func (s *Server) makeSettings() {
+	s.settings = setting.New(setting.Config{Rows: s.store, Sealer: s.sealer})
+	s.snapshots = snapshot.New(snapshot.Config{
+		Dir: filepath.Join(s.options.Data, "snapshots"), Node: s.replica.node, Rows: s.store, Log: s.log,
+	})
+}
+
+// given is what people set for a workspace: variables, secret ones apart, and the dotfiles of its owner. What is withheld is
+// said.
+type given struct {
+	env, secret map[string]string
+	dotfiles    string
+}
+
+// given finds what a workspace gets. Secret variables are given where the project's file declares them and no policy stands in
+// the way; those that were given are in the log by name.
+func (s *Server) given(ctx context.Context, row workspace.Workspace, say workspace.Say) (g given, err error) {
+	if now, ok := s.workspaces.Get(row.ID); ok {
+		row.Session = now.Session // that of this start
+	}
+	p, _ := s.engine.Facts().Projects.Project(row.Project)
+	query := setting.Query{Scope: setting.Scope{User: row.Owner, Project: row.Project, Repository: row.Repository}}
+	why := "the project's file does not say `workspace: {secret_variables: true}`"
+	if p.Workspace.SecretVariables {
+		decision := s.engine.Explain(ctx, access.Request{
+			Principal: identity.Principal{Kind: identity.Person, User: row.Owner, Session: row.Session, Workspace: row.ID, Project: row.Project},
+			Action:    identity.EnvSecret,
+			Resource:  identity.Resource{Kind: identity.KindWorkspace, Name: string(row.ID), Project: row.Project, Owner: row.Owner},
+		})
+		query.Secrets = decision.Effect == access.Allow
+		why = strings.Join(decision.Reasons, "; ")
+	}
+	got, err := s.settings.Resolve(ctx, query)
+	if err != nil {
+		return g, problem.Wrap(err, problem.Unavailable, "The environment variables of this workspace cannot be read now. Try again in a moment.")
+	}
+	g.env, g.secret = map[string]string{}, map[string]string{}
+	var names []string
+	for name, value := range got.Env {
+		if got.Variable[name].Secret {
+			g.secret[name] = value
+			names = append(names, name)
+		} else {
+			g.env[name] = value
+		}
+	}
+	if len(got.Withheld) > 0 {
+		var held []string
+		for _, v := range got.Withheld {
+			held = append(held, v.Name)
+		}
+		say("", "Secret variables are not given to this workspace ("+strings.Join(held, ", ")+"): "+why+".")
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
+		ev := audit.Event{Time: time.Now(), Action: string(identity.EnvSecret), Outcome: audit.Done, User: audit.PersonOf(row.Owner, row.OwnerName), Session: row.Session,
+			Workspace: row.ID, Project: p.Name, Resource: "workspace " + string(row.ID), Detail: map[string]any{"variables": names}}
+		if err := s.audit.Durable(ctx, ev); err != nil {
+			return g, err
+		}
+	}
+	g.dotfiles, err = s.settings.Dotfiles(ctx, row.Owner)
+	return g, err
+}
+
+// prepareOwn is prepare with what people set for the workspace.
+func (s *Server) prepareOwn(ctx context.Context, row workspace.Workspace, say workspace.Say) (workspace.Prepared, error) {
+	p, err := s.prepare(ctx, row, say)
+	if err == nil {
+		err = s.personal(ctx, row, &p, say)
+	}
+	return p, err
+}
+
+// personal adds to what was prepared for a workspace what people set for it. What the repository's file says is weaker than
+// any variable; what Lanyard says itself, and what was given with the context URL, stronger.
+func (s *Server) personal(ctx context.Context, row workspace.Workspace, p *workspace.Prepared, say workspace.Say) error {
+	g, err := s.given(ctx, row, say)
+	if err != nil {
+		return err
+	}
+	own := func(name string) bool {
+		_, fromContext := row.Variables[name]
+		return fromContext || setting.CheckName(name) != nil
+	}
+	if p.Setup.Env == nil {
+		p.Setup.Env = map[string]string{}
+	}
+	p.Secret = map[string]string{}
+	for _, set := range []struct{ from, to map[string]string }{{g.env, p.Setup.Env}, {g.secret, p.Secret}} {
+		for name, value := range set.from {
+			if own(name) {
+				continue
+			}
+			set.to[name] = value
+			delete(p.Setup.RemoteEnv, name)
+		}
+	}
+	if g.dotfiles != "" {
+		p.Setup.Dotfiles = &agentapi.Repository{URL: g.dotfiles}
+	}
+	if row.Snapshot != "" {
+		p.Fill = func(ctx context.Context, agent agentapi.Client) error {
+			say("", "Taking the checkout from the snapshot "+row.Snapshot+".")
+			return s.snapshots.Restore(ctx, identity.SnapshotID(row.Snapshot), p.Setup.Name, agent)
+		}
+	}
+	return nil
+}
+
+// takeSnapshot keeps a copy of a running workspace's checkout.
+func (s *Server) takeSnapshot(ctx context.Context, of workspace.Workspace, note string, event audit.Event) (snapshot.Row, error) {
+	switch {
+	case of.Node != s.replica.node:
+		return snapshot.Row{}, problem.New(problem.Unavailable, "The workspace %s runs at another server of this installation. Take the snapshot inside it: lanyard snapshot", of.ID)
+	case of.Phase != workspace.Running:
+		return snapshot.Row{}, problem.New(problem.Conflict, "The workspace %s does not run, so its checkout cannot be read. Start it first: lanyard start %s", of.ID, of.ID)
+	}
+	return s.snapshots.Take(ctx, snapshot.Row{
+		Owner: of.Owner, OwnerName: of.OwnerName, Workspace: of.ID, Project: of.Project, Repository: of.Repository, Ref: of.Ref, Name: of.Name, Note: note,
+	}, agentapi.New(s.hub.Client(of.ID)), event)
+}

@@ -1,0 +1,175 @@
+package sandbox
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/image"
+	"github.com/lanyardhq/lanyard/internal/image/imagetest"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+	"github.com/lanyardhq/lanyard/internal/workspace/runtimetest"
+	wholeprogram "github.com/lanyardhq/lanyard/test/harness"
+)
+
+// withImages is a server whose sandbox has a store of images.
+func withImages(t *testing.T) *runtimetest.Server {
+	t.Helper()
+	h := harness(t)
+	data := filepath.Dir(h.Sockets)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	h.Open = func(t *testing.T) workspace.Runtime {
+		t.Helper()
+		store, err := image.New(image.Config{Dir: filepath.Join(data, "images"), Transport: transport})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := config(data)
+		c.Images = store
+		r, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	return runtimetest.NewServer(t, h)
+}
+
+// pull pulls an image as the server does.
+func pull(t *testing.T, s *runtimetest.Server, r *imagetest.Registry, ref string) workspace.Ready {
+	t.Helper()
+	ready, err := s.Runtime.(workspace.Images).Pull(runtimetest.Context(t), workspace.PullOrder{Ref: ref, User: r.User, Password: r.Password}, func(step string) { t.Log(step) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ready
+}
+
+// startImage starts a workspace from an image.
+func startImage(t *testing.T, s *runtimetest.Server, id identity.WorkspaceID, change func(*workspace.Spec)) {
+	t.Helper()
+	spec := s.Spec(id)
+	change(&spec)
+	if err := s.Runtime.Start(runtimetest.Context(t), spec, nil); err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	if err := s.Hub.Wait(runtimetest.Context(t), id); err != nil {
+		b, _ := os.ReadFile(filepath.Join(filepath.Dir(s.Harness.Sockets), "sandbox/w", id.Label(), "agent.log"))
+		t.Fatalf("the agent did not connect: %v\n%s", err, b)
+	}
+	t.Cleanup(func() {
+		if err := s.Runtime.Delete(context.WithoutCancel(t.Context()), id); err != nil {
+			t.Error(err)
+		}
+		if left := mountsBelow(t, filepath.Dir(s.Harness.Sockets)); left != "" {
+			t.Errorf("left mounted:\n%s", left)
+		}
+	})
+}
+
+// mountsBelow are the lines of this process's mounts that name a folder.
+func mountsBelow(t *testing.T, dir string) string {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for line := range strings.Lines(string(b)) {
+		if strings.Contains(line, dir) {
+			found = append(found, line)
+		}
+	}
+	return strings.Join(found, "")
+}
+
+func TestImages(t *testing.T) {
+	need(t)
+	base := wholeprogram.BaseImage(t)
+	registry := imagetest.Serve(t, "puller", "secret of the server")
+	ref := registry.Push(t, "base/debian:12", imagetest.FromTar(t, base, v1.Config{Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "FROM_IMAGE=yes"}}))
+	s := withImages(t)
+	ready := pull(t, s, registry, ref)
+
+	t.Run("AsRootOfTheImage", func(t *testing.T) {
+		id := identity.NewWorkspaceID()
+		startImage(t, s, id, func(spec *workspace.Spec) { spec.Image, spec.Env = ready.Image, ready.Env })
+		got := s.Shell(t, id, `id -u; cat /etc/debian_version; stat -c %u /usr/bin/env /etc/shadow; pwd`)
+		if got != "0\n12.12\n0\n0\n/workspace" && !strings.HasPrefix(got, "0\n12.") {
+			t.Errorf("inside: %q", got)
+		}
+		// All of the image may be changed, here and for this workspace alone.
+		s.Shell(t, id, `echo more >> /etc/debian_version; rm -r /usr/share/bash-completion /usr/bin/perl; mkdir /srv/new; ln -s /etc/passwd /srv/new/link; mv /srv/new /srv/newer`)
+		other := identity.NewWorkspaceID()
+		startImage(t, s, other, func(spec *workspace.Spec) { spec.Image = ready.Image })
+		s.Shell(t, other, `! grep more /etc/debian_version && test -e /usr/bin/perl && ! test -e /srv/newer`)
+		if b, err := os.ReadFile(filepath.Join(ready.Image.Path, "etc/debian_version")); err != nil || strings.Contains(string(b), "more") {
+			t.Errorf("the image itself was changed: %q, %v", b, err)
+		}
+		// Nothing of it gives a right that counts.
+		if r := s.Exec(t, id, "/bin/sh", "-c", "grep -E 'Cap(Eff|Prm|Bnd)' /proc/self/status | grep -v 0000000000000000"); r.Code == 0 {
+			t.Errorf("capabilities: %s", r.Output)
+		}
+		s.Shell(t, id, "! mount -t tmpfs none /mnt 2>/dev/null && ! chown 1000 /etc/passwd 2>/dev/null && ! cat /proc/1/environ 2>/dev/null && ! dd if=/opt/lanyard/lanyard-agent of=/dev/null 2>/dev/null")
+	})
+
+	t.Run("AsAnotherUser", func(t *testing.T) {
+		id := identity.NewWorkspaceID()
+		as := func(spec *workspace.Spec) {
+			spec.Image, spec.User = ready.Image, "gitpod"
+			spec.Volumes = []workspace.Volume{{Name: "cache", Target: "/home/gitpod/.cache"}, {Name: "data", Target: "/var/lib/data"}}
+		}
+		startImage(t, s, id, as)
+		got := s.Shell(t, id, `id -u; stat -c %U /home/gitpod /workspace /usr; test -e /home/gitpod/.bashrc && echo seeded; git config --system --get safe.directory; getent hosts localhost | grep -qw localhost && echo resolved`)
+		if want := "33333\ngitpod\ngitpod\ngitpod\nseeded\n/workspace/*\nresolved"; got != want {
+			t.Errorf("inside: %q, want %q", got, want)
+		}
+		s.Shell(t, id, `cd /home/gitpod; echo kept | tee kept > .cache/kept; cp kept /var/lib/data/; cp kept /workspace/; cp kept /opt/gone; echo mine > .bashrc`)
+		if o := observed(t, s, id); o.Image != ready.Image.Ref {
+			t.Errorf("observed %+v", o)
+		}
+		if err := s.Runtime.Stop(runtimetest.Context(t), id); err != nil {
+			t.Fatal(err)
+		}
+		s.Restart(t)
+		startImage(t, s, id, as)
+		got = s.Shell(t, id, `cd /home/gitpod; cat kept .cache/kept /var/lib/data/kept /workspace/kept .bashrc; test ! -e /opt/gone`)
+		if want := "kept\nkept\nkept\nkept\nmine"; got != want {
+			t.Errorf("after a stop: %q, want %q", got, want)
+		}
+	})
+
+	t.Run("UnknownUser", func(t *testing.T) {
+		id := identity.NewWorkspaceID()
+		spec := s.Spec(id)
+		spec.Image, spec.User = ready.Image, "nosuchuser"
+		if err := s.Runtime.Start(runtimetest.Context(t), spec, nil); err == nil || !strings.Contains(err.Error(), "nosuchuser") {
+			t.Errorf("%v", err)
+		}
+		startImage(t, s, id, func(spec *workspace.Spec) { spec.Image, spec.User = ready.Image, "4711:4711" })
+		if got := s.Shell(t, id, `id -un; test -O /home/lanyard && echo home`); got != "lanyard\nhome" {
+			t.Errorf("a user that is only a number: %q", got)
+		}
+	})
+}
+
+func observed(t *testing.T, s *runtimetest.Server, id identity.WorkspaceID) workspace.Observed {
+	t.Helper()
+	all, err := s.Runtime.List(runtimetest.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range all {
+		if o.ID == id {
+			return o
+		}
+	}
+	return workspace.Observed{}
+}

@@ -19,6 +19,7 @@ type Workspace struct {
 	Own        bool      `json:"own" doc:"The one who asks owns it"`
 	Can        []string  `json:"can" doc:"What the one who asks may do now: open, start, stop, delete"`
 	Terminal   string    `json:"terminal,omitempty" doc:"Address of its terminal, for who may open it"`
+	Machine
 }
 
 // Order asks for a workspace: by a context URL, or by project and repository.
@@ -27,6 +28,7 @@ type Order struct {
 	Project    string `json:"project,omitempty" doc:"The project's name"`
 	Repository string `json:"repository,omitempty"`
 	Ref        string `json:"ref,omitempty"`
+	Class      string `json:"class,omitempty" doc:"Empty: the project's"`
 }
 
 // Context is what a context URL stands for, before anything is started.

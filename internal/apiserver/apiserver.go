@@ -77,6 +77,12 @@ type Config struct {
 	TakeSnapshot func(ctx context.Context, of workspace.Workspace, note string, event audit.Event) (snapshot.Row, error)
 	// URL is the address of the pages, without a slash at the end.
 	URL string
+	// Machine says how workspaces run and are kept; nil: nothing of that is answered.
+	Machine Machine
+	// Classes are those of a project, the default one first; ClassOf is a workspace's. Nil: there are none.
+	Classes func(identity.ProjectID) workspace.Classes
+	ClassOf func(workspace.Workspace) (workspace.Class, error)
+	Rules   workspace.Rules
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
 	// can say goodbye in the protocol.
 	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error

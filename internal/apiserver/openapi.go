@@ -48,6 +48,8 @@ func document(table []endpoint) []byte {
 			item.Get = op
 		case http.MethodPost:
 			item.Post = op
+		case http.MethodPatch:
+			item.Patch = op
 		case http.MethodDelete:
 			item.Delete = op
 		}

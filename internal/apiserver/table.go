@@ -51,7 +51,8 @@ func (s *server) endpoints() []endpoint {
 		{method: post, path: "/workspaces/{id}/stop", access: web.Needs(identity.WorkspaceStop), on: s.workspaceIn, serve: s.stop,
 			says: "Stops a workspace; its files are kept", out: api.Workspace{}, status: http.StatusAccepted},
 		{method: del, path: "/workspaces/{id}", access: web.Needs(identity.WorkspaceDelete), on: s.workspaceIn, serve: s.remove,
-			says: "Deletes a workspace with its files", status: http.StatusNoContent},
+			says:  "Deletes a workspace with its files. What no remote has is lost only with force: without it, that is a conflict",
+			query: []param{{"force", "true: also what is not committed or not pushed"}}, status: http.StatusNoContent},
 		{method: get, path: "/workspaces/{id}/events", access: web.Asks(saysGoodbye),
 			serve: s.streamed(s.onWorkspace(identity.WorkspaceList), s.workspaceEvents), media: eventStream, out: api.Progress{},
 			says: "The present start as server-sent events: progress, and workspace with its state, until the state is reached"},
@@ -79,5 +80,5 @@ func (s *server) endpoints() []endpoint {
 			says: "A decision with its facts and policies; nothing is opened",
 			query: []param{{"action", "kind:verb"}, {"resource", "A repository's URL, PROJECT/NAME, a project's name, a workspace's ID, self or installation"},
 				{"user", "About whom; absent, about oneself"}}},
-	}, append(append(append(s.settingEndpoints(), s.snapshotEndpoints()...), append(s.auditEndpoints(), s.reviewEndpoints()...)...), append(s.grantEndpoints(), append(s.whatIfEndpoints(), append(s.directoryEndpoints(), s.provisioningEndpoints()...)...)...)...)...)
+	}, append(append(append(s.settingEndpoints(), s.snapshotEndpoints()...), append(append(s.machineEndpoints(), s.auditEndpoints()...), s.reviewEndpoints()...)...), append(s.grantEndpoints(), append(s.whatIfEndpoints(), append(s.directoryEndpoints(), s.provisioningEndpoints()...)...)...)...)...)
 }

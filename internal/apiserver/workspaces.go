@@ -96,6 +96,11 @@ func (s *server) want(w http.ResponseWriter, r *http.Request, action identity.Ac
 	if err != nil {
 		return err
 	}
+	if want == workspace.WantDeleted {
+		if err := s.losesNothing(r, row); err != nil {
+			return err
+		}
+	}
 	by := s.event(r, string(action), workspaceResource(row))
 	by.Workspace = row.ID
 	if err := s.c.Workspaces.Want(r.Context(), row.ID, want, by); err != nil {
@@ -182,6 +187,7 @@ func (s *server) wire(r *http.Request, row workspace.Workspace) api.Workspace {
 	if slices.Contains(x.Can, "open") {
 		x.Terminal = s.c.Terminal(row.ID)
 	}
+	s.machine(&x, row)
 	return x
 }
 

@@ -23,14 +23,15 @@ const (
 	WorkspaceStart  Action = "workspace:start"  // start a stopped one again
 	WorkspaceStop   Action = "workspace:stop"
 	WorkspaceDelete Action = "workspace:delete"
-	AgentRun        Action = "agent:run"    // run an AI agent beside a workspace of one's own
-	AgentShare      Action = "agent:share"  // let it work on the workspace's own checkout
-	EnvList         Action = "env:list"     // see which environment variables are set, of oneself or of a project
-	EnvSet          Action = "env:set"      // set and remove them
-	EnvSecret       Action = "env:secret"   // have secret variables in the environment of a workspace
-	TokenMint       Action = "token:mint"   // get a token that an audience takes
-	LeaseList       Action = "lease:list"   // see open and ended leases
-	LeaseRevoke     Action = "lease:revoke" // end a lease, a session or all of a user's sign-ins
+	WorkspaceExport Action = "workspace:export" // take the files of a stopped one whose owner is gone
+	AgentRun        Action = "agent:run"        // run an AI agent beside a workspace of one's own
+	AgentShare      Action = "agent:share"      // let it work on the workspace's own checkout
+	EnvList         Action = "env:list"         // see which environment variables are set, of oneself or of a project
+	EnvSet          Action = "env:set"          // set and remove them
+	EnvSecret       Action = "env:secret"       // have secret variables in the environment of a workspace
+	TokenMint       Action = "token:mint"       // get a token that an audience takes
+	LeaseList       Action = "lease:list"       // see open and ended leases
+	LeaseRevoke     Action = "lease:revoke"     // end a lease, a session or all of a user's sign-ins
 	AuditRead       Action = "audit:read"
 	DirectoryRead   Action = "directory:read" // users, groups and memberships as the directory has them
 	// DirectoryProvision is to make and revoke what opens Lanyard to the tenant's provisioning service.

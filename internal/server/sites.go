@@ -43,6 +43,7 @@ func (s *Server) makeSites() error {
 		RevokeElsewhere: s.revokeElsewhere(),
 		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
 		Settings: s.settings, Snapshots: s.snapshots, TakeSnapshot: s.takeSnapshot, URL: o.URL,
+		Machine: s.workspaces, Classes: s.classesOf, ClassOf: s.class, Rules: o.Rules,
 		Provisioning: s.provision, Proofs: auditProofs{s}, Reviews: s.store, Preview: s.projects.preview, Members: s.members(), Health: s.health, SignInTests: s.signin,
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
@@ -65,6 +66,7 @@ func (s *Server) makeSites() error {
 	apps := httpproxy.New(httpproxy.Config{
 		Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Keys: s.keys, Issuer: o.URL, Log: s.log,
 	})
+	named, out := s.beyond(apps.Serve)
 	s.front = &hosts{url: o.URL, pagesHost: hostOf(o.URL), secure: s.scheme() == "https", terminals: s.terminals, apps: s.apps, proxies: o.TrustedProxies, others: o.Hosts, bodyWithin: bodyWithin}
 	for _, site := range []struct {
 		web.Site
@@ -89,8 +91,8 @@ func (s *Server) makeSites() error {
 		{web.Site{
 			Name: "machine", Routes: append(append(gateway.Routes(gateway.Protocols{
 				Git: gitproxy.New(gitproxy.Config{Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Log: s.log}).Serve,
-				App: apps.Serve,
-			}), slices.Concat(s.issuer.Machine(), s.tokenRoutes(), s.aiAgents())...), s.notifications()),
+				App: named, Egress: out,
+			}), slices.Concat(s.issuer.Machine(), s.tokenRoutes(), s.aiAgents(), s.ownRoutes())...), s.notifications()),
 			Guard: gateway.Guard, Identify: s.onMachinePath, Headers: gateway.Headers,
 		}, &s.front.machine},
 		{web.Site{

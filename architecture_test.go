@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/gateway/upstream", "internal/workspace/confine"}, // what the protocols dial through; what runtimes of one machine share
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
-		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/gateway/egress", "internal/gateway/gitread", "internal/image", "internal/image/feature", "internal/workspace/docker", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
+		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/gateway/verbs", "internal/gateway/egress", "internal/gateway/registry", "internal/gateway/gitread", "internal/image", "internal/image/feature", "internal/workspace/docker", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",
 		"internal/entrasim/provisioning",
 		"internal/telemetry",
 	},
@@ -53,9 +53,11 @@ var also = map[string][]string{
 	"internal/gateway/httpproxy":     {"internal/gateway"},
 	"internal/gateway/terminal":      {"internal/gateway"},
 	"internal/gateway/egress":        {"internal/gateway"},
+	"internal/gateway/registry":      {"internal/gateway"},
 	"internal/gateway/gitread":       {"internal/gateway"},
 	"internal/workspace/docker":      {"internal/workspace", "internal/image"},
 	"internal/gateway/aiagent":       {"internal/gateway"},
+	"internal/gateway/verbs":         {"internal/gateway"},
 }
 
 // only names who alone may import something.

@@ -32,24 +32,28 @@ type given struct {
 	dotfiles    string
 }
 
-// given finds what a workspace gets. Secret variables are given where the project's file declares them and no policy stands in
-// the way; those that were given are in the log by name.
-func (s *Server) given(ctx context.Context, row workspace.Workspace, say workspace.Say) (g given, err error) {
+// secrets reports whether a workspace is given secret variables, and why not.
+func (s *Server) secrets(ctx context.Context, row workspace.Workspace) (given bool, why string) {
+	if p, _ := s.engine.Facts().Projects.Project(row.Project); !p.Workspace.SecretVariables {
+		return false, "the project's file does not say `workspace: {secret_variables: true}`"
+	}
 	if now, ok := s.workspaces.Get(row.ID); ok {
 		row.Session = now.Session // that of this start
 	}
+	decision := s.engine.Explain(ctx, access.Request{
+		Principal: s.identifier.Workspace(row.ID, row.Session), Action: identity.EnvSecret,
+		Resource: identity.Resource{Kind: identity.KindWorkspace, Name: string(row.ID), Project: row.Project, Owner: row.Owner},
+	})
+	return decision.Effect == access.Allow, strings.Join(decision.Reasons, "; ")
+}
+
+// given finds what a workspace gets. Secret variables are given where the project's file declares them and no policy stands in
+// the way; those that were given are in the log by name.
+func (s *Server) given(ctx context.Context, row workspace.Workspace, say workspace.Say) (g given, err error) {
 	p, _ := s.engine.Facts().Projects.Project(row.Project)
 	query := setting.Query{Scope: setting.Scope{User: row.Owner, Project: row.Project, Repository: row.Repository}}
-	why := "the project's file does not say `workspace: {secret_variables: true}`"
-	if p.Workspace.SecretVariables {
-		decision := s.engine.Explain(ctx, access.Request{
-			Principal: identity.Principal{Kind: identity.Person, User: row.Owner, Session: row.Session, Workspace: row.ID, Project: row.Project},
-			Action:    identity.EnvSecret,
-			Resource:  identity.Resource{Kind: identity.KindWorkspace, Name: string(row.ID), Project: row.Project, Owner: row.Owner},
-		})
-		query.Secrets = decision.Effect == access.Allow
-		why = strings.Join(decision.Reasons, "; ")
-	}
+	var why string
+	query.Secrets, why = s.secrets(ctx, row)
 	got, err := s.settings.Resolve(ctx, query)
 	if err != nil {
 		return g, problem.Wrap(err, problem.Unavailable, "The environment variables of this workspace cannot be read now. Try again in a moment.")

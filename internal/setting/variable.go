@@ -160,7 +160,8 @@ func (s *Settings) Resolve(ctx context.Context, q Query) (Resolved, error) {
 			if err != nil {
 				return out, fmt.Errorf("open the variable %s: %w", r.Name, err)
 			}
-			r.Value = string(plain)
+			out.Env[name], out.Variable[name] = string(plain), r.Variable // which has no value
+			continue
 		}
 		out.Env[name], out.Variable[name] = r.Value, r.Variable
 	}

@@ -116,6 +116,8 @@ type Template struct {
 	Egress  []EgressRule  // where they may connect to; none: nowhere
 	Class   string        // of workspaces that ask for none; empty: the configuration's default
 	Classes []string      // that may be asked for; empty: all
+	Image   string        // where the repository names none; empty: the runtime's own
+	Images  []string      // that repositories may name, see AllowsImage; nil: all
 	// SecretVariables says that secret environment variables are given to them, where no policy forbids it. They are
 	// long-lived credentials in a workspace: `check` lists it.
 	SecretVariables bool

@@ -196,7 +196,7 @@ func readTemplate(v source.Value, t *Template) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"timeout", "class", "classes", "egress", "secret_variables"}, map[string]string{"image": ""})
+	m.Keys([]string{"timeout", "class", "classes", "egress", "secret_variables", "image", "images"}, nil)
 	if e, ok := m.Find("egress"); ok {
 		t.Egress = readEgress(e.Value)
 	}
@@ -211,6 +211,7 @@ func readTemplate(v source.Value, t *Template) {
 		t.SecretVariables, _ = e.Value.Bool()
 	}
 	readClasses(m, t)
+	readImages(m, t)
 }
 
 // secretVariables is where a workspace's template says that secret variables are given, if it does.

@@ -41,6 +41,8 @@ type Order struct {
 	Repository string // canonical URL
 	// Ref is a branch, a tag, a whole ref (refs/…) or a commit's ID; empty is the default branch.
 	Ref string
+	// PreferBranch finds the branch that is at the same commit as Ref (that of a merge request), if there is one alone.
+	PreferBranch bool
 	// Why goes into the audit log.
 	Why string
 }
@@ -58,7 +60,7 @@ type Commit struct {
 const (
 	maxFile    = 4 << 20   // bytes of a file, a tree or a commit that is read alone
 	maxFolder  = 256 << 20 // bytes of a folder with all below
-	maxRefs    = 4 << 20   // bytes of an answer that lists refs
+	maxRefs    = 32 << 20  // bytes of an answer that lists refs
 	maxEntries = 200_000
 )
 
@@ -87,7 +89,7 @@ func (r *Reader) Open(ctx context.Context, o Order) (*Commit, error) {
 		return nil, err
 	}
 	c := &Commit{line: &line{ctx: ctx, up: r.c.Upstream, repo: repo, text: text, who: o.Principal, lease: lease}, folders: map[string][]Entry{}}
-	if err := c.find(o.Ref); err != nil {
+	if err := c.find(o.Ref, o.PreferBranch); err != nil {
 		lease.End()
 		if reason := lease.Reason(); !reason.IsZero() {
 			return nil, problem.Wrap(reason, problem.Denied, "Access has ended: %s.", reason.Text)
@@ -105,7 +107,7 @@ func absent(text string) error {
 func (c *Commit) Close() { c.lease.End() }
 
 // find learns what the server can, finds the ref and reads the commit.
-func (c *Commit) find(ref string) error {
+func (c *Commit) find(ref string, branch bool) error {
 	if err := c.capabilities(); err != nil {
 		return err
 	}
@@ -113,7 +115,7 @@ func (c *Commit) find(ref string) error {
 		c.ID = ref
 	} else {
 		var err error
-		if c.ID, c.Ref, err = c.resolve(ref); err != nil {
+		if c.ID, c.Ref, err = c.resolve(ref, branch); err != nil {
 			return err
 		}
 	}
@@ -261,7 +263,7 @@ func (l *line) capabilities() error {
 }
 
 // resolve finds what a ref names now.
-func (l *line) resolve(ref string) (id, whole string, err error) {
+func (l *line) resolve(ref string, branch bool) (id, whole string, err error) {
 	want := []string{"refs/heads/" + ref, "refs/tags/" + ref}
 	switch {
 	case ref == "":
@@ -272,6 +274,9 @@ func (l *line) resolve(ref string) (id, whole string, err error) {
 	body := packet("command=ls-refs") + packet("object-format="+l.format.name) + "0001" + packet("symrefs")
 	for _, w := range want {
 		body += packet("ref-prefix " + w)
+	}
+	if branch {
+		body += packet("ref-prefix refs/heads/")
 	}
 	resp, err := l.ask(http.MethodPost, "/git-upload-pack", body+"0000", "application/x-git-upload-pack-result")
 	if err != nil {
@@ -302,8 +307,11 @@ func (l *line) resolve(ref string) (id, whole string, err error) {
 	}
 	for _, w := range want {
 		if id, ok := found[w]; ok {
-			if w == "HEAD" {
+			switch {
+			case w == "HEAD":
 				w = target
+			case branch:
+				w = branchAt(found, id, w)
 			}
 			return id, w, nil
 		}
@@ -312,6 +320,24 @@ func (l *line) resolve(ref string) (id, whole string, err error) {
 		return "", "", problem.New(problem.NotFound, "%s has no commit yet.", l.text)
 	}
 	return "", "", problem.New(problem.NotFound, "There is no %s in %s.", ref, l.text)
+}
+
+// branchAt is the branch that is at a commit, or other where none is or several are.
+func branchAt(refs map[string]string, id, other string) string {
+	one := ""
+	for ref, at := range refs {
+		if at != id || !strings.HasPrefix(ref, "refs/heads/") {
+			continue
+		}
+		if one != "" {
+			return other
+		}
+		one = ref
+	}
+	if one == "" {
+		return other
+	}
+	return one
 }
 
 // fetch asks for objects by their names, and what hangs below them as far as the filter leaves it.

@@ -106,6 +106,11 @@ func TestReadsSingleFiles(t *testing.T) {
 			t.Errorf("%q is %s, not %s", ref, c.ID, main)
 		}
 	}
+	pull, err := s.reader.Open(t.Context(), Order{Principal: s.Workspace(gatewaytest.Ada), Repository: url, Ref: "refs/pull/7/head", PreferBranch: true})
+	if err != nil || pull.Ref != "refs/heads/other" {
+		t.Error(pull, err)
+	}
+	pull.Close()
 	c := s.open(t, "")
 	if _, err := c.Read("docker/a/none"); !errors.Is(err, ErrAbsent) {
 		t.Error(err)

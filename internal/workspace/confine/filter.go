@@ -99,6 +99,9 @@ const (
 	dataArgs   = 16
 )
 
+// FilterName is the file's name beside the agent that holds the filter, where the agent itself takes it on.
+const FilterName = "seccomp"
+
 // Filter returns the filter of system calls for this machine's architecture, as the kernel takes it: an array of struct
 // sock_filter. Calls of any other ABI, which have other numbers, are refused.
 func Filter() ([]byte, error) {

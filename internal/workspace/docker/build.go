@@ -1,0 +1,202 @@
+package docker
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/build"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+// maxDockerfile bounds a Dockerfile, in bytes; builtLines what is kept of what a build says, for its error.
+const (
+	maxDockerfile = 1 << 20
+	builtLines    = 40
+)
+
+// Build implements workspace.Images by the engine's own builder. RUN steps have no network but the loopback of a small container,
+// whose process 1 is the agent with the workspace's socket: what they reach is what the workspace reaches.
+func (r *Runtime) Build(ctx context.Context, o workspace.BuildOrder, progress func(string)) (workspace.Ready, error) {
+	if progress == nil {
+		progress = func(string) {}
+	}
+	server, err := r.server()
+	if err != nil {
+		return workspace.Ready{}, err
+	}
+	sum := sha256.Sum256([]byte(o.Key))
+	key := hex.EncodeToString(sum[:])
+	tag := "lanyard-build/" + strings.ToLower(server) + ":" + key[:40]
+	here, err := r.engine.ImageInspect(ctx, tag)
+	if notFound(err) {
+		if err = r.once(ctx, tag, func(ctx context.Context) error { return r.build(ctx, o, tag, key, progress) }); err != nil {
+			return workspace.Ready{}, err
+		}
+		here, err = r.engine.ImageInspect(ctx, tag)
+	}
+	if err != nil {
+		return workspace.Ready{}, r.failed("look for what was built", err)
+	}
+	r.used(here.ID)
+	return readyOf(here, here.ID), nil
+}
+
+func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, tag, key string, progress func(string)) error {
+	if _, err := r.engine.ImageInspect(ctx, tag); err == nil {
+		return nil // somebody was faster
+	}
+	text, err := readDockerfile(ctx, o)
+	if err != nil {
+		return err
+	}
+	d, err := parseDockerfile(o.Dockerfile, text, o.Args)
+	if err != nil {
+		return err
+	}
+	bases := make([]string, len(d.uses))
+	for i, u := range d.uses {
+		if bases[i], err = r.base(ctx, d, u, progress); err != nil {
+			return err
+		}
+	}
+	exit, err := r.openExit(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer exit.close(ctx)
+	return r.run(ctx, o, d.pin(bases), tag, key, exit.id, progress)
+}
+
+// base fetches an image that a Dockerfile names, with the server's own credentials if it has any for that registry.
+func (r *Runtime) base(ctx context.Context, d *dockerfile, u use, progress func(string)) (string, error) {
+	ready, err := r.Pull(ctx, workspace.PullOrder{Ref: u.image}, progress)
+	if err != nil {
+		return "", problem.Wrap(err, problem.KindOf(err), "%s:%d: %s", d.name, u.line+1, problem.Message(err))
+	}
+	im, err := r.engine.ImageInspect(ctx, ready.Image.Ref)
+	if err != nil {
+		return "", r.failed("look for the image "+u.image, err)
+	}
+	if im.Config != nil {
+		for _, trigger := range im.Config.OnBuild {
+			if word, rest := split(trigger); word == "ADD" || strings.Contains(rest, "--from") || strings.Contains(rest, "--mount") {
+				return "", d.refuse(u.line, "the image %s says `ONBUILD %s`, which would fetch something past the gateway", u.image, word)
+			}
+		}
+	}
+	return ready.Image.Ref, nil
+}
+
+// run has the engine build.
+func (r *Runtime) run(ctx context.Context, o workspace.BuildOrder, text []byte, tag, key, exit string, progress func(string)) error {
+	name := ".lanyard-" + rand.Text() // that no file of the repository can have
+	sees, err := contextWith(ctx, o, name, text)
+	if err != nil {
+		return err
+	}
+	defer sees.Close()
+	args := map[string]*string{}
+	for k, v := range o.Args {
+		args[k] = &v
+	}
+	proxy, none := "http://127.0.0.1:7070", "localhost,127.0.0.1,::1"
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} { // known to every Dockerfile, and in no image's history
+		args[name] = &proxy
+	}
+	args["NO_PROXY"], args["no_proxy"] = &none, &none
+	server, err := r.server()
+	if err != nil {
+		return err
+	}
+	progress("building the image of " + o.Dockerfile)
+	answer, err := r.engine.ImageBuild(ctx, sees, build.ImageBuildOptions{
+		Version: build.BuilderV1, Tags: []string{tag}, Dockerfile: name, Target: o.Target, BuildArgs: args, Platform: platform(),
+		NetworkMode: "container:" + exit, Remove: true, ForceRemove: true, ShmSize: shmBytes,
+		Labels: map[string]string{labelServer: server, labelBuilt: key},
+	})
+	if err != nil {
+		return problem.Wrap(err, problem.Invalid, "The image of %s could not be built: %s", o.Dockerfile, plain(err))
+	}
+	defer answer.Body.Close()
+	var last []string
+	err = follow(answer.Body, func(m message) {
+		for line := range strings.SplitSeq(strings.TrimRight(m.Stream, "\r\n"), "\n") {
+			if line = strings.TrimRight(line, "\r "); line == "" {
+				continue
+			}
+			if last = append(last, line); len(last) > builtLines {
+				last = last[1:]
+			}
+			progress(line)
+		}
+	})
+	if err != nil {
+		return problem.Wrap(err, problem.Invalid, "The image of %s could not be built: %s\n%s", o.Dockerfile, plain(err), strings.Join(last, "\n"))
+	}
+	return nil
+}
+
+// readDockerfile takes the Dockerfile out of the context.
+func readDockerfile(ctx context.Context, o workspace.BuildOrder) ([]byte, error) {
+	stream, err := o.Context(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	t := tar.NewReader(stream)
+	for {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return nil, problem.New(problem.Invalid, "There is no file %s for the image.", o.Dockerfile)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("docker: the build's context: %w", err)
+		}
+		if path.Clean(h.Name) != path.Clean(o.Dockerfile) || h.Typeflag != tar.TypeReg {
+			continue
+		}
+		if h.Size > maxDockerfile {
+			return nil, problem.New(problem.Invalid, "%s has %s bytes and may have %d.", o.Dockerfile, strconv.FormatInt(h.Size, 10), maxDockerfile)
+		}
+		b, err := io.ReadAll(t)
+		if err != nil {
+			return nil, fmt.Errorf("docker: the build's context: %w", err)
+		}
+		return b, nil
+	}
+}
+
+// contextWith is the build's context with a Dockerfile of our own in it.
+func contextWith(ctx context.Context, o workspace.BuildOrder, name string, text []byte) (io.ReadCloser, error) {
+	stream, err := o.Context(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var head bytes.Buffer
+	t := tar.NewWriter(&head)
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: int64(len(text)), Format: tar.FormatPAX}); err != nil {
+		return nil, errors.Join(fmt.Errorf("docker: the build's context: %w", err), stream.Close())
+	}
+	if _, err := t.Write(text); err != nil {
+		return nil, errors.Join(fmt.Errorf("docker: the build's context: %w", err), stream.Close())
+	}
+	if err := t.Flush(); err != nil { // no end: the rest follows
+		return nil, errors.Join(fmt.Errorf("docker: the build's context: %w", err), stream.Close())
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(&head, stream), stream}, nil
+}

@@ -1,0 +1,199 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	engineimage "github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/registry"
+
+	"github.com/lanyardhq/lanyard/internal/image"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+// metadataLabel is where images say what devcontainer.json would (https://containers.dev/implementors/reference/#labels).
+const metadataLabel = "devcontainer.metadata"
+
+// order is a PullOrder, and whether what is there may be used where the registry cannot be asked.
+type order struct {
+	workspace.PullOrder
+	offline bool
+}
+
+// defaultOrder is for the image of workspaces that name none: an administrator chose it, so nobody has to be asked again.
+func (r *Runtime) defaultOrder() order {
+	return order{PullOrder: workspace.PullOrder{Ref: r.image}, offline: true}
+}
+
+// Pull implements workspace.Images. The registry is asked each time whether this credential may have the image, also where
+// the engine has it already: what somebody else pulled is not for everybody on the machine.
+func (r *Runtime) Pull(ctx context.Context, o workspace.PullOrder, progress func(string)) (workspace.Ready, error) {
+	return r.pull(ctx, order{PullOrder: o, offline: o.Ref == r.image}, progress)
+}
+
+func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (workspace.Ready, error) {
+	if progress == nil {
+		progress = func(string) {}
+	}
+	ref, err := image.ParseReference(o.Ref)
+	if err != nil {
+		return workspace.Ready{}, err
+	}
+	if o.User == "" && o.Password == "" {
+		if c, ok := r.registries[ref.Host()]; ok {
+			o.User, o.Password = c.User, c.Password
+		}
+	}
+	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: o.User, Password: o.Password, ServerAddress: ref.Host()})
+	if err != nil {
+		return workspace.Ready{}, fmt.Errorf("docker: credential of %s: %w", ref.Host(), err)
+	}
+	here, err := r.engine.ImageInspect(ctx, ref.String())
+	isHere := err == nil
+	if err != nil && !notFound(err) {
+		return workspace.Ready{}, r.failed("look for the image "+o.Ref, err)
+	}
+	if isHere && len(here.RepoDigests) == 0 && builtKey(here) == "" {
+		return readyOf(here, here.ID), nil // made on this machine, by who runs it
+	}
+	if isHere && o.offline {
+		return readyOf(here, pinned(here, ref)), nil
+	}
+	remote, err := r.engine.DistributionInspect(ctx, ref.String(), auth)
+	if err != nil {
+		return workspace.Ready{}, r.refused(o.Ref, ref.Host(), err)
+	}
+	pin := ref.At(remote.Descriptor.Digest.String())
+	here, err = r.engine.ImageInspect(ctx, pin)
+	if notFound(err) {
+		if err = r.once(ctx, pin, func(ctx context.Context) error { return r.fetch(ctx, o.Ref, pin, auth, progress) }); err != nil {
+			return workspace.Ready{}, err
+		}
+		here, err = r.engine.ImageInspect(ctx, pin)
+	}
+	if err != nil {
+		return workspace.Ready{}, r.failed("look for the image "+o.Ref, err)
+	}
+	r.used(here.ID)
+	return readyOf(here, pin), nil
+}
+
+// refused says why a registry did not give an image.
+func (r *Runtime) refused(ref, host string, err error) error {
+	var unauthorized interface{ Unauthorized() }
+	var forbidden interface{ Forbidden() }
+	switch {
+	case errors.As(err, &unauthorized), errors.As(err, &forbidden), notFound(err),
+		strings.Contains(err.Error(), "denied"), strings.Contains(err.Error(), "unauthorized"), strings.Contains(err.Error(), "manifest unknown"):
+		return problem.Wrap(err, problem.Invalid, "The registry %s has no image %s, or does not give it to Lanyard: look at the name, or have a credential for that registry configured.", host, ref)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("docker: ask for %s: %w", ref, err)
+	}
+	return problem.Wrap(err, problem.Unavailable, "The registry %s could not be asked for the image %s: %s", host, ref, plain(err))
+}
+
+// fetch pulls what a digest names.
+func (r *Runtime) fetch(ctx context.Context, ref, pin, auth string, progress func(string)) error {
+	progress("pulling the image " + ref)
+	said, err := r.engine.ImagePull(ctx, pin, engineimage.PullOptions{RegistryAuth: auth, Platform: platform()})
+	if err != nil {
+		return r.failed("pull the image "+ref, err)
+	}
+	defer said.Close()
+	layers, done := make(map[string]bool), 0
+	err = follow(said, func(m message) {
+		switch m.Status {
+		case "Pulling fs layer":
+			layers[m.ID] = true
+		case "Pull complete":
+			done++
+			progress(fmt.Sprintf("pulling the image %s: %d of %d layers", ref, done, len(layers)))
+		}
+	})
+	if err != nil {
+		return problem.Wrap(err, problem.Unavailable, "The image %s could not be pulled: %s", ref, plain(err))
+	}
+	return nil
+}
+
+// message is a line of what the engine says of a pull or a build.
+type message struct {
+	ID     string          `json:"id"`
+	Status string          `json:"status"`
+	Stream string          `json:"stream"`
+	Error  string          `json:"error"`
+	Aux    json.RawMessage `json:"aux"`
+}
+
+// follow reads lines of messages until they end; the error is the engine's, if it says one.
+func follow(from io.Reader, each func(message)) error {
+	lines := json.NewDecoder(from)
+	for {
+		var m message
+		err := lines.Decode(&m)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("docker: what the engine says: %w", err)
+		case m.Error != "":
+			return errors.New(m.Error)
+		}
+		each(m)
+	}
+}
+
+// pinned is an image's name with its digest; its ID where it has none.
+func pinned(im engineimage.InspectResponse, ref image.Reference) string {
+	for _, d := range im.RepoDigests {
+		if _, digest, ok := strings.Cut(d, "@"); ok {
+			if at := ref.At(digest); slices.ContainsFunc(im.RepoDigests, func(s string) bool { return sameName(s, at) }) {
+				return d
+			}
+		}
+	}
+	return im.ID
+}
+
+// sameName compares names of which one may have left out the host.
+func sameName(short, whole string) bool {
+	parsed, err := image.ParseReference(short)
+	return err == nil && parsed.String() == whole
+}
+
+// digestOf is the digest in a pinned name.
+func digestOf(ref string) string {
+	if _, digest, ok := strings.Cut(ref, "@"); ok {
+		return digest
+	}
+	return ref
+}
+
+// readyOf says what an image says of itself.
+func readyOf(im engineimage.InspectResponse, ref string) workspace.Ready {
+	ready := workspace.Ready{Image: workspace.Image{Ref: ref}, Env: map[string]string{}}
+	if im.Config == nil {
+		return ready
+	}
+	ready.User, ready.Metadata = im.Config.User, im.Config.Labels[metadataLabel]
+	for _, kv := range im.Config.Env {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			ready.Env[k] = v
+		}
+	}
+	return ready
+}
+
+// builtKey is the key of what an image was built from by a server like this one; empty: it was not.
+func builtKey(im engineimage.InspectResponse) string {
+	if im.Config == nil {
+		return ""
+	}
+	return im.Config.Labels[labelBuilt]
+}

@@ -15,7 +15,7 @@ GOTESTSUM := $(GO) tool gotestsum --format pkgname --rerun-fails=2 --rerun-fails
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 ESBUILD := $(GO) tool esbuild
-CLIENTS := $(patsubst %,%/node_modules/.package-lock.json,test/oidc/provider test/msal/testdata/client test/provisioning/testdata/client test/clients/js)
+CLIENTS := $(patsubst %,%/node_modules/.package-lock.json,test/oidc/provider test/msal/testdata/client test/provisioning/testdata/client test/clients/js test/devfile)
 UI := $(shell find ui/src -type f 2>/dev/null) ui/package.json ui/tsconfig.json
 DIST := internal/dashboard/dist
 

@@ -44,7 +44,7 @@ func (d *devReader) forward(p *Plan, key string, item node) {
 		return
 	}
 	if !slices.ContainsFunc(p.Ports, func(have Port) bool { return have.First == first && have.Last == first }) {
-		p.Ports = append(p.Ports, Port{First: first, Last: last, At: item.at})
+		p.Ports = append(p.Ports, Port{First: first, Last: last, Forward: true, At: item.at})
 	}
 }
 
@@ -97,7 +97,7 @@ func (d *devReader) joinPorts(p *Plan) {
 	for i, port := range p.Ports {
 		for _, a := range d.attributes {
 			if a.First <= port.First && port.First <= a.Last {
-				a.First, a.Last, a.At = port.First, port.Last, port.At
+				a.First, a.Last, a.Forward, a.At = port.First, port.Last, true, port.At
 				p.Ports[i] = a
 				break
 			}

@@ -83,7 +83,9 @@ func (r *reader) gitpodPorts(p *Plan, e entry) {
 			case "onOpen":
 				port.OnOpen = gitpodOpens[r.oneOf(name, k.value, known(gitpodOpens))]
 			case "visibility":
-				port.Public = r.oneOf(name, k.value, []string{"private", "public"}) == "public"
+				if port.Public = r.oneOf(name, k.value, []string{"private", "public"}) == "public"; port.Public {
+					r.note(name, k.at, "has no effect: a port is its owner's alone, whatever a file says")
+				}
 			case "name":
 				port.Name = r.words(name, k.value)
 			case "description":

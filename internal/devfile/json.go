@@ -22,7 +22,7 @@ func (r *reader) jsonTree(content string) (node, bool) {
 		r.report(Place{}, "the file is empty")
 		return node{}, false
 	}
-	value, err := hujson.Parse([]byte(content))
+	value, err := hujson.Parse([]byte(content + "\n")) // a comment in the last line wants its end
 	if err != nil {
 		r.jsonError(err)
 		return node{}, false

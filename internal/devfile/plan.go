@@ -97,6 +97,7 @@ type Port struct {
 	Public           bool // what the file wishes; sharing needs policy
 	Name, Protocol   string
 	Description      string
+	Forward          bool // it is forwarded although nothing listens yet (forwardPorts)
 	RequireLocalPort bool
 	Elevate          bool
 	At               Place

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
@@ -18,18 +19,27 @@ const (
 	AppPrefix = "/r/"
 )
 
+// EgressPath is where a workspace's agent asks for a connection to a host beyond Lanyard.
+const EgressPath = agentapi.EgressPath
+
 // Protocols are the handlers of the data paths.
 type Protocols struct {
 	Git web.Handler // below GitPrefix
-	App web.Handler // below AppPrefix
+	App web.Handler // below AppPrefix: apps and package registries
+	// Egress is at EgressPath; nil: nothing is.
+	Egress web.Handler
 }
 
 // Routes are the machine site's data paths.
 func Routes(p Protocols) []web.Route {
-	return []web.Route{
+	routes := []web.Route{
 		{Path: GitPrefix, Access: web.Asks("repo:read or repo:write, by what git wants to do"), Serve: p.Git},
-		{Path: AppPrefix, Access: web.Asks("app:call on the app that the path names"), Serve: p.App},
+		{Path: AppPrefix, Access: web.Asks("app:call on the app, registry:read or registry:publish on the registry that the path names"), Serve: p.App},
 	}
+	if p.Egress != nil {
+		routes = append(routes, web.Route{Path: EgressPath, Access: web.Asks("egress:connect on the host that a header names"), Serve: p.Egress})
+	}
+	return routes
 }
 
 // Guard refuses what the data paths never serve: browsers, and addresses that can be read in two ways. It lets other
@@ -38,7 +48,7 @@ func Guard(r *http.Request) error {
 	if !strings.HasPrefix(r.URL.Path, GitPrefix) && !strings.HasPrefix(r.URL.Path, AppPrefix) {
 		return nil
 	}
-	if _, err := PathOf(r); err != nil {
+	if _, err := PackagePathOf(r); err != nil { // who serves other than packages is stricter
 		return err
 	}
 	if strings.EqualFold(r.Header.Get("Sec-Fetch-Mode"), "navigate") {

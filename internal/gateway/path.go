@@ -3,7 +3,9 @@ package gateway
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -27,6 +29,25 @@ func PathOf(r *http.Request) (Path, error) {
 	}
 	return Path(raw), nil
 }
+
+// PackagePathOf is PathOf for registries. npm encodes the slash in the name of a scoped package, and registries take either
+// spelling: that one is made a slash, and then the path is judged and forwarded.
+func PackagePathOf(r *http.Request) (Path, error) {
+	raw, _, _ := strings.Cut(r.RequestURI, "?")
+	if r.RequestURI == "" {
+		raw = r.URL.EscapedPath()
+	}
+	plain := scoped().ReplaceAllString(raw, "/@$1/$2")
+	if err := checkPath(plain); err != "" {
+		return "", problem.New(problem.Invalid, "The address is refused because %s.", err)
+	}
+	return Path(plain), nil
+}
+
+// scoped is the name of a scoped npm package as a segment of a path.
+var scoped = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`/@([A-Za-z0-9~][A-Za-z0-9._~-]*)%2[fF]([A-Za-z0-9~][A-Za-z0-9._~-]*)`)
+})
 
 // checkPath says what is wrong with an escaped path, as a clause; empty when nothing is.
 func checkPath(raw string) string {

@@ -3,7 +3,6 @@ package policy
 import (
 	"errors"
 	"iter"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -186,12 +185,12 @@ func (v *view) thing(uid types.EntityUID) types.Entity {
 
 // hostAndPort are those of an egress, whose resource's name was made of them.
 func hostAndPort(name string) (host string, port int64) {
-	host, digits, err := net.SplitHostPort(name)
-	if err != nil {
+	colon := strings.LastIndexByte(name, ':')
+	if colon < 0 {
 		return name, 0
 	}
-	port, _ = strconv.ParseInt(digits, 10, 32) // 0 is no port
-	return host, port
+	port, _ = strconv.ParseInt(name[colon+1:], 10, 32) // 0 is no port
+	return strings.Trim(name[:colon], "[]"), port
 }
 
 func (v *view) projectEntity(uid types.EntityUID) types.Entity {

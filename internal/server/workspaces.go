@@ -64,6 +64,7 @@ func (s *Server) setup(row workspace.Workspace) agentapi.Setup {
 		}
 	}
 	p, _ := f.Projects.Project(row.Project)
+	setup.Egress = egressOf(p)
 	for _, r := range p.Repositories {
 		if u, err := url.Parse(r.URL); err == nil && !slices.Contains(setup.GitHosts, u.Host) {
 			setup.GitHosts = append(setup.GitHosts, u.Host)

@@ -1,0 +1,191 @@
+// Package registry passes requests to package registries: of npm packages, Go modules, Python and Debian packages and OCI
+// images. What an answer says of the registry's own addresses is made to lead back through the gateway, and what would make
+// credentials of the registry's own is never passed on.
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/lanyardhq/lanyard/internal/access"
+	"github.com/lanyardhq/lanyard/internal/gateway"
+	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/web"
+)
+
+// Config makes a Gate.
+type Config struct {
+	Access   access.Authorizer
+	Facts    func() *access.Facts // for finding registries
+	Upstream *upstream.Upstream
+	URL      string // the installation's, without a slash at its end: what answers to other than workspaces lead to
+	Log      *slog.Logger
+}
+
+// Gate serves the registries below gateway.AppPrefix.
+type Gate struct{ c Config }
+
+// New returns a Gate.
+func New(c Config) *Gate { return &Gate{c: c} }
+
+// Has reports whether a request is for a registry, by the first segment of its path below gateway.AppPrefix.
+func (g *Gate) Has(r *http.Request) bool {
+	_, _, ok := g.c.Facts().Projects.Registry(nameOf(r.URL.Path))
+	return ok
+}
+
+func nameOf(path string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, gateway.AppPrefix), "/")
+	return name
+}
+
+// Serve is the handler of the machine site's route.
+func (g *Gate) Serve(w http.ResponseWriter, r *http.Request) error {
+	gateway.Headers(w.Header())
+	who := web.PrincipalFrom(r.Context())
+	if err := gateway.Known(who); err != nil { // before anything is looked up: nobody learns here what there is
+		return err
+	}
+	path, err := gateway.PackagePathOf(r)
+	if err != nil {
+		return err
+	}
+	name := nameOf(string(path))
+	owner, reg, ok := g.c.Facts().Projects.Registry(name)
+	if !ok {
+		return absent(name, nil)
+	}
+	x := &exchange{Gate: g, w: w, in: r, who: who, project: owner, registry: reg, path: path.After(gateway.AppPrefix + name)}
+	return x.serve()
+}
+
+// absent is the answer for a registry that is unknown and for one that is hidden.
+func absent(name string, cause error) error {
+	return problem.Wrap(cause, problem.NotFound, "%s", access.NotHere(identity.KindRegistry, name))
+}
+
+// exchange is one request and its answer.
+type exchange struct {
+	*Gate
+	w        http.ResponseWriter
+	in       *http.Request
+	who      identity.Principal
+	project  project.Project
+	registry project.Registry
+	path     string // escaped, as the registry's own; begins with a slash
+	lease    *access.Lease
+}
+
+func (x *exchange) serve() error {
+	action, err := x.action()
+	if err != nil {
+		return err
+	}
+	farewell := gateway.NewFarewell()
+	defer farewell.Said()
+	request := access.Request{
+		Principal: x.who, Action: action, Resource: x.registry.Resource(x.project.ID), IP: web.ClientIP(x.in), Durable: action == identity.RegistryPublish,
+	}
+	if request.Durable {
+		request.Detail = map[string]any{"method": x.in.Method, "path": x.path}
+	}
+	ctx, lease, err := x.c.Access.Open(x.in.Context(), request, farewell.Bye)
+	if err != nil {
+		if problem.KindOf(err) == problem.NotFound {
+			err = absent(x.registry.Name, err)
+		}
+		return err
+	}
+	defer lease.End()
+	defer web.Hold(lease, x.w, x.in)()
+	x.lease = lease
+	if x.in.ContentLength != 0 { // a registry may refuse before it has read all
+		if err := http.NewResponseController(x.w).EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+	}
+	resp, err := x.send(ctx, action == identity.RegistryPublish)
+	if err != nil {
+		if reason := lease.Reason(); !reason.IsZero() {
+			return problem.Wrap(reason, problem.Denied, "Lanyard closed this: %s.", reason.Text)
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if err := x.answer(resp); err != nil {
+		return farewell.Abort(lease)
+	}
+	return nil
+}
+
+// action is what a request asks for; what is not for packages is refused.
+func (x *exchange) action() (identity.Action, error) {
+	read := x.in.Method == http.MethodGet || x.in.Method == http.MethodHead
+	switch x.registry.Kind {
+	case project.NPM:
+		if rest, ok := strings.CutPrefix(x.path, "/-/"); ok {
+			return npmAction(rest, read)
+		}
+	case project.Go, project.APT:
+		if !read {
+			return "", problem.New(problem.NoMethod, "The registry %s is only read.", x.registry.Name)
+		}
+	}
+	switch x.in.Method {
+	case http.MethodGet, http.MethodHead:
+		return identity.RegistryRead, nil
+	case http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete:
+		return identity.RegistryPublish, nil
+	}
+	return "", problem.New(problem.NoMethod, "Registries are not asked with %s.", x.in.Method)
+}
+
+// npmAction is the action of a path below /-/ of an npm registry. There are accounts and tokens, which would be the server's
+// own, beside what is about packages.
+func npmAction(rest string, read bool) (identity.Action, error) {
+	switch {
+	case read && (rest == "ping" || rest == "v1/search" || rest == "all" || rest == "npm/v1/keys" || strings.HasPrefix(rest, "npm/v1/attestations/")):
+		return identity.RegistryRead, nil
+	case strings.HasPrefix(rest, "npm/v1/security/"): // asked by POST
+		return identity.RegistryRead, nil
+	case strings.HasPrefix(rest, "package/") && strings.Contains(rest, "/dist-tags"):
+		if read {
+			return identity.RegistryRead, nil
+		}
+		return identity.RegistryPublish, nil
+	}
+	return "", problem.New(problem.Denied, "Not allowed: /-/%s is about accounts of the registry, and here people are who they are to Lanyard: there is nothing to sign in to.", gateway.Printable(rest))
+}
+
+// send sends the request as the registry gets it.
+func (x *exchange) send(ctx context.Context, write bool) (*http.Response, error) {
+	base := x.registry.URL
+	to := &url.URL{Scheme: base.Scheme, Host: base.Host, Path: base.Path + x.path, RawQuery: x.in.URL.RawQuery}
+	if decoded, err := url.PathUnescape(base.Path + x.path); err == nil {
+		to.Path, to.RawPath = decoded, base.EscapedPath()+x.path
+	}
+	out := (&http.Request{Method: x.in.Method, URL: to, Header: x.headers(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	if x.in.ContentLength != 0 {
+		out.Body, out.ContentLength = io.NopCloser(x.in.Body), x.in.ContentLength
+	}
+	resp, err := x.c.Upstream.Send(out, upstream.Target{
+		Name: "the registry " + x.registry.Name, Principal: x.who, Credential: x.registry.Credential, Write: write, Connection: &x.registry.Connection,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusUnauthorized { // without a credential of ours
+		resp.Body.Close()
+		return nil, problem.New(problem.BadUpstream,
+			"The registry %s wants to know who asks; an administrator has to write a credential for it into the project's file.", x.registry.Name)
+	}
+	return resp, nil
+}

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/lanyardhq/lanyard/api"
@@ -37,9 +40,11 @@ func (a *app) list() *cobra.Command {
 			}
 			rows := [][]string{}
 			for _, w := range list {
-				rows = append(rows, []string{w.ID, w.Phase, w.OwnerName, w.Project, at(w.Repository, w.Ref), age(w.Created, a.c.Now()), w.Message})
+				rows = append(rows, []string{
+					w.ID, phaseOf(w), w.OwnerName, w.Project, at(w.Repository, w.Ref), w.Class, imageOf(w), age(w.Created, a.c.Now()), age(w.Used, a.c.Now()), messageOf(w),
+				})
 			}
-			a.out.table([]string{"WORKSPACE", "PHASE", "OWNER", "PROJECT", "REPOSITORY", "AGE", "MESSAGE"}, rows)
+			a.out.table([]string{"WORKSPACE", "PHASE", "OWNER", "PROJECT", "REPOSITORY", "CLASS", "IMAGE", "AGE", "USED", "MESSAGE"}, rows)
 			return nil
 		},
 	}
@@ -54,4 +59,38 @@ func at(repository, ref string) string {
 		return repository
 	}
 	return repository + " " + ref
+}
+
+// phaseOf is a workspace's phase with its place, while it waits.
+func phaseOf(w api.Workspace) string {
+	switch {
+	case w.Queue != nil:
+		return fmt.Sprintf("%s %d/%d", w.Phase, w.Queue.At, w.Queue.Of)
+	case w.Phase == "stopped" && !w.Archived.IsZero():
+		return "archived"
+	}
+	return w.Phase
+}
+
+// imageOf is an image's name without its digest, which --json has.
+func imageOf(w api.Workspace) string {
+	name, _, _ := strings.Cut(w.Image, "@")
+	return name
+}
+
+// messageOf is what is to be known of a workspace, the most pressing first.
+func messageOf(w api.Workspace) string {
+	switch {
+	case w.Message != "" && w.FailedStep != "":
+		return w.FailedStep + ": " + w.Message
+	case w.Message != "":
+		return w.Message
+	case w.Notice != "":
+		return w.Notice
+	case w.Unsaved != nil && w.Unsaved.Changed+w.Unsaved.Unpushed+w.Unsaved.Stashes > 0:
+		return "has work that is not pushed"
+	case !w.Goes.IsZero():
+		return "is deleted on " + w.Goes.Format("2006-01-02")
+	}
+	return ""
 }

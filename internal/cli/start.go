@@ -88,6 +88,9 @@ func (a *app) startOne(ctx context.Context, r *remote.Remote, what string, asJSO
 		err = a.out.json(done)
 	}
 	if done.Phase != "running" {
+		if done.FailedStep != "" {
+			return problem.New(problem.Conflict, "Workspace %s did not start. While %s: %s\n`lanyard logs %[1]s` has the steps before, `lanyard start %[1]s` tries again.", done.ID, done.FailedStep, done.Message)
+		}
 		return problem.New(problem.Conflict, "Workspace %s did not start: %s", done.ID, done.Message)
 	}
 	if !asJSON {
@@ -123,7 +126,7 @@ func (a *app) takeBack(ctx context.Context, r *remote.Remote, w api.Workspace, f
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin)
 	defer cancel()
 	if fresh {
-		if err := r.DeleteWorkspace(late, w.ID); err != nil {
+		if err := r.ForceDeleteWorkspace(late, w.ID); err != nil {
 			return problem.Wrap(err, problem.Unavailable, "Interrupted, and %s could not be deleted: %v", w.ID, err)
 		}
 		a.err.line("Interrupted: %s is being deleted.", w.ID)

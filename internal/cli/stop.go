@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/cli/remote"
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 func (a *app) stop() *cobra.Command {
@@ -47,23 +49,26 @@ func (a *app) stop() *cobra.Command {
 
 func (a *app) delete() *cobra.Command {
 	var user string
-	var yes, asJSON bool
+	var yes, force, asJSON bool
 	cmd := &cobra.Command{
 		Use:     "delete WORKSPACE…",
 		Aliases: []string{"rm"},
 		Short:   "Delete workspaces with their files",
-		Long:    "Deletes workspaces with their files: what was not pushed is gone. On a terminal it asks first.",
+		Long: `Deletes workspaces with their files. A workspace that holds what no remote has (files that are not committed, commits that
+are not pushed, stashes) is deleted only with --force; on a terminal it shows what would be lost, and asks.`,
 		Example: `  lanyard delete w-abcdefghij234567
-  lanyard delete w-abcdefghij234567 --user ada --yes`,
+  lanyard delete w-abcdefghij234567 --user ada --yes
+  lanyard delete w-abcdefghij234567 --force`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeWorkspaces(true),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !yes && terminal(a.c.Stdin) && !a.confirm("Delete "+strings.Join(args, ", ")+" with all files?") {
+			asks := !yes && !force && terminal(a.c.Stdin)
+			if asks && !a.confirm("Delete "+strings.Join(args, ", ")+" with all files?") {
 				a.err.line("Nothing was deleted.")
 				return statusError{status: exitFailed}
 			}
 			return a.each(cmd, user, args, func(r *remote.Remote, id string) error {
-				if err := r.DeleteWorkspace(cmd.Context(), id); err != nil {
+				if err := a.deleteOne(cmd.Context(), r, id, force, asks); err != nil {
 					return err
 				}
 				if asJSON {
@@ -75,9 +80,48 @@ func (a *app) delete() *cobra.Command {
 		},
 	}
 	a.signInFlag(cmd, &user)
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask; what holds work that is not pushed is refused all the same")
+	cmd.Flags().BoolVar(&force, "force", false, "delete also what is not committed or not pushed")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was deleted, a line each")
 	return cmd
+}
+
+// deleteOne deletes a workspace. Where work would be lost, it shows what, and asks if there is somebody to ask.
+func (a *app) deleteOne(ctx context.Context, r *remote.Remote, id string, force, asks bool) error {
+	if force {
+		return r.ForceDeleteWorkspace(ctx, id)
+	}
+	err := r.DeleteWorkspace(ctx, id)
+	if !asks || problem.KindOf(err) != problem.Conflict {
+		return err
+	}
+	a.err.line("%s", problem.Message(err))
+	if u, failed := r.Unsaved(ctx, id); failed == nil {
+		a.sayUnsaved(u)
+	}
+	if !a.confirm("Delete " + id + " all the same?") {
+		a.err.line("It was not deleted.")
+		return statusError{status: exitFailed}
+	}
+	return r.ForceDeleteWorkspace(ctx, id)
+}
+
+// sayUnsaved names what would be lost.
+func (a *app) sayUnsaved(u api.Unsaved) {
+	for _, c := range u.Checkouts {
+		for _, f := range c.Files {
+			a.err.line("  %s: %s", c.Folder, f)
+		}
+		if more := c.Changed - len(c.Files); more > 0 {
+			a.err.line("  %s: and %d more files", c.Folder, more)
+		}
+		for _, commit := range c.Commits {
+			a.err.line("  %s: not pushed: %s", c.Folder, commit)
+		}
+		if more := c.Unpushed - len(c.Commits); more > 0 {
+			a.err.line("  %s: and %d more commits", c.Folder, more)
+		}
+	}
 }
 
 // each does something to several workspaces. One that fails is reported and does not keep the others from being done.

@@ -132,7 +132,7 @@ func (g *gatewayRole) start(ctx context.Context, o gatewayOrder) (a gatewayAnswe
 		TokenURL: on("tenant") + "/" + g.tenant.TenantID() + "/oauth2/v2.0/token", Graph: g.tenant.GraphURL(),
 		Notifications: url + server.NotificationPath, Pace: entra.Pace{Burst: 100, Every: 10 * time.Millisecond}, Projects: filepath.Join(o.Folder, "projects"),
 		Idle: 4 * time.Hour, Lifetime: 12 * time.Hour, Sweep: 10 * time.Second, Stale: 5 * time.Minute, Close: 15 * time.Minute,
-		Runtime: func(*slog.Logger) (workspace.Runtime, error) { return &emptyRuntime{}, nil },
+		Runtime: func(*slog.Logger, server.Registries) (workspace.Runtime, error) { return &emptyRuntime{}, nil },
 		Clients: []issuer.Client{{ID: frontClient, Name: frontClient, Secret: sha256.Sum256([]byte(frontSecret)), Audiences: []string{"front"}, Exchange: []string{"back"}}},
 		Version: "bench", Log: log, Learned: func(at time.Time) {
 			select {

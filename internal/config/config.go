@@ -44,8 +44,9 @@ type Config struct {
 	FromGroups *project.FromGroups // nil: no project is made of groups
 	Policies   string              // folder; may be empty
 
-	GitHub  []connection.App
-	Clients []Client // programs of others that get tokens of Lanyard's issuer
+	GitHub     []connection.App
+	Registries []Registry // of images, that the server knows
+	Clients    []Client   // programs of others that get tokens of Lanyard's issuer
 
 	TLS TLS // zero: a proxy in front speaks TLS
 	// TrustedProxies are in front of Lanyard, and are believed where requests came from.

@@ -26,6 +26,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/issuer"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/server"
@@ -328,8 +329,14 @@ func (w *World) serverOptions() (server.Options, error) {
 		FromGroups: w.fromGroups(), Members: w.options.Members,
 		Idle: 4 * time.Hour, Lifetime: 12 * time.Hour, Sweep: 10 * time.Second, Stale: 5 * time.Minute, Close: 15 * time.Minute, StepUp: 15 * time.Minute,
 		CheckpointCopies: []string{filepath.Join(w.data, "checkpoints")},
-		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {
-			return sandbox.New(sandbox.Config{Data: filepath.Join(w.data, "server"), AgentPath: agent, Log: log})
+		LocalRegistries:  true, // where people try, the registry is on this machine as well
+		Runtime: func(log *slog.Logger, registries server.Registries) (workspace.Runtime, error) {
+			data := filepath.Join(w.data, "server")
+			images, err := image.New(image.Config{Dir: filepath.Join(data, "images"), Transport: registries.Transport, Log: log})
+			if err != nil {
+				return nil, err
+			}
+			return sandbox.New(sandbox.Config{Data: data, AgentPath: agent, Images: images, Log: log})
 		},
 		Clients: []issuer.Client{{ID: "reports", Name: "Reports", Secret: sha256.Sum256([]byte(w.secrets.Reports)), Audiences: []string{"reports"}}},
 		Version: w.options.Version, Log: w.options.Log, Learned: w.options.Learned,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/config"
 	"github.com/lanyardhq/lanyard/internal/credential"
+	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/tlscert"
@@ -74,8 +75,13 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime, Guests: c.Entra.Guests, FormPost: c.Entra.FormPost,
 		Sweep: c.Directory.Sweep, Members: c.Directory.Members, Users: c.Directory.Users, SCIM: c.Entra.SCIM, Stale: c.Directory.StaleAfter, Close: c.Directory.CloseAfter, StepUp: c.StepUp,
 		CheckpointCopies: c.Audit.Checkpoints, Audit: c.Audit, KeepWorkspaces: true, Version: version, Log: log,
-		Runtime: func(log *slog.Logger) (workspace.Runtime, error) {
-			return sandbox.New(sandbox.Config{Data: c.Data, AgentPath: agentPath, Log: log})
+		Registries: c.Registries,
+		Runtime: func(log *slog.Logger, registries Registries) (workspace.Runtime, error) {
+			images, err := image.New(image.Config{Dir: filepath.Join(c.Data, "images"), Transport: registries.Transport, Plain: registries.Plain, Log: log})
+			if err != nil {
+				return nil, err
+			}
+			return sandbox.New(sandbox.Config{Data: c.Data, AgentPath: agentPath, Images: images, Log: log})
 		},
 	}, nil
 }

@@ -91,7 +91,9 @@ type Options struct {
 	CheckpointCopies []string
 	Audit            config.Audit // what else becomes of the audit log
 	AgentPath        string
-	Runtime          func(*slog.Logger) (workspace.Runtime, error)
+	Runtime          func(*slog.Logger, Registries) (workspace.Runtime, error)
+	Registries       []config.Registry // of images, that are reached wherever they stand
+	LocalRegistries  bool              // all registries on this machine are
 	KeepWorkspaces   bool              // on shutdown
 	Classes          workspace.Classes // of workspaces; empty: workspace.StandardClass
 	Rules            workspace.Rules   // that hold for all workspaces

@@ -22,7 +22,7 @@ import (
 // makeWorkspaces makes the runtime, the doors of the workspaces' tunnels, and who keeps the workspaces.
 func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 	o := s.options
-	if s.runtime, err = o.Runtime(s.log); err != nil {
+	if s.runtime, err = o.Runtime(s.log, s.registries()); err != nil {
 		return err
 	}
 	s.hub = tunnel.NewHub(tunnel.HubConfig{

@@ -1,0 +1,80 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/config"
+	"github.com/lanyardhq/lanyard/internal/image"
+	"github.com/lanyardhq/lanyard/internal/problem"
+)
+
+// Registries are how a runtime reaches registries of images.
+type Registries struct {
+	Transport http.RoundTripper
+	Plain     []string // hosts that may be spoken to without TLS
+}
+
+// registries reach those that lanyard.yaml names wherever they stand, and all others on the public internet alone, whatever
+// a repository's file or a registry's answer names.
+func (s *Server) registries() Registries {
+	var all Registries
+	trusted := map[string]bool{}
+	for _, r := range s.options.Registries {
+		if r.PlainHTTP {
+			all.Plain = append(all.Plain, r.Host)
+		}
+		for _, host := range append([]string{r.Host}, r.Also...) {
+			trusted[strings.ToLower(host)] = true
+		}
+	}
+	all.Transport = &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			host, text, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			port, err := strconv.Atoi(text)
+			if err != nil {
+				return nil, err
+			}
+			ip := net.ParseIP(host)
+			if trusted[host] || trusted[address] || s.options.LocalRegistries && (host == "localhost" || ip != nil && ip.IsLoopback()) {
+				return Dial(ctx, network, address)
+			}
+			return s.upstream.DialOut(ctx, host, port)
+		},
+		ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute,
+	}
+	return all
+}
+
+// registryCredential is what the server has for pulling an image for a project's workspace; empty: nothing.
+func (s *Server) registryCredential(ref, project string) (user, password string, err error) {
+	r, err := image.ParseReference(ref)
+	if err != nil {
+		return "", "", err
+	}
+	for _, known := range s.options.Registries {
+		if known.Host != r.Host() || known.BasicFile == "" || known.Projects != nil && !slices.Contains(known.Projects, project) {
+			continue
+		}
+		secret, err := config.ReadSecret(known.BasicFile)
+		if err == nil {
+			if user, password, ok := strings.Cut(secret, ":"); ok && user != "" {
+				return user, password, nil
+			}
+			err = fmt.Errorf("%s is not of the form user:password", known.BasicFile)
+		}
+		s.log.Error("a registry's credential cannot be used", "registry", known.Host, "error", err)
+		return "", "", problem.Wrap(err, problem.BadUpstream, "Lanyard cannot use its credential for the registry %s; an administrator has to look at the file that lanyard.yaml names.", known.Host)
+	}
+	return "", "", nil
+}

@@ -30,7 +30,7 @@ whatever the answer; an action that does not exist is wrong usage (2).`,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			switch len(args) {
 			case 0:
-				return []cobra.Completion{"repo:read", "repo:write", "repo:tag", "repo:force", "repo:delete", "repo:maintain", "app:call", "registry:read", "registry:publish", "egress:connect", "token:mint", "agent:run", "agent:share",
+				return []cobra.Completion{"repo:read", "repo:write", "repo:tag", "repo:force", "repo:delete", "repo:maintain", "app:call", "registry:read", "registry:publish", "egress:connect", "token:mint", "env:list", "env:set", "env:secret", "agent:run", "agent:share",
 					"project:view", "workspace:create", "workspace:open", "workspace:start", "workspace:stop", "workspace:delete", "audit:read", "directory:read", "directory:provision",
 					"lease:list", "lease:revoke"}, cobra.ShellCompDirectiveNoFileComp
 			case 1:

@@ -36,7 +36,12 @@ func socketClient(path string) *http.Client {
 
 // do sends in as JSON, where it is not nil, and reads the answer into out. A refusal is a *refused.
 func (a *app) do(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, problem.New(problem.Unavailable, "Lanyard's server did not answer in time. Try again in a moment."))
+	return a.doFor(ctx, answerWithin, method, path, in, out)
+}
+
+// doFor is do for what may take longer.
+func (a *app) doFor(ctx context.Context, most time.Duration, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, most, problem.New(problem.Unavailable, "Lanyard's server did not answer in time. Try again in a moment."))
 	defer cancel()
 	var body io.Reader = http.NoBody
 	if in != nil {

@@ -36,13 +36,9 @@ func FindUser(root, who string) (User, error) {
 	}
 	defer r.Close()
 	number, notNumber := strconv.Atoi(who)
-	if f, err := r.Open("etc/passwd"); err == nil { // an image without users is one of root alone
-		defer f.Close()
-		lines := bufio.NewScanner(io.LimitReader(f, maxPasswd))
-		for lines.Scan() {
-			if u, ok := parsePasswd(lines.Text()); ok && (u.Name == who || notNumber == nil && u.UID == number) {
-				return u, nil
-			}
+	for _, u := range users(r) {
+		if u.Name == who || notNumber == nil && u.UID == number {
+			return u, nil
 		}
 	}
 	switch {
@@ -54,6 +50,39 @@ func FindUser(root, who string) (User, error) {
 		return User{}, problem.New(problem.Invalid, "%s is no number of a user.", who)
 	}
 	return User{UID: number, GID: number}, nil
+}
+
+// users are those of an image; one without a list of them has root alone.
+func users(r *os.Root) []User {
+	f, err := r.Open("etc/passwd")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	var all []User
+	lines := bufio.NewScanner(io.LimitReader(f, maxPasswd))
+	for lines.Scan() {
+		if u, ok := parsePasswd(lines.Text()); ok {
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+func userNames(root string) []string {
+	r, err := os.OpenRoot(root)
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	var names []string
+	for _, u := range users(r) {
+		names = append(names, u.Name)
+	}
+	return names
 }
 
 // parsePasswd reads a line of passwd(5).

@@ -235,5 +235,6 @@ func (s *Store) ready(ref, folder string) (workspace.Ready, error) {
 	return workspace.Ready{
 		Image: workspace.Image{Ref: ref, Path: filepath.Join(folder, "root")},
 		User:  c.User, Env: env, Metadata: c.Labels["devcontainer.metadata"],
+		Users: userNames(filepath.Join(folder, "root")),
 	}, nil
 }

@@ -51,6 +51,9 @@ func (x *preparing) image(ctx context.Context) error {
 	}
 	x.say("", "Making the image "+want.Ref+" ready.")
 	order := workspace.PullOrder{Ref: ref}
+	if order.User, order.Password, err = x.registryCredential(ref, x.project().Name); err != nil {
+		return failedStep("Getting the image "+want.Ref, err)
+	}
 	if x.ready, err = images.Pull(ctx, order, x.progress); err != nil {
 		return failedStep("Getting the image "+want.Ref, err)
 	}

@@ -29,6 +29,8 @@ type Order struct {
 	Repository string `json:"repository,omitempty"`
 	Ref        string `json:"ref,omitempty"`
 	Class      string `json:"class,omitempty" doc:"Empty: the project's"`
+	File       string `json:"file,omitempty" doc:"The repository's file to go by, or the folder of .devcontainer that holds it; none: no file; empty: the one that counts"`
+	Confirmed  bool   `json:"confirmed,omitempty" doc:"The person has seen the variables of the context URL and wants them"`
 }
 
 // Context is what a context URL stands for, before anything is started.
@@ -36,6 +38,10 @@ type Context struct {
 	Project    string `json:"project"`
 	Repository string `json:"repository"`
 	Ref        string `json:"ref,omitempty" doc:"Empty: the default branch"`
+	Request    int    `json:"request,omitempty" doc:"The number of the pull or merge request"`
+	// Variables are what the link would set; the person confirms them.
+	Variables map[string]string `json:"variables,omitempty" doc:"What the link would set in the workspace's environment"`
+	Classes   []Class           `json:"classes,omitempty" doc:"That the workspace may be of, the default one first"`
 }
 
 // Progress is one line of a workspace's start.

@@ -89,14 +89,15 @@ func (s *server) context(w http.ResponseWriter, r *http.Request) error {
 	if !target.found || !s.may(r, identity.WorkspaceCreate, target.resource) {
 		return target.notHere()
 	}
-	return answer(w, http.StatusOK, api.Context{Project: target.project.Name, Repository: target.repository, Ref: target.ref})
+	return answer(w, http.StatusOK, s.contextOf(target))
 }
 
 // target is the repository that an order means.
 type target struct {
 	repository string // canonical
 	ref        string
-	found      bool // it belongs to a project; the following are set
+	context    project.Context // what else the context URL says
+	found      bool            // it belongs to a project; the following are set
 	project    project.Project
 	resource   identity.Resource
 }
@@ -114,7 +115,11 @@ func (s *server) target(o api.Order) (target, error) {
 	case o.ContextURL != "" && (o.Project != "" || o.Repository != "" || o.Ref != ""):
 		return t, problem.New(problem.Invalid, "Give either context_url or repository with project and ref, not both.")
 	case o.ContextURL != "":
-		t.repository, t.ref, err = project.ParseContextURL(o.ContextURL)
+		t.context, err = project.ParseContext(o.ContextURL)
+		t.repository, t.ref = t.context.Repository, t.context.Ref
+		if err == nil && t.context.Snapshot != "" {
+			return t, problem.New(problem.Invalid, "A snapshot is opened by snapshot/ID alone, without variables.")
+		}
 	case o.Repository != "":
 		if t.repository, err = project.CanonicalRepository(o.Repository); err == nil && o.Ref != "" {
 			t.ref, err = o.Ref, project.CheckRef(o.Ref)

@@ -54,10 +54,14 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 		if !t.found {
 			return t.notHere()
 		}
+		details, err := s.details(o, t)
+		if err != nil {
+			return err
+		}
 		who := web.PrincipalFrom(r.Context())
 		row, err := s.c.Workspaces.Create(r.Context(), workspace.Order{
 			Owner: who.User, OwnerName: userName(s.c.Access.Facts(), who.User), Session: who.Session,
-			Project: t.project.ID, Repository: t.repository, Ref: t.ref, IP: web.ClientIP(r),
+			Project: t.project.ID, Repository: t.repository, Ref: t.ref, IP: web.ClientIP(r), Details: details,
 		})
 		if err != nil {
 			return err

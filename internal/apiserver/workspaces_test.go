@@ -91,8 +91,24 @@ func TestContext(t *testing.T) {
 	if err := w.as(linus).Do(t.Context(), "GET", "/context", map[string][]string{"url": {apiURL + "/tree/main"}}, nil, &c); err != nil {
 		t.Fatal(err)
 	}
-	if c != (api.Context{Project: "payments", Repository: apiURL, Ref: "main"}) {
+	if c.Project != "payments" || c.Repository != apiURL || c.Ref != "main" || c.Variables != nil {
 		t.Errorf("%+v", c)
+	}
+	const link = "TICKET=42,NOTE=a%20b/" + apiURL + "/pull/7"
+	if err := w.as(ada).Do(t.Context(), "GET", "/context", map[string][]string{"url": {link}}, nil, &c); err != nil {
+		t.Fatal(err)
+	}
+	if c.Ref != "refs/pull/7/head" || c.Request != 7 || c.Variables["TICKET"] != "42" || c.Variables["NOTE"] != "a b" {
+		t.Errorf("%+v", c)
+	}
+	if _, err := w.as(ada).CreateWorkspace(t.Context(), api.Order{ContextURL: link}); status(err) != http.StatusConflict || !strings.Contains(err.Error(), "NOTE, TICKET") {
+		t.Error("variables that nobody confirmed:", err)
+	}
+	if _, err := w.as(ada).CreateWorkspace(t.Context(), api.Order{ContextURL: link, Confirmed: true, File: "none"}); err != nil {
+		t.Error(err)
+	}
+	if rows := w.workspaces.List(); len(rows) != 1 || rows[0].Variables["TICKET"] != "42" || rows[0].Request != 7 || rows[0].Wanted != "none" || strings.Contains(rows[0].Context, "TICKET") {
+		t.Errorf("%+v", rows)
 	}
 	if err := w.as(mallory).Do(t.Context(), "GET", "/context", map[string][]string{"url": {apiURL}}, nil, &c); status(err) != http.StatusNotFound {
 		t.Error("a stranger:", err)

@@ -357,6 +357,7 @@ func (m *memoryWorkspaces) Create(_ context.Context, o workspace.Order) (workspa
 	row := workspace.Workspace{
 		ID: identity.NewWorkspaceID(), Owner: o.Owner, OwnerName: o.OwnerName, Project: o.Project, Repository: o.Repository,
 		Ref: o.Ref, Name: "api", Session: o.Session, Desired: workspace.WantRunning, Phase: workspace.Preparing, Created: now, Changed: now,
+		Details: o.Details,
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -21,15 +21,20 @@ const cleanUpWithin = 15 * time.Second
 
 func (a *app) start() *cobra.Command {
 	var user string
-	var asJSON bool
+	var asJSON, yes bool
+	var order api.Order
 	cmd := &cobra.Command{
-		Use:   "start REPOSITORY-URL | WORKSPACE",
+		Use:   "start CONTEXT-URL | WORKSPACE",
 		Short: "Start a workspace on a repository, or a stopped one again",
 		Long: `Starts a new workspace on a repository, or starts a stopped workspace again with its files, and shows the steps until
-it runs. Ctrl-C takes back what was begun: a new workspace is deleted, an old one stopped.
+it runs. A context URL is a repository's, or that of a branch (…/tree/NAME), a commit (…/commit/ID) or a merge request (…/pull/7,
+…/-/merge_requests/7) as their pages have it; KEY=VALUE,…/ before it sets variables in the workspace. What the repository's own
+.gitpod.yml or devcontainer.json says is done; --file chooses another one of them, or none. Ctrl-C takes back what was begun: a new workspace is deleted, an old one stopped.
 
 A workspace belongs to a person, and the operator is none: under lanyard dev, say who with --user.`,
 		Example: `  lanyard start https://git.example.test/payments/api --user ada
+  lanyard start https://git.example.test/payments/api/-/merge_requests/7 --class large
+  lanyard start TICKET=42/https://git.example.test/payments/api --yes
   lanyard start w-abcdefghij234567 --user ada
   lanyard start https://git.example.test/payments/api --user ada --json | tail -n 1 | jq -r .id`,
 		Args:              cobra.ExactArgs(1),
@@ -43,15 +48,21 @@ A workspace belongs to a person, and the operator is none: under lanyard dev, sa
 			if r.Operator {
 				return problem.New(problem.Denied, "The operator starts no workspaces: one belongs to a person. Under `lanyard dev`, say who with --user.")
 			}
-			return a.startOne(cmd.Context(), r, args[0], asJSON)
+			order.ContextURL = args[0]
+			if err := a.confirmVariables(&order, yes); err != nil {
+				return err
+			}
+			return a.startOne(cmd.Context(), r, order, asJSON)
 		},
 	}
 	a.signInFlag(cmd, &user)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON a step, the last the workspace")
+	a.orderFlags(cmd, &order, &yes)
 	return cmd
 }
 
-func (a *app) startOne(ctx context.Context, r *remote.Remote, what string, asJSON bool) error {
+func (a *app) startOne(ctx context.Context, r *remote.Remote, order api.Order, asJSON bool) error {
+	what := order.ContextURL
 	begun := time.Now()
 	var w api.Workspace
 	_, notAnID := identity.ParseWorkspaceID(what)
@@ -59,7 +70,7 @@ func (a *app) startOne(ctx context.Context, r *remote.Remote, what string, asJSO
 	ordering, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpWithin) // what was begun has to be known
 	defer cancel()
 	if fresh := notAnID != nil; fresh {
-		w, err = r.CreateWorkspace(ordering, api.Order{ContextURL: what})
+		w, err = r.CreateWorkspace(ordering, order)
 	} else {
 		w, err = r.StartWorkspace(ordering, what)
 	}

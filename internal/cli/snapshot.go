@@ -95,7 +95,7 @@ func (a *app) snapshotOpen() *cobra.Command {
 		ValidArgsFunction: a.completeSnapshots,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.as(cmd, user, func(r *remote.Remote) error {
-				return a.startOne(cmd.Context(), r, "snapshot/"+args[0], asJSON)
+				return a.startOne(cmd.Context(), r, api.Order{ContextURL: "snapshot/" + args[0]}, asJSON)
 			})
 		},
 	}

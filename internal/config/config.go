@@ -38,6 +38,7 @@ type Config struct {
 	Roles      map[project.Role][]source.Located // Admin and Auditor
 	Audit      Audit
 	Sandbox    bool                // the sandbox runtime, for trusted users only
+	Docker     *Docker             // the docker runtime; exactly one runtime is set
 	Apps       string              // domain below which internal apps have their hosts; may be empty
 	Workspaces string              // domain below which terminals and ports have their hosts
 	Projects   string              // folder; may be empty

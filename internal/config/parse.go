@@ -227,34 +227,3 @@ func (p *parser) roles(v source.Value) {
 		}
 	}
 }
-
-func (p *parser) runtimes(m source.Mapping) {
-	const how = "for trusted people only, write runtimes: {sandbox: {trusted_users_only: true}}"
-	e, ok := m.Find("runtimes")
-	if !ok {
-		m.Report("`runtimes` is missing; %s", how)
-		return
-	}
-	inner, ok := e.Value.Mapping()
-	if !ok {
-		return
-	}
-	inner.Keys([]string{"sandbox"}, map[string]string{"docker": "", "kube": ""})
-	s, ok := inner.Need("sandbox")
-	if !ok {
-		return
-	}
-	sandbox, ok := s.Value.Mapping()
-	if !ok {
-		return
-	}
-	sandbox.Keys([]string{"trusted_users_only"}, nil)
-	if t, ok := sandbox.Find("trusted_users_only"); ok {
-		if p.config.Sandbox, ok = t.Value.Bool(); !ok {
-			return
-		}
-	}
-	if !p.config.Sandbox {
-		s.At.Report("the sandbox shares the machine's kernel with everybody on it; %s", how)
-	}
-}

@@ -22,8 +22,13 @@ export interface Workspace {
   id: string; owner: string; owner_name: string; project: string; repository: string; ref?: string; name: string;
   desired: string; phase: string; message?: string; created: string; changed: string; own: boolean; can: string[]; terminal?: string;
 }
-export interface Context { project: string; repository: string; ref?: string }
-export interface Order { context_url?: string; project?: string; repository?: string; ref?: string }
+export interface Class { name: string; title?: string; default?: boolean }
+export interface Context {
+  project: string; repository: string; ref?: string; request?: number; variables?: Record<string, string>; classes?: Class[];
+}
+export interface Order {
+  context_url?: string; project?: string; repository?: string; ref?: string; class?: string; file?: string; confirmed?: boolean;
+}
 export interface Progress { at: string; phase: string; text: string }
 export interface Lease {
   id: string; user?: string; user_name?: string; actor?: string; action: string; resource: string; project?: string;

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { get, send, type Context, type Workspace } from "./api";
+import { get, send, type Context, type Order, type Workspace } from "./api";
 import { shortURL, visible } from "./format";
 import { Act, Fault } from "./parts";
 import { startedHere } from "./start";
@@ -8,6 +8,8 @@ import { startedHere } from "./start";
 export function Confirm({ context, onFault }: { context: string; onFault: (fault: unknown) => void }) {
   const [found, setFound] = useState<Context>();
   const [fault, setFault] = useState<unknown>();
+  const [size, setSize] = useState("");
+  const [plain, setPlain] = useState(false);
   const failed = (f: unknown) => {
     setFault(f);
     onFault(f);
@@ -20,10 +22,14 @@ export function Confirm({ context, onFault }: { context: string; onFault: (fault
   }, [context]);
 
   const start = async () => {
-    const made = await send<Workspace>("POST", "/workspaces", { context_url: context });
+    const order: Order = { context_url: context, confirmed: true };
+    if (size) order.class = size;
+    if (plain) order.file = "none";
+    const made = await send<Workspace>("POST", "/workspaces", order);
     startedHere.add(made.id);
     location.replace("#/workspace/" + made.id);
   };
+  const variables = Object.entries(found?.variables ?? {});
   return (
     <main class="card" data-testid="confirm-page">
       <h1>{fault && !found ? "This cannot be started" : "Start a workspace?"}</h1>
@@ -31,9 +37,33 @@ export function Confirm({ context, onFault }: { context: string; onFault: (fault
       {found ? (
         <dl class="facts">
           <dt>Repository</dt><dd data-testid="confirm-repository"><code>{shortURL(found.repository)}</code></dd>
-          <dt>Ref</dt><dd data-testid="confirm-ref">{found.ref ? <code>{visible(found.ref)}</code> : "default branch"}</dd>
+          <dt>Ref</dt><dd data-testid="confirm-ref">
+            {found.ref ? <code>{visible(found.ref)}</code> : "default branch"}{found.request ? ` (merge request ${found.request})` : ""}
+          </dd>
           <dt>Project</dt><dd data-testid="confirm-project">{visible(found.project)}</dd>
-          <dt>Variables</dt><dd data-testid="confirm-variables">none</dd>
+          <dt>Variables</dt>
+          <dd class="breakable" data-testid="confirm-variables">
+            {variables.length === 0 ? "none" : variables.map(([name, value]) => <div key={name}><code>{visible(name)}={visible(value)}</code></div>)}
+          </dd>
+          {found.classes && found.classes.length > 1 && (
+            <>
+              <dt>Class</dt>
+              <dd>
+                <select data-testid="confirm-class" value={size} onChange={(e) => setSize(e.currentTarget.value)}>
+                  {found.classes.map((c) => (
+                    <option key={c.name} value={c.default ? "" : c.name}>{visible(c.title ? `${c.name}: ${c.title}` : c.name)}</option>
+                  ))}
+                </select>
+              </dd>
+            </>
+          )}
+          <dt>Its file</dt>
+          <dd>
+            <label>
+              <input type="checkbox" data-testid="confirm-plain" checked={plain} onChange={(e) => setPlain(e.currentTarget.checked)} />
+              {" "}leave out what .gitpod.yml or devcontainer.json says
+            </label>
+          </dd>
         </dl>
       ) : <p class="muted breakable"><code>{visible(context)}</code></p>}
       <div class="actions">

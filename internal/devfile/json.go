@@ -3,8 +3,6 @@ package devfile
 import (
 	"encoding/json"
 	"regexp"
-	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,12 +25,7 @@ func (r *reader) jsonTree(content string) (node, bool) {
 		r.jsonError(err)
 		return node{}, false
 	}
-	t := jsonText{text: content}
-	for i, c := range []byte(content) {
-		if c == '\n' {
-			t.lines = append(t.lines, i+1)
-		}
-	}
+	t := jsonText{text: content, line: 1, column: 1}
 	return t.node(r, value), true
 }
 
@@ -70,33 +63,41 @@ func nests(content string) int {
 	return most
 }
 
-// jsonText knows where lines begin.
+// jsonText knows the line and column of an offset. Offsets are asked for in their order, so that a long line is read once.
 type jsonText struct {
-	text  string
-	lines []int
+	text                 string
+	offset, line, column int
 }
 
-func (t jsonText) place(offset int) Place {
-	i := sort.SearchInts(t.lines, offset+1)
-	start := 0
-	if i > 0 {
-		start = t.lines[i-1]
+func (t *jsonText) place(offset int) Place {
+	for offset = min(offset, len(t.text)); t.offset < offset; {
+		c, size := utf8.DecodeRuneInString(t.text[t.offset:])
+		t.offset += size
+		t.column++
+		if c == '\n' {
+			t.line++
+			t.column = 1
+		}
 	}
-	return Place{Line: i + 1, Column: utf8.RuneCountInString(t.text[start:min(offset, len(t.text))]) + 1}
+	return Place{Line: t.line, Column: t.column}
 }
 
-func (t jsonText) node(r *reader, v hujson.Value) node {
+func (t *jsonText) node(r *reader, v hujson.Value) node {
 	n := node{at: t.place(v.StartOffset)}
 	switch value := v.Value.(type) {
 	case *hujson.Object:
 		n.kind = object
+		seen := make(map[string]int, len(value.Members))
 		for _, m := range value.Members {
 			name, _ := m.Name.Value.(hujson.Literal)
-			e := entry{key: name.String(), at: t.place(m.Name.StartOffset), value: t.node(r, m.Value)}
-			if first, twice := n.find(e.key); twice {
-				r.note(e.key, e.at, "stands here a second time and replaces the one on line %d", first.at.Line)
-				n.entries = slices.DeleteFunc(n.entries, func(old entry) bool { return old.key == e.key })
+			e := entry{key: name.String(), at: t.place(m.Name.StartOffset)}
+			e.value = t.node(r, m.Value)
+			if i, twice := seen[e.key]; twice {
+				r.note(e.key, e.at, "stands here a second time and replaces the one on line %d", n.entries[i].at.Line)
+				n.entries[i] = e
+				continue
 			}
+			seen[e.key] = len(n.entries)
 			n.entries = append(n.entries, e)
 		}
 	case *hujson.Array:

@@ -1,6 +1,7 @@
 package devfile
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,8 @@ func TestWrongPlaces(t *testing.T) {
 		{"its own alias", g, "tasks: &a [*a]\n", ""},
 		{"repository", g, "additionalRepositories:\n  - checkoutLocation: x\n", "2:5: `additionalRepositories`: `url` is missing"},
 		{"git", g, "gitConfig: {x: y}\n", "1:13: `gitConfig`: \"x\" is no setting of Git"},
+		{"many keys", g, strings.Repeat("a:\n", 100) + manyKeys("%d:\n", 30_000), "has more than 2000 entries"},
+		{"many members", d, "{" + manyKeys("\"%d\":0,", 30_000) + "}", "has more than 2000 entries"},
 		{"json", d, "{\n  \"image\": \"a\"\n  \"name\": 1\n}", "3:3: not valid JSON"},
 		{"empty", d, " \n", "the file is empty"},
 		{"deep", d, strings.Repeat("[", 100000), "nest too much"},
@@ -64,6 +67,14 @@ func TestWrongPlaces(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manyKeys(format string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
 }
 
 // TestAttackFileWantsPower refuses by name what would reach beyond the workspace.

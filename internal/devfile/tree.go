@@ -124,9 +124,16 @@ func (r *reader) whole(key string, n node) int64 {
 	return int64(f)
 }
 
+// mostEntries bounds a list and a mapping: what follows compares their entries with each other.
+const mostEntries = 2000
+
 func (r *reader) list(key string, n node) []node {
 	if n.kind != list && n.kind != null {
 		r.wrong(key, n, "a list")
+	}
+	if len(n.items) > mostEntries {
+		r.report(n.at, "`%s` has more than %d entries", key, mostEntries)
+		return nil
 	}
 	return n.items
 }
@@ -144,6 +151,10 @@ func (r *reader) texts(key string, n node) []string {
 func (r *reader) object(key string, n node) []entry {
 	if n.kind != object && n.kind != null {
 		r.wrong(key, n, "a mapping")
+	}
+	if len(n.entries) > mostEntries {
+		r.report(n.at, "`%s` has more than %d entries", key, mostEntries)
+		return nil
 	}
 	return n.entries
 }

@@ -108,10 +108,11 @@ func (g *grower) node(y *yaml.Node, depth int) node {
 func (g *grower) mapping(y *yaml.Node, depth int) node {
 	n := node{kind: object, at: Place{y.Line, y.Column}}
 	var merged []entry
+	seen := make(map[string]int, len(y.Content)/2) // the line of each key
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		k, value := y.Content[i], g.node(y.Content[i+1], depth+1)
 		at := Place{k.Line, k.Column}
-		switch first, twice := n.find(k.Value); {
+		switch line, twice := seen[k.Value]; {
 		case k.Kind == yaml.AliasNode || k.Kind != yaml.ScalarNode:
 			g.r.report(at, "a key must be a word")
 		case k.ShortTag() == "!!merge":
@@ -120,13 +121,15 @@ func (g *grower) mapping(y *yaml.Node, depth int) node {
 				merged = append(merged, one.entries...)
 			}
 		case twice:
-			g.r.report(at, "`%s` stands here a second time; it is already on line %d", k.Value, first.at.Line)
+			g.r.report(at, "`%s` stands here a second time; it is already on line %d", k.Value, line)
 		default:
+			seen[k.Value] = at.Line
 			n.entries = append(n.entries, entry{key: k.Value, at: at, value: value})
 		}
 	}
 	for _, e := range merged {
-		if _, own := n.find(e.key); !own {
+		if _, own := seen[e.key]; !own {
+			seen[e.key] = e.at.Line
 			n.entries = append(n.entries, e)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/lanyardhq/lanyard/internal/agent"
@@ -24,15 +25,24 @@ func main() {
 		}, os.Args[1:]))
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := os.Setenv("PATH", agent.Path); err != nil { // where Git and commands are looked for
+	if err := agent.Confine(agentapi.FilterFile); err != nil {
 		log.Error("the workspace agent failed", "err", err)
 		os.Exit(1)
 	}
+	inherited := os.Environ()
+	if err := os.Setenv("PATH", agent.WholePath(os.Getenv("PATH"))); err != nil { // where Git and commands are looked for
+		log.Error("the workspace agent failed", "err", err)
+		os.Exit(1)
+	}
+	who := person()
 	err := agent.Run(context.Background(), agent.Config{
 		Socket:    "/run/lanyard/lanyard.sock",
 		Listen:    "127.0.0.1:7070",
 		Private:   agentapi.PrivateFolder,
-		Home:      "/home/lanyard",
+		Home:      who.Home,
+		User:      who.Name,
+		Shell:     who.Shell,
+		Inherit:   inherited,
 		Workspace: "/workspace",
 		Build:     build(),
 		Log:       log,
@@ -42,6 +52,16 @@ func main() {
 		log.Error("the workspace agent failed", "err", err)
 		os.Exit(1)
 	}
+}
+
+// person is the user that this process runs as, as the image names it.
+func person() agent.Person {
+	passwd, err := os.Open("/etc/passwd")
+	if err != nil {
+		return agent.Whoami(strings.NewReader(""), os.Getuid(), os.Getenv("HOME"))
+	}
+	defer passwd.Close()
+	return agent.Whoami(passwd, os.Getuid(), os.Getenv("HOME"))
 }
 
 // build is the version that the Go toolchain stamped into this binary.

@@ -18,16 +18,21 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
 // Config is what Run needs; cmd/lanyard-agent has the values of a real workspace.
 type Config struct {
-	Socket    string // path of the server's socket
-	Listen    string // loopback address for the workspace's processes
-	Private   string // folder in memory for what only the workspace's user may reach: the Unix socket, tokens; empty for none
-	Home      string // home folder of the workspace's user
-	Workspace string // folder that holds checkouts
-	Build     string // version, told to the server
+	Socket    string   // path of the server's socket
+	Listen    string   // loopback address for the workspace's processes
+	Private   string   // folder in memory for what only the workspace's user may reach: the Unix socket, tokens; empty for none
+	Home      string   // home folder of the workspace's user
+	User      string   // that user's name; empty: lanyard
+	Shell     string   // of its terminals; empty: bash
+	Inherit   []string // environment that the image and the runtime give every process, as os.Environ has it
+	Workspace string   // folder that holds checkouts
+	Build     string   // version, told to the server
 	Log       *slog.Logger
 	// Ready, if not nil, is called once the agent listens. An error ends Run: whoever started the workspace is gone.
 	Ready func() error
@@ -36,7 +41,7 @@ type Config struct {
 // Agent is one running agent.
 type Agent struct {
 	config   Config
-	start    string // start ID: another one means that the workspace's processes are others
+	startID  string // start ID: another one means that the workspace's processes are others
 	log      *slog.Logger
 	children *children
 	link     *link
@@ -45,13 +50,23 @@ type Agent struct {
 
 	terminals terminals
 	setups    sync.Mutex // one setup at a time
+	work      *work
+	changes   changes // of what goes on in the workspace
+	syncs     syncs
+	figures   figures
 
 	quarantines quarantines
+	refusals    *refusals // of connections beyond Lanyard
 
 	mu   sync.Mutex // guards the rest
 	name string     // of the last setup
 	env  map[string]string
 	done bool // a setup is done
+
+	remote    map[string]string // env of terminals, tasks and commands alone
+	start     string            // folder in which those begin; empty: the checkout
+	portPlans []agentapi.PortPlan
+	gitFile   string // configuration that takes the place of /etc/gitconfig
 
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -59,7 +74,13 @@ type Agent struct {
 
 // Run works until ctx ends, the server asks the workspace to stop (both nil), or something fatal happens.
 func Run(ctx context.Context, c Config) error {
-	a := &Agent{config: c, start: rand.Text(), log: c.Log, children: newChildren(), stop: make(chan struct{})}
+	a := &Agent{config: c, startID: rand.Text(), log: c.Log, children: newChildren(), work: newWork(), stop: make(chan struct{})}
+	if a.config.User == "" {
+		a.config.User = defaultName
+	}
+	if a.config.Shell == "" {
+		a.config.Shell = defaultShell
+	}
 	a.terminals.open = make(map[string]*terminal)
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -75,7 +96,8 @@ func Run(ctx context.Context, c Config) error {
 	a.config.Listen = listener.Addr().String()
 	a.link = newLink(a)
 	forward := newForward(a.link, c.Log)
-	proxy := newProxy(forward, listener.Addr().(*net.TCPAddr).Port, c.Log)
+	a.refusals = newRefusals(c.Home, c.Log)
+	proxy := newProxy(forward, newEgress(a.link, a.refusals, c.Log), listener.Addr().(*net.TCPAddr).Port, c.Log)
 	defer proxy.Close()
 	failed := make(chan error, 2)
 	wg.Go(func() { failed <- proxy.Serve(listener) })
@@ -84,7 +106,7 @@ func Run(ctx context.Context, c Config) error {
 		if err != nil {
 			return err
 		}
-		commands := newPrivate(forward, c.Log)
+		commands := newPrivate(forward, a.local(), c.Log)
 		defer commands.Close()
 		wg.Go(func() { failed <- commands.Serve(private) })
 		if a.tokens, err = newTokenFiles(filepath.Join(c.Private, "tokens"), a.link, c.Log); err != nil {
@@ -94,6 +116,7 @@ func Run(ctx context.Context, c Config) error {
 		}
 	}
 	wg.Go(func() { a.link.keep(ctx) })
+	wg.Go(func() { a.keepAtWork(ctx) })
 	if c.Ready != nil {
 		if err := c.Ready(); err != nil {
 			return fmt.Errorf("agent: %w", err)
@@ -119,11 +142,18 @@ func (a *Agent) api() http.Handler {
 	mux.HandleFunc("POST /v1/setup", a.serveSetup)
 	mux.HandleFunc("GET /v1/status", a.serveStatus)
 	mux.HandleFunc("POST /v1/stop", a.serveStop)
-	mux.HandleFunc("GET /v1/terminal/{name}", a.serveTerminal)
+	mux.HandleFunc("GET /v1/terminal/{name}", func(w http.ResponseWriter, r *http.Request) {
+		defer a.work.opened()()
+		a.serveTerminal(w, r)
+	})
+	a.shared(mux)
 	mux.HandleFunc("GET /v1/exec", a.serveExec)
+	mux.Handle("POST /v1/refused", a.refusals)
 	mux.HandleFunc("POST /v1/checkout/pack", a.servePack)
 	mux.HandleFunc("POST /v1/checkout/unpack", a.serveUnpack)
 	mux.HandleFunc("GET /v1/port/{port}", a.servePort)
+	mux.HandleFunc("GET /v1/work", a.serveUnsaved)
+	mux.HandleFunc("POST /v1/notice", a.serveNotice)
 	return mux
 }
 
@@ -137,14 +167,16 @@ func (a *Agent) serveStop(w http.ResponseWriter, r *http.Request) {
 	a.stopOnce.Do(func() { close(a.stop) })
 }
 
-// folder is where terminals and commands start: the checkout, or the workspace's root before there is one.
+// folder is where terminals, tasks and commands start: where the setup says, or the checkout, or the workspace's root before
+// there is one.
 func (a *Agent) folder() string {
 	a.mu.Lock()
-	name := a.name
+	name, start := a.name, a.start
 	a.mu.Unlock()
-	dir := filepath.Join(a.config.Workspace, name)
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return a.config.Workspace
+	for _, dir := range []string{start, filepath.Join(a.config.Workspace, name)} {
+		if info, err := os.Stat(dir); filepath.IsAbs(dir) && err == nil && info.IsDir() {
+			return dir
+		}
 	}
-	return dir
+	return a.config.Workspace
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -93,6 +96,72 @@ func (ch *child) signalGroup(s syscall.Signal) {
 	_ = unix.Kill(-ch.pid, s) // ESRCH: nobody is left
 }
 
+// hangupGrace is how long a process may go on after it was hung up.
+const hangupGrace = 2 * time.Second
+
+// hangUp ends the process group that the child leads, as a terminal that goes away does, and returns when the child has ended.
+func (ch *child) hangUp() {
+	ch.signalGroup(syscall.SIGHUP)
+	ch.signalGroup(syscall.SIGCONT)
+	select {
+	case <-ch.ended:
+	case <-time.After(hangupGrace):
+	}
+	ch.signalGroup(syscall.SIGKILL)
+	<-ch.ended
+}
+
+// hangUpSession ends all processes of the session that the child leads: a shell that is ended in the middle of a task leaves
+// what that runs to itself.
+func (ch *child) hangUpSession() {
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGCONT} {
+		signalSession(ch.pid, s)
+	}
+	for deadline := time.Now().Add(hangupGrace); sessionLives(ch.pid) && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	signalSession(ch.pid, syscall.SIGKILL)
+	<-ch.ended
+}
+
+func signalSession(leader int, s syscall.Signal) {
+	for pid, session := range sessions() {
+		if session == leader {
+			_ = unix.Kill(pid, s) // it may have ended
+		}
+	}
+}
+
+func sessionLives(leader int) bool {
+	for _, session := range sessions() {
+		if session == leader {
+			return true
+		}
+	}
+	return false
+}
+
+// sessions are the sessions of all processes that are seen here and have not ended, by process.
+func sessions() map[int]int {
+	of := map[int]int{}
+	entries, _ := os.ReadDir("/proc") // without it there are none
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(text), ") ") // proc_pid_stat(5): the name before it may hold anything
+		if fields := strings.Fields(rest); len(fields) > 3 && fields[0] != "Z" {
+			of[pid], _ = strconv.Atoi(fields[3])
+		}
+	}
+	return of
+}
+
 // endAll asks every process of the workspace to end, and ends those that have not after grace.
 func (c *children) endAll(grace time.Duration) {
 	c.signalAll(syscall.SIGTERM)
@@ -106,7 +175,7 @@ func (c *children) endAll(grace time.Duration) {
 }
 
 // signalAll signals every process but ourselves. That is what -1 means for process 1 of a PID namespace; anywhere else
-// it would be every process of the user, so only the groups that we started are signalled.
+// it would be every process of the user, so only the sessions that we started are signalled.
 func (c *children) signalAll(s syscall.Signal) {
 	if os.Getpid() == 1 {
 		_ = unix.Kill(-1, s) // ESRCH: nobody is there
@@ -115,12 +184,14 @@ func (c *children) signalAll(s syscall.Signal) {
 	c.signalStarted(s)
 }
 
-// signalStarted signals the groups of the terminals and commands that run.
+// signalStarted signals the sessions of the terminals and commands that run.
 func (c *children) signalStarted(s syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, ch := range c.live {
-		ch.signalGroup(s)
+	for pid, session := range sessions() {
+		if c.live[session] != nil {
+			_ = unix.Kill(pid, s) // it may have ended
+		}
 	}
 }
 

@@ -12,16 +12,10 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/coder/websocket"
 
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
-)
-
-const (
-	// hangupGrace is how long a command may go on after its connection ended.
-	hangupGrace = 2 * time.Second
 )
 
 // command is one running /v1/exec.
@@ -72,7 +66,7 @@ func (a *Agent) serveExec(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-cmd.child.ended:
 	case <-ctx.Done():
-		cmd.hangUp()
+		cmd.child.hangUp()
 	}
 	for _, f := range outputs {
 		lastWords(f)
@@ -103,7 +97,7 @@ func startError(name string, err error) string {
 
 // startCommand starts the command and returns its outputs by channel, which the caller reads and closes.
 func (a *Agent) startCommand(c *websocket.Conn, req agentapi.ExecRequest) (*command, map[byte]*os.File, error) {
-	env := a.environment(req.Env)
+	env := a.remoteEnvironment(req.Env)
 	program, err := lookUp(req.Argv[0], env)
 	if err != nil {
 		return nil, nil, err
@@ -231,18 +225,6 @@ func (cmd *command) endInput() {
 		return
 	}
 	cmd.input.Close()
-}
-
-// hangUp ends the process group of a command whose connection is gone.
-func (cmd *command) hangUp() {
-	cmd.child.signalGroup(syscall.SIGHUP)
-	cmd.child.signalGroup(syscall.SIGCONT)
-	select {
-	case <-cmd.child.ended:
-	case <-time.After(hangupGrace):
-	}
-	cmd.child.signalGroup(syscall.SIGKILL)
-	<-cmd.child.ended
 }
 
 func (cmd *command) close() {

@@ -45,12 +45,19 @@ func hasControl(s string) bool {
 func (a *Agent) clone(ctx context.Context, r agentapi.Repository, dir string, say func(agentapi.Progress)) error {
 	args := []string{"clone", "--progress"}
 	commit := commitForm.MatchString(r.Ref)
-	if r.Ref != "" && !commit {
-		args = append(args, "--branch", r.Ref)
+	whole := wholeRef(r.Ref)
+	switch branch := strings.TrimPrefix(strings.TrimPrefix(r.Ref, "refs/heads/"), "refs/tags/"); {
+	case whole:
+		args = append(args, "--no-checkout")
+	case branch != "" && !commit:
+		args = append(args, "--branch", branch)
 	}
 	say(agentapi.Progress{Phase: "clone", Text: "git clone " + r.URL})
 	if err := a.git(ctx, a.config.Workspace, "clone", say, append(args, "--", r.URL, dir)...); err != nil {
 		return err
+	}
+	if whole {
+		return a.checkoutRef(ctx, r.Ref, dir, say)
 	}
 	if !commit {
 		return nil
@@ -58,6 +65,27 @@ func (a *Agent) clone(ctx context.Context, r agentapi.Repository, dir string, sa
 	// A commit, or a branch or tag whose name looks like one: git-checkout tells them apart.
 	say(agentapi.Progress{Phase: "checkout", Text: "git checkout " + r.Ref})
 	return a.git(ctx, dir, "checkout", say, "-c", "advice.detachedHead=false", "checkout", "--progress", r.Ref, "--")
+}
+
+// wholeRef reports whether a ref is neither branch nor tag, and so not among what a clone brings: a pull request's, say.
+func wholeRef(ref string) bool {
+	return strings.HasPrefix(ref, "refs/") && !strings.HasPrefix(ref, "refs/heads/") && !strings.HasPrefix(ref, "refs/tags/")
+}
+
+// checkoutRef fetches such a ref and checks it out on a branch that follows it: refs/pull/7/head as pull/7.
+func (a *Agent) checkoutRef(ctx context.Context, ref, dir string, say func(agentapi.Progress)) error {
+	branch := strings.TrimSuffix(strings.TrimPrefix(ref, "refs/"), "/head")
+	here := "refs/remotes/origin/" + branch
+	say(agentapi.Progress{Phase: "checkout", Text: "git fetch " + ref})
+	if err := a.git(ctx, dir, "checkout", say, "fetch", "--progress", "origin", "+"+ref+":"+here); err != nil {
+		return err
+	}
+	for _, kv := range [][2]string{{"remote", "origin"}, {"merge", ref}} {
+		if err := a.git(ctx, dir, "checkout", say, "config", "branch."+branch+"."+kv[0], kv[1]); err != nil {
+			return err
+		}
+	}
+	return a.git(ctx, dir, "checkout", say, "checkout", "--progress", "--no-track", "-B", branch, here, "--")
 }
 
 // git runs Git and passes its progress on. What Git says when it fails is the error.
@@ -182,7 +210,36 @@ func (a *Agent) writeGitConfig(s agentapi.Setup) error {
 	if err := os.Rename(fresh, path); err != nil {
 		return fmt.Errorf("git configuration: %w", err)
 	}
+	return a.writeGitSystem(path)
+}
+
+// writeGitSystem makes Git read that file: where the image's /etc/gitconfig does not, one of ours takes its place and includes
+// both, so that the person's own configuration still wins (git-config(1), GIT_CONFIG_SYSTEM; since Git 2.32).
+func (a *Agent) writeGitSystem(path string) error {
+	const system = "/etc/gitconfig"
+	text, err := os.ReadFile(system)
+	if err == nil && strings.Contains(string(text), gitConfigFile) {
+		return nil
+	}
+	ours := path + ".system"
+	content := "[include]\n\tpath = " + system + "\n\tpath = " + quoteGit(path) + "\n"
+	if err := os.WriteFile(ours, []byte(content), 0o644); err != nil {
+		return fmt.Errorf("git configuration: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.gitFile = ours
 	return nil
+}
+
+// gitSystem is the variable that names that file.
+func (a *Agent) gitSystem() map[string]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.gitFile == "" {
+		return nil
+	}
+	return map[string]string{"GIT_CONFIG_SYSTEM": a.gitFile}
 }
 
 // gitKey splits "section.subsection.name" as git-config does: at the first and the last dot.

@@ -34,7 +34,7 @@ func (l *link) keep(ctx context.Context) {
 	pause := firstPause
 	told := false // that the server cannot be reached is logged once, not at every attempt
 	for ctx.Err() == nil {
-		conn, err := tunnel.Dial(ctx, tunnel.Peer{Socket: c.Socket, Build: c.Build, Start: l.agent.start, Handler: handler, Log: c.Log})
+		conn, err := tunnel.Dial(ctx, tunnel.Peer{Socket: c.Socket, Build: c.Build, Start: l.agent.startID, Handler: handler, Log: c.Log})
 		if err == nil {
 			l.agent.log.Info("connected", "server", conn.Server().Build)
 			pause, told = firstPause, false

@@ -54,9 +54,9 @@ type world struct {
 	hub       *tunnel.Hub
 	sockets   string
 	root      string // of the agent: home and workspace
+	cmd       *exec.Cmd
 	pid       int
 	gitSystem string // what /etc/gitconfig is in a workspace
-	stderr    *bytes.Buffer
 }
 
 func newWorld(t *testing.T, server http.Handler) *world {
@@ -66,7 +66,7 @@ func newWorld(t *testing.T, server http.Handler) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(sockets) })
-	w := &world{t: t, id: identity.NewWorkspaceID(), sockets: sockets, root: t.TempDir(), stderr: new(bytes.Buffer)}
+	w := &world{t: t, id: identity.NewWorkspaceID(), sockets: sockets, root: t.TempDir()}
 	for _, dir := range []string{"home", "workspace"} {
 		if err := os.Mkdir(filepath.Join(w.root, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -76,35 +76,50 @@ func newWorld(t *testing.T, server http.Handler) *world {
 	if err := os.WriteFile(w.gitSystem, []byte("[include]\n\tpath = "+filepath.Join(w.root, "home", gitConfigFile)+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	dir := w.listen(server)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envRoot+"="+w.root, envSocket+"="+filepath.Join(dir, tunnel.SocketName))
-	log, err := os.Create(filepath.Join(w.root, "agent.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	w.pid = cmd.Process.Pid
+	w.listen(server)
+	w.startAgent()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		_ = w.agent().Stop(ctx) // ends what it started; a test may have ended the agent already
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		log.Close()
+		w.endAgent(ctx)
 		if t.Failed() {
-			text, _ := os.ReadFile(log.Name())
+			text, _ := os.ReadFile(filepath.Join(w.root, "agent.log"))
 			t.Logf("the agent's log:\n%s", text)
 		}
 		if err := w.hub.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
 	})
-	w.wait()
 	return w
+}
+
+// startAgent starts an agent, as a workspace's next start does after endAgent.
+func (w *world) startAgent() {
+	w.t.Helper()
+	dir, err := w.hub.Listen(testContext(w.t), w.id, os.Getuid())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.cmd = exec.Command(os.Args[0])
+	w.cmd.Env = append(os.Environ(), envRoot+"="+w.root, envSocket+"="+filepath.Join(dir, tunnel.SocketName))
+	log, err := os.OpenFile(filepath.Join(w.root, "agent.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer log.Close()
+	w.cmd.Stderr = log
+	if err := w.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.pid = w.cmd.Process.Pid
+	w.wait()
+}
+
+// endAgent asks the agent to stop, and makes sure that it has.
+func (w *world) endAgent(ctx context.Context) {
+	_ = w.agent().Stop(ctx) // ends what it started; a test may have ended the agent already
+	_ = w.cmd.Process.Kill()
+	_ = w.cmd.Wait()
 }
 
 // listen makes the server's end, again if there was one: a restarted server.

@@ -17,7 +17,7 @@ import (
 
 // privatePaths are what the private socket passes on: what makes tokens and starts AI agents must be out of reach for a
 // browser in the workspace and for other users, so it is not at the loopback address.
-var privatePaths = []string{"/token", "/agents"}
+var privatePaths = []string{"/token", "/agents", agentapi.OwnPrefix}
 
 // listenPrivate makes the socket for the commands inside the workspace, which only the workspace's user may open.
 func listenPrivate(dir string) (net.Listener, error) {
@@ -42,12 +42,24 @@ func listenPrivate(dir string) (net.Listener, error) {
 	return listener, nil
 }
 
-// newPrivate returns the server on the private socket.
-func newPrivate(forward http.Handler, log *slog.Logger) *http.Server {
+// local serves what the agent itself answers to the commands in the workspace: the addresses that it shares with the server.
+func (a *Agent) local() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/terminal/{name}", a.serveTerminal)
+	a.shared(mux)
+	return mux
+}
+
+// newPrivate returns the server on the private socket. What begins with /v1/ is for local, the agent's own part.
+func newPrivate(forward, local http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/v1/") {
+				local.ServeHTTP(w, r)
+				return
+			}
 			if !private(r.RequestURI) {
-				refuse(w, http.StatusNotFound, "Nothing is here. This socket serves "+strings.Join(privatePaths, " and ")+".")
+				refuse(w, http.StatusNotFound, "Nothing is here. This socket serves "+strings.Join(privatePaths, ", ")+".")
 				return
 			}
 			forward.ServeHTTP(w, r)

@@ -9,7 +9,7 @@ import (
 
 func (a *Agent) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	a.mu.Lock()
-	s := agentapi.Status{Build: a.config.Build, Start: a.start, Name: a.name, Ready: a.done}
+	s := agentapi.Status{Build: a.config.Build, Start: a.startID, Name: a.name, Ready: a.done}
 	a.mu.Unlock()
 	s.Terminals = a.terminals.names()
 	w.Header().Set("Content-Type", "application/json")

@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
 const (
+	mainTerminal = "main" // the one that people open first
 	maxTerminals = 64
 	// A viewer that is further behind than this holds the terminal's output up, as a slow screen does …
 	viewerLag = 128 << 10
@@ -42,6 +44,7 @@ type terminal struct {
 	name   string
 	master *os.File
 	child  *child
+	over   chan struct{} // closed when it is no terminal any more
 
 	mu      sync.Mutex
 	changed *sync.Cond // output came, a viewer came, moved or went, or the shell ended
@@ -58,45 +61,55 @@ type viewer struct {
 
 // attach returns the terminal of that name, which it starts if there is none.
 func (a *Agent) attach(name string, size agentapi.Size) (*terminal, error) {
+	t, _, err := a.openTerminal(name, size, func() *exec.Cmd { return a.shellCommand(atTerminal(nil), a.config.Shell, "-i") })
+	return t, err
+}
+
+// openTerminal returns the terminal of that name, or starts a command at a new one.
+func (a *Agent) openTerminal(name string, size agentapi.Size, command func() *exec.Cmd) (term *terminal, fresh bool, err error) {
 	t := &a.terminals
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return nil, errors.New("the workspace is stopping")
+		return nil, false, errors.New("the workspace is stopping")
 	}
 	if open := t.open[name]; open != nil {
-		return open, nil
+		return open, false, nil
 	}
 	if len(t.open) >= maxTerminals {
-		return nil, fmt.Errorf("%d terminals are open, which is the most there may be", maxTerminals)
+		return nil, false, fmt.Errorf("%d terminals are open, which is the most there may be", maxTerminals)
 	}
-	cmd := exec.Command("/bin/bash", "-l")
-	cmd.Dir = a.folder()
-	cmd.Env = a.environment(map[string]string{"TERM": "xterm-256color", "COLORTERM": "truecolor"})
-	master, ch, err := a.startOnTerminal(cmd, size)
+	master, ch, err := a.startOnTerminal(command(), size)
 	if err != nil {
-		return nil, fmt.Errorf("start a shell: %w", err)
+		return nil, false, fmt.Errorf("start a shell: %w", err)
 	}
-	term := &terminal{name: name, master: master, child: ch, viewers: make(map[*viewer]struct{})}
+	term = &terminal{name: name, master: master, child: ch, over: make(chan struct{}), viewers: make(map[*viewer]struct{})}
 	term.changed = sync.NewCond(&term.mu)
 	t.open[name] = term
+	a.changes.tell()
 	go func() {
 		term.pump()
 		t.mu.Lock()
 		delete(t.open, name)
 		t.mu.Unlock()
 		master.Close()
+		close(term.over)
+		a.changes.tell()
 	}()
-	return term, nil
+	return term, true, nil
 }
 
 // startOnTerminal starts cmd as the leader of a session whose controlling terminal is new.
 func (a *Agent) startOnTerminal(cmd *exec.Cmd, size agentapi.Size) (*os.File, *child, error) {
-	master, tty, err := pty.Open()
+	opened, tty, err := pty.Open()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer tty.Close()
+	master, err := unblocked(opened)
+	if err != nil {
+		return nil, nil, err
+	}
 	resize(master, size)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -108,11 +121,31 @@ func (a *Agent) startOnTerminal(cmd *exec.Cmd, size agentapi.Size) (*os.File, *c
 	return master, ch, nil
 }
 
+// unblocked makes a file of a terminal wait as Go's other files do: with deadlines, and without a thread of its own.
+func unblocked(f *os.File) (*os.File, error) {
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
 func resize(master *os.File, s agentapi.Size) {
 	if s.Cols == 0 || s.Rows == 0 {
 		s = agentapi.Size{Cols: 80, Rows: 24}
 	}
-	_ = pty.Setsize(master, &pty.Winsize{Cols: s.Cols, Rows: s.Rows}) // the shell is gone if this fails
+	conn, err := master.SyscallConn()
+	if err != nil {
+		return // it is closed
+	}
+	_ = conn.Control(func(fd uintptr) {
+		_ = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: s.Cols, Row: s.Rows}) // the shell is gone if this fails
+	})
 }
 
 // pump moves the shell's output into the scrollback until there is no more.
@@ -181,6 +214,14 @@ func (t *terminal) view() (*viewer, []byte) {
 	v := &viewer{position: next}
 	t.viewers[v] = struct{}{}
 	return v, replayable(history)
+}
+
+// text is what is kept of the terminal's output.
+func (t *terminal) text() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	history, _ := t.output.history()
+	return history
 }
 
 // next waits for output that v has not got, and returns how much was copied into p; 0 means that there will be none.

@@ -76,7 +76,7 @@ func (f *tokenFiles) names(t *testing.T) string {
 	return strings.Join(all, " ")
 }
 
-func of(name, kind string, holds bool) api.TokenAudience {
+func audienceOf(name, kind string, holds bool) api.TokenAudience {
 	return api.TokenAudience{Name: name, Value: "//aud/" + name, Seconds: 600, File: &api.TokenFile{
 		For: kind, Holds: holds, Role: "arn:aws:iam::123456789012:role/dev", Client: "app", Tenant: "tenant", Server: "https://k8s.example.test",
 	}}
@@ -84,8 +84,8 @@ func of(name, kind string, holds bool) api.TokenAudience {
 
 func TestTokenFilesForEachProgram(t *testing.T) {
 	m := &mint{life: 10 * time.Minute, audiences: []api.TokenAudience{
-		of("aws", "aws", true), of("az-ure", "azure", true), of("gcp", "google", false), of("one", "kubernetes", false), of("two", "kubernetes", false),
-		of("plain", "programs", true), {Name: "none", Seconds: 600},
+		audienceOf("aws", "aws", true), audienceOf("az-ure", "azure", true), audienceOf("gcp", "google", false), audienceOf("one", "kubernetes", false), audienceOf("two", "kubernetes", false),
+		audienceOf("plain", "programs", true), {Name: "none", Seconds: 600},
 	}}
 	f := startFiles(t, m)
 	f.look(context.Background())
@@ -110,7 +110,7 @@ func TestTokenFilesForEachProgram(t *testing.T) {
 
 // A file is renewed when a quarter of its token's time is over, and goes when it may not be had any more.
 func TestTokenFilesAreFreshOrGone(t *testing.T) {
-	m := &mint{life: 10 * time.Minute, audiences: []api.TokenAudience{of("aws", "aws", true), of("gcp", "google", false)}}
+	m := &mint{life: 10 * time.Minute, audiences: []api.TokenAudience{audienceOf("aws", "aws", true), audienceOf("gcp", "google", false)}}
 	f := startFiles(t, m)
 	f.look(context.Background())
 	f.look(context.Background())

@@ -1,0 +1,32 @@
+package agent
+
+import (
+	"bytes"
+	"sync"
+)
+
+// keptLog keeps the last of what a step writes.
+type keptLog struct {
+	mu  sync.Mutex
+	out scrollback
+}
+
+func (l *keptLog) line(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.write([]byte(text))
+	l.out.write([]byte("\n"))
+}
+
+func (l *keptLog) text() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text, _ := l.out.history()
+	return text
+}
+
+// lastLine is the last line that is not empty, without what moves a terminal's cursor.
+func (l *keptLog) lastLine() string {
+	lines := bytes.Split(bytes.TrimRight(l.text(), "\r\n\t "), []byte("\n"))
+	return printable(string(lines[len(lines)-1]))
+}

@@ -84,6 +84,8 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"SCIMCredentials", scimCredentialsRoundTrip},
 		{"Grants", grantsRoundTrip},
 		{"Siblings", siblingsRoundTrip},
+		{"Settings", settingsRoundTrip},
+		{"Snapshots", snapshotsRoundTrip},
 		{"OneDecides", oneDecides},
 		{"RestoredGrantsEnd", restoredGrantsEnd},
 		{"EndedStaysEnded", endedStaysEnded},

@@ -10,15 +10,20 @@ import (
 	"time"
 )
 
-// newProxy returns the server on the workspace's loopback: it passes /git/ and /r/ to the server, unchanged. Whoever
-// reaches it speaks as the workspace, so it refuses what a browser could be made to send from elsewhere.
-func newProxy(forward http.Handler, port int, log *slog.Logger) *http.Server {
+// newProxy returns the server on the workspace's loopback: it passes /git/ and /r/ to the server, unchanged, and
+// what a forward proxy is asked to beyond. Whoever reaches it speaks as the workspace, so it refuses what a browser could be
+// made to send from elsewhere.
+func newProxy(forward, beyond http.Handler, port int, log *slog.Logger) *http.Server {
 	hosts := map[string]bool{"127.0.0.1:" + strconv.Itoa(port): true, "localhost:" + strconv.Itoa(port): true}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // gRPC
 	return &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if outward(r) && !hosts[r.Host] {
+				beyond.ServeHTTP(w, r)
+				return
+			}
 			if status, why := guard(r, hosts, port); status != 0 {
 				refuse(w, status, why)
 				return

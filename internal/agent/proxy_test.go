@@ -52,7 +52,7 @@ func serveProxy(t *testing.T, upstream http.RoundTripper) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newProxy(newForward(upstream, slog.New(slog.DiscardHandler)), l.Addr().(*net.TCPAddr).Port, slog.New(slog.DiscardHandler))
+	p := newProxy(newForward(upstream, slog.New(slog.DiscardHandler)), http.NotFoundHandler(), l.Addr().(*net.TCPAddr).Port, slog.New(slog.DiscardHandler))
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(l) }()
 	t.Cleanup(func() {

@@ -1,6 +1,7 @@
 package workspace_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ type faulty struct {
 	packs    int    // checkouts that were packed
 	unpack   string // what the agent says of a branch that comes in; empty: it knows no checkouts
 	status   int    // with what status
+	work     string // what the agent says is not saved
 }
 
 func newFaulty() *faulty {
@@ -122,6 +124,8 @@ func (f *faulty) RoundTrip(r *http.Request) (*http.Response, error) {
 	case r.URL.Path == "/v1/setup":
 		f.setups++
 		_, _ = io.WriteString(answer, `{"phase":"clone","text":"cloning"}`+"\n"+`{"done":true}`+"\n")
+	case r.URL.Path == "/v1/work":
+		_, _ = io.WriteString(answer, f.work)
 	case r.URL.Path == "/v1/checkout/pack" && f.unpack != "":
 		f.packs++
 		fmt.Fprintf(answer, `{"commit":"%040x","format":"sha1"}`+"\n", f.packs)
@@ -160,6 +164,11 @@ type world struct {
 	mu    sync.Mutex
 	inUse bool
 	limit time.Duration
+
+	rules   workspace.Rules
+	runtime workspace.Runtime // nil: f
+	later   time.Duration     // how far the manager's clock is ahead
+	warned  []string
 }
 
 func newWorld(t *testing.T) *world {
@@ -174,7 +183,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	w.t.Helper()
 	w.m = workspace.NewManager(workspace.Config{
-		Rows: w.rows, Runtime: w.f, Doors: w.f, Sessions: w.f, Log: slog.New(slog.DiscardHandler),
+		Rows: w.rows, Runtime: cmp.Or(w.runtime, workspace.Runtime(w.f)), Rules: w.rules, Class: classOf, Now: w.now, Warn: w.warn, Doors: w.f, Sessions: w.f, Log: slog.New(slog.DiscardHandler),
 		Prepare: func(context.Context, workspace.Workspace, workspace.Say) (workspace.Prepared, error) {
 			return workspace.Prepared{Setup: agentapi.Setup{Name: "api"}}, nil
 		},

@@ -51,6 +51,9 @@ func (m *Manager) admit(ctx context.Context, id identity.WorkspaceID) error {
 			return err
 		}
 		e.place = at
+		if first { // others may stand behind it
+			m.moved()
+		}
 		if at != said {
 			m.tell(e, Pending, fmt.Sprintf("Waiting for room on this machine: place %d of %d.", at.At, at.Of))
 			said = at

@@ -304,6 +304,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 			e.row.Session = sid // stored when the start settles
 		}
 		m.mu.Unlock()
+		row.Session = sid
 	}
 	var prepared Prepared
 	if fresh {
@@ -329,6 +330,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		}
 		return err
 	}
+	m.step(row.ID, "setting up")
 	agent := agentapi.New(m.c.Doors.Client(row.ID))
 	if err := prepared.setUp(ctx, agent, func(text string) { m.say(row.ID, "", text) }); err != nil {
 		return err

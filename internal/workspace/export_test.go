@@ -1,0 +1,9 @@
+package workspace
+
+import "context"
+
+// OverTime lets tests with a clock of their own look at timeouts at once.
+func (m *Manager) OverTime(ctx context.Context) { m.overTime(ctx) }
+
+// Age likewise.
+func (m *Manager) Age(ctx context.Context) { m.age(ctx) }

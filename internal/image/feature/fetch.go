@@ -27,7 +27,11 @@ import (
 // (https://containers.dev/implementors/features-distribution/#oci-registry).
 var archives = []string{"application/vnd.devcontainers.layer.v1+tar", "application/vnd.devcontainers.layer.v1+tar+gzip"}
 
-const maxManifest = 1 << 20
+// Bounds of what is said of a feature, in bytes.
+const (
+	maxManifest    = 1 << 20
+	maxDescription = 256 << 10
+)
 
 // found is a feature with its files.
 type found struct {
@@ -141,6 +145,9 @@ func (f *found) read() error {
 	}
 	if _, ok := find(f.files, "install.sh"); !ok {
 		return problem.New(problem.Invalid, "The feature %s has no install.sh.", f.ref)
+	}
+	if len(text) > maxDescription {
+		return problem.New(problem.TooLarge, "The feature %s describes itself in %d bytes; at most %d are read.", f.ref, len(text), maxDescription)
 	}
 	var err error
 	f.description, err = describe(f.ref, text)

@@ -54,7 +54,7 @@ func startDev(ctx context.Context, program string) (_ *devWorld, err error) {
 	if err := os.Chmod(w.data, 0o755); err != nil { // workspaces run as users of their own
 		return nil, err
 	}
-	w.cmd = exec.Command(program, "dev", "--json", "--data", w.data, "--listen", "127.0.0.1:0")
+	w.cmd = exec.Command(program, "dev", "--json", "--runtime", "sandbox", "--data", w.data, "--listen", "127.0.0.1:0")
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 func serving(c *cli.Config, log *slog.Logger) {
 	c.Dev = func(ctx context.Context, o cli.DevOptions) error {
 		return dev.Run(ctx, dev.Options{
-			Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, Metrics: o.Metrics, JSON: o.JSON, DatabaseFile: o.DatabaseFile, Members: config.Members(o.Members), Keep: o.Keep, Version: version, Out: os.Stdout, Log: log,
+			Data: o.Data, Listen: o.Listen, Runtime: o.Runtime, DockerHost: o.DockerHost, Image: o.Image, Metrics: o.Metrics, JSON: o.JSON, DatabaseFile: o.DatabaseFile, Members: config.Members(o.Members), Keep: o.Keep, Running: o.Running, Hosts: o.Hosts, Version: version, Out: os.Stdout, Log: log,
 		})
 	}
 	c.Backup = func(ctx context.Context, config string, to io.Writer) (store.Summary, error) {

@@ -21,13 +21,19 @@ import (
 type DevOptions struct {
 	Data    string // folder
 	Listen  string // address; port 0 picks free ones
-	Runtime string // sandbox
-	Metrics string // address of the operations listener; empty: none
-	JSON    bool   // say what is ready as one line of JSON
+	Runtime string // docker or sandbox; empty: chosen
+	// DockerHost is the engine's address as DOCKER_HOST has it; Image is for workspaces that name none.
+	DockerHost, Image string
+	Metrics           string // address of the operations listener; empty: none
+	JSON              bool   // say what is ready as one line of JSON
 	// DatabaseFile names a file with the URL of a PostgreSQL database; empty: SQLite in the data folder.
 	DatabaseFile string
 	Members      string        // who says who is in which group: graph, scim or sign-in
 	Keep         time.Duration // the workspaces of a closed project that is made of groups
+	// Hosts leads hosts' names, with or without a port, to loopback addresses instead of asking the DNS.
+	Hosts map[string]string
+	// Running is how many workspaces run at a time; 0: as many as are wanted.
+	Running int
 }
 
 // Config is what the command line needs of the rest of Lanyard.

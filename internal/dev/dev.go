@@ -12,9 +12,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -26,30 +28,33 @@ import (
 	"github.com/lanyardhq/lanyard/internal/entrasim"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
-	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/issuer"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/server"
 	"github.com/lanyardhq/lanyard/internal/session/review"
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/workspace"
-	"github.com/lanyardhq/lanyard/internal/workspace/sandbox"
 )
 
 // Options are the flags of `lanyard dev`.
 type Options struct {
 	Data    string // folder; empty: DefaultData
 	Listen  string // address; empty: 127.0.0.1:8080; port 0 picks a free one
-	Runtime string // sandbox
-	Metrics string // address of the operations listener; empty: none
-	JSON    bool   // say what is there as one line of JSON
+	Runtime string // docker or sandbox; empty: what this folder began with, else Docker where there is an engine
+	// DockerHost is DOCKER_HOST, the engine's address; empty: the machine's own. Image is for workspaces that name none.
+	DockerHost, Image string
+	Metrics           string // address of the operations listener; empty: none
+	JSON              bool   // say what is there as one line of JSON
 	// DatabaseFile names a file with the URL of a PostgreSQL database; empty: SQLite in the data folder.
 	DatabaseFile string
 	Members      config.Members // who says who is in which group; empty: Graph
 	Keep         time.Duration  // the workspaces of a closed project that is made of groups
-	Version      string
-	Out          io.Writer
-	Log          *slog.Logger
+	// Hosts leads hosts' names, with or without a port, to loopback addresses of others' servers.
+	Hosts   map[string]string
+	Running int // workspaces at a time; more wait; 0: no bound
+	Version string
+	Out     io.Writer
+	Log     *slog.Logger
 	// Learned, if set, is told when the bytes that carry a change of the directory arrived; benchmarks use it.
 	Learned func(time.Time)
 	// Ready, if set, is called once everything answers.
@@ -90,6 +95,8 @@ type World struct {
 	parts    sync.WaitGroup
 
 	stopProvisioning context.CancelFunc
+
+	runtime, why string // what runs workspaces, and why that
 }
 
 // Run runs the sample world until ctx ends.
@@ -124,9 +131,6 @@ func open(ctx context.Context, o Options) (_ *World, err error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:8080"
 	}
-	if o.Runtime != "" && o.Runtime != "sandbox" {
-		return nil, problem.New(problem.Invalid, "The runtime %q is not supported yet; `sandbox` is.", o.Runtime)
-	}
 	w := &World{options: o, client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: server.Dial}}}
 	defer func() {
 		if err != nil {
@@ -160,6 +164,9 @@ func open(ctx context.Context, o Options) (_ *World, err error) {
 		return nil, err
 	}
 	if err := w.writeProjects(); err != nil {
+		return nil, err
+	}
+	if err := w.chooseRuntime(ctx); err != nil {
 		return nil, err
 	}
 	w.describe()
@@ -284,6 +291,12 @@ func (w *World) names() (map[string]upstream.Address, error) {
 		}
 		names[host] = address
 	}
+	for host, at := range w.options.Hosts {
+		if address, err := netip.ParseAddrPort(at); err != nil || !address.Addr().IsLoopback() {
+			return nil, problem.New(problem.Invalid, "The host %s is led to %q, which is no loopback address with a port, such as 127.0.0.1:4873.", host, at)
+		}
+		names[strings.ToLower(host)] = upstream.Address(at)
+	}
 	return names, nil
 }
 
@@ -331,14 +344,10 @@ func (w *World) serverOptions() (server.Options, error) {
 		CheckpointCopies: []string{filepath.Join(w.data, "checkpoints")},
 		LocalRegistries:  true, // where people try, the registry is on this machine as well
 		Runtime: func(log *slog.Logger, registries server.Registries) (workspace.Runtime, error) {
-			data := filepath.Join(w.data, "server")
-			images, err := image.New(image.Config{Dir: filepath.Join(data, "images"), Transport: registries.Transport, Log: log})
-			if err != nil {
-				return nil, err
-			}
-			return sandbox.New(sandbox.Config{Data: data, AgentPath: agent, Images: images, Log: log})
+			return w.makeRuntime(agent, registries, log)
 		},
 		Clients: []issuer.Client{{ID: "reports", Name: "Reports", Secret: sha256.Sum256([]byte(w.secrets.Reports)), Audiences: []string{"reports"}}},
+		Classes: classes(), Rules: workspace.Rules{Running: w.options.Running},
 		Version: w.options.Version, Log: w.options.Log, Learned: w.options.Learned,
 		Operations: server.Operations{Listener: operations},
 		Names:      names, Hosts: map[string]http.Handler{"tenant.localhost": w.Tenant}, Operator: w.routes(),

@@ -32,7 +32,7 @@ func world(t *testing.T) *World {
 	if err := os.WriteFile(filepath.Join(data, "lanyard-agent"), []byte("#!/bin/true\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	w, err := open(t.Context(), Options{Data: data, Listen: "127.0.0.1:0", Out: io.Discard, Log: slog.New(slog.DiscardHandler)})
+	w, err := open(t.Context(), Options{Data: data, Listen: "127.0.0.1:0", Runtime: "sandbox", Out: io.Discard, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +84,8 @@ func TestRefusals(t *testing.T) {
 		o    Options
 		says string
 	}{
-		{"a listener for everybody", Options{Listen: "0.0.0.0:0"}, "loopback addresses only"},
-		{"a runtime that is not built", Options{Runtime: "docker"}, `"docker" is not supported yet`},
+		{"a listener for everybody", Options{Runtime: "sandbox", Listen: "0.0.0.0:0"}, "loopback addresses only"},
+		{"a runtime that there is not", Options{Runtime: "kube"}, `no runtime "kube"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.o.Data, c.o.Log, c.o.Out = t.TempDir(), slog.New(slog.DiscardHandler), io.Discard

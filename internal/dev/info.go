@@ -21,6 +21,8 @@ type Info struct {
 	ContextURLs []string   `json:"context_urls"`
 	Projects    string     `json:"projects"` // the folder of project files
 	GitLog      string     `json:"git_log"`  // the Git upstream's own log
+
+	why string // this runtime
 }
 
 // TenantInfo says how to reach the sample tenant, and an app of it that may change the directory.
@@ -64,7 +66,7 @@ func (w *World) describe() {
 			Issuer: w.Tenant.Issuer(), Portal: w.Tenant.PortalURL(), Graph: w.Tenant.GraphURL(),
 			ClientID: tools.ClientID, ClientSecret: tools.Secret,
 		},
-		Socket: filepath.Join(w.data, "lanyard.sock"), Data: w.data, Runtime: "sandbox",
+		Socket: filepath.Join(w.data, "lanyard.sock"), Data: w.data, Runtime: w.runtime, why: w.why,
 		ContextURLs: []string{
 			"https://" + gitHost + "/payments/api", "https://" + gitHost + "/payments/assets",
 			"https://" + legacyHost + "/payments/legacy", "https://" + gitHost + "/shop/web", "https://" + gitHost + "/platform/tools",
@@ -89,6 +91,7 @@ func (i Info) print(out io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprintf(out, "\nPeople and groups change in the tenant's portal, %s\n", i.Tenant.Portal)
+	fmt.Fprintf(out, "Workspaces run by the runtime %s, %s\n", i.Runtime, strings.TrimSuffix(i.why, "."))
 	fmt.Fprintf(out, "Projects and their roles change in %s\n", i.Projects)
 	fmt.Fprintf(out, "One click to a workspace: %s/#%s\n", i.URL, i.ContextURLs[0])
 	fmt.Fprintf(out, "Other repositories: %s\n", strings.Join(i.ContextURLs[1:], " "))

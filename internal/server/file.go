@@ -12,14 +12,15 @@ import (
 	"github.com/lanyardhq/lanyard/internal/signin"
 	"github.com/lanyardhq/lanyard/internal/tlscert"
 	"github.com/lanyardhq/lanyard/internal/workspace"
+	"github.com/lanyardhq/lanyard/internal/workspace/docker"
 	"github.com/lanyardhq/lanyard/internal/workspace/sandbox"
 )
 
 // FromFile makes options of a configuration file that was read and checked. It opens the listener.
 func FromFile(ctx context.Context, c *config.Config, agentPath, version string, log *slog.Logger) (Options, error) {
-	if !c.Sandbox {
+	if c.Docker == nil && !c.Sandbox {
 		return Options{}, problem.New(problem.Invalid,
-			"No runtime is configured. The sandbox is for trusted people only; say `runtimes: {sandbox: {trusted_users_only: true}}` if yours are.")
+			"No runtime is configured. Say `runtimes: {docker: {}}`; the sandbox is for trusted people only: `runtimes: {sandbox: {trusted_users_only: true}}` if yours are.")
 	}
 	keys, err := config.ReadEncryptionKeys(c.EncryptionKeyFile)
 	if err != nil {
@@ -77,6 +78,11 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 		CheckpointCopies: c.Audit.Checkpoints, Audit: c.Audit, KeepWorkspaces: true, Version: version, Log: log,
 		Registries: c.Registries,
 		Runtime: func(log *slog.Logger, registries Registries) (workspace.Runtime, error) {
+			if d := c.Docker; d != nil {
+				return docker.New(docker.Config{
+					Data: c.Data, AgentPath: agentPath, Socket: d.Socket, Image: d.Image, Transport: registries.Transport, Plain: registries.Plain, Log: log,
+				})
+			}
 			images, err := image.New(image.Config{Dir: filepath.Join(c.Data, "images"), Transport: registries.Transport, Plain: registries.Plain, Log: log})
 			if err != nil {
 				return nil, err

@@ -10,7 +10,8 @@ import (
 // Images is a Runtime that runs images. Both calls answer the same for the same order, fetch or build nothing twice, and
 // may come concurrently. What was made is kept while a workspace uses it, and goes some time after that.
 type Images interface {
-	// Pull makes ready the image that a registry, or the machine's own store, has under a name.
+	// Pull makes ready the image that a registry, or the machine's own store, has under a name. An empty name is the image
+	// of workspaces that name none, where the runtime has one.
 	Pull(ctx context.Context, o PullOrder, progress func(step string)) (Ready, error)
 	// Build builds one from a Dockerfile.
 	Build(ctx context.Context, o BuildOrder, progress func(step string)) (Ready, error)
@@ -32,6 +33,10 @@ type BuildOrder struct {
 	Dockerfile string // path in it
 	Target     string
 	Args       map[string]string
+	// Base is an image that was made ready before, which the Dockerfile may name by its Ref; zero: none.
+	Base Image
+	// From says how another image that the Dockerfile names is pulled, or why it may not be; nil: as anybody may.
+	From func(ref string) (PullOrder, error)
 	// ID and Endpoint are the workspace whose exit its RUN steps have; they have no other.
 	ID       identity.WorkspaceID
 	Endpoint func(ctx context.Context, uid int) (dir string, err error)

@@ -25,7 +25,7 @@ func dev(t *testing.T, w *harness.World, args ...string) (string, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), harness.Wait)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, w.Program(), append([]string{"dev", "--json"}, args...)...)
+	cmd := exec.CommandContext(ctx, w.Program(), append([]string{"dev", "--json", "--runtime", "sandbox"}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -109,7 +109,7 @@ func TestNoBubblewrap(t *testing.T) {
 	if err := os.Symlink(git, filepath.Join(path, "git")); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(bin, "lanyard"), "dev", "--json", "--data", filepath.Join(data, "d"), "--listen", "127.0.0.1:0")
+	cmd := exec.Command(filepath.Join(bin, "lanyard"), "dev", "--json", "--runtime", "sandbox", "--data", filepath.Join(data, "d"), "--listen", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "PATH="+path)
 	var log harness.Buffer
 	cmd.Stderr = &log

@@ -198,7 +198,7 @@ func TestSecondServerIsRefused(t *testing.T) {
 	ws := w.Workspace(who, repository)
 	before := contents(t, w, "tenant", "secrets", "projects", "hooks")
 	for _, listen := range []string{"127.0.0.1:0", strings.Replace(strings.TrimPrefix(w.Info.URL, "http://"), "lanyard.localhost", "127.0.0.1", 1)} {
-		said := w.Lanyard("dev", "--json", "--data", w.Data, "--listen", listen)
+		said := w.Lanyard("dev", "--json", "--runtime", "sandbox", "--data", w.Data, "--listen", listen)
 		if said.Status == 0 || said.Out != "" || !strings.Contains(said.Err, "already") {
 			t.Errorf("a second server at %s: %+v", listen, said)
 		}
@@ -249,7 +249,7 @@ func TestStartedAtOnce(t *testing.T) {
 	}
 	outcomes := make(chan outcome, several)
 	for range several {
-		cmd := exec.Command(w.Program(), "dev", "--json", "--data", w.Data, "--listen", "127.0.0.1:0")
+		cmd := exec.Command(w.Program(), "dev", "--json", "--runtime", "sandbox", "--data", w.Data, "--listen", "127.0.0.1:0")
 		var said harness.Buffer
 		cmd.Stderr = &said
 		out, err := cmd.StdoutPipe()

@@ -170,7 +170,8 @@ func (w *World) Write(p []byte) (int, error) {
 // Run starts the server, or starts it again on the same address and data.
 func (w *World) Run() {
 	w.T.Helper()
-	cmd := exec.Command(filepath.Join(w.bin, "lanyard"), slices.Concat([]string{"dev", "--json", "--data", w.Data, "--listen", w.listen}, w.database, w.flags)...)
+	args := []string{"dev", "--json", "--data", w.Data, "--listen", w.listen, "--runtime", "sandbox"} // a later flag wins
+	cmd := exec.Command(filepath.Join(w.bin, "lanyard"), slices.Concat(args, w.database, w.flags)...)
 	cmd.Stderr = w
 	// A test binary that is killed takes its server with it, and the server its workspaces.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}

@@ -67,7 +67,7 @@ func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, tag, key st
 	}
 	bases := make([]string, len(d.uses))
 	for i, u := range d.uses {
-		if bases[i], err = r.base(ctx, d, u, progress); err != nil {
+		if bases[i], err = r.base(ctx, o, d, u, progress); err != nil {
 			return err
 		}
 	}
@@ -79,9 +79,19 @@ func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, tag, key st
 	return r.run(ctx, o, d.pin(bases), tag, key, exit.id, progress)
 }
 
-// base fetches an image that a Dockerfile names, with the server's own credentials if it has any for that registry.
-func (r *Runtime) base(ctx context.Context, d *dockerfile, u use, progress func(string)) (string, error) {
-	ready, err := r.Pull(ctx, workspace.PullOrder{Ref: u.image}, progress)
+// base makes ready an image that a Dockerfile names.
+func (r *Runtime) base(ctx context.Context, o workspace.BuildOrder, d *dockerfile, u use, progress func(string)) (string, error) {
+	if u.image == o.Base.Ref { // was made ready before
+		return u.image, nil
+	}
+	order, err := workspace.PullOrder{Ref: u.image}, error(nil)
+	if o.From != nil {
+		order, err = o.From(u.image)
+	}
+	var ready workspace.Ready
+	if err == nil {
+		ready, err = r.Pull(ctx, order, progress)
+	}
 	if err != nil {
 		return "", problem.Wrap(err, problem.KindOf(err), "%s:%d: %s", d.name, u.line+1, problem.Message(err))
 	}

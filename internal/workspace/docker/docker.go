@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -26,6 +27,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
@@ -48,23 +50,22 @@ type Config struct {
 	AgentPath string // the lanyard-agent binary
 	Socket    string // the engine's; empty: DefaultSocket
 	Image     string // for workspaces that name none; empty: DefaultImage
-	// Registries are the server's own credentials, by the registry's host.
-	Registries map[string]Credential
-	Log        *slog.Logger
+	// Transport reaches registries, to ask whether an image may be had. It decides which addresses may be dialled; the engine
+	// then pulls what it was allowed by itself. Plain are registries that may be spoken to without TLS beside loopback ones.
+	Transport http.RoundTripper
+	Plain     []string
+	Log       *slog.Logger
 }
-
-// Credential opens a registry.
-type Credential struct{ User, Password string }
 
 // Runtime is a Docker engine.
 type Runtime struct {
-	root       string // <data>/docker
-	agentPath  string
-	socket     string
-	image      string
-	registries map[string]Credential
-	engine     *client.Client
-	log        *slog.Logger
+	root      string // <data>/docker
+	agentPath string
+	socket    string
+	image     string
+	asker     *image.Asker
+	engine    *client.Client
+	log       *slog.Logger
 
 	mu     sync.Mutex // guards the rest
 	locks  map[identity.WorkspaceID]*sync.RWMutex
@@ -88,8 +89,12 @@ func New(c Config) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
+	asker, err := image.NewAsker(c.Transport, c.Plain)
+	if err != nil {
+		return nil, fmt.Errorf("docker: %w", err)
+	}
 	return &Runtime{
-		root: filepath.Join(data, "docker"), agentPath: c.AgentPath, socket: c.Socket, image: c.Image, registries: c.Registries,
+		root: filepath.Join(data, "docker"), agentPath: c.AgentPath, socket: c.Socket, image: c.Image, asker: asker,
 		engine: engine, log: c.Log, locks: make(map[identity.WorkspaceID]*sync.RWMutex), pulls: make(map[string]*flight),
 	}, nil
 }

@@ -3,6 +3,7 @@ package docker_test
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,7 +55,7 @@ func run(m *testing.M) int {
 func open(t *testing.T, data string) *docker.Runtime {
 	t.Helper()
 	e := harness.Docker(t)
-	r, err := docker.New(docker.Config{Data: data, AgentPath: built.agent, Socket: e.Socket, Image: e.Image, Log: slog.New(slog.DiscardHandler)})
+	r, err := docker.New(docker.Config{Data: data, AgentPath: built.agent, Socket: e.Socket, Image: e.Image, Transport: http.DefaultTransport, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,14 @@ func (r *Runtime) defaultOrder() order {
 // Pull implements workspace.Images. The registry is asked each time whether this credential may have the image, also where
 // the engine has it already: what somebody else pulled is not for everybody on the machine.
 func (r *Runtime) Pull(ctx context.Context, o workspace.PullOrder, progress func(string)) (workspace.Ready, error) {
-	return r.pull(ctx, order{PullOrder: o, offline: o.Ref == r.image}, progress)
+	if o.Ref == "" {
+		o.Ref = r.image
+	}
+	if o.Ref == "" || o.Ref == r.image {
+		o.Ref = r.image
+		return r.pull(ctx, order{PullOrder: o, offline: true}, progress)
+	}
+	return r.pull(ctx, order{PullOrder: o}, progress)
 }
 
 func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (workspace.Ready, error) {
@@ -44,15 +51,6 @@ func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (wor
 	ref, err := image.ParseReference(o.Ref)
 	if err != nil {
 		return workspace.Ready{}, err
-	}
-	if o.User == "" && o.Password == "" {
-		if c, ok := r.registries[ref.Host()]; ok {
-			o.User, o.Password = c.User, c.Password
-		}
-	}
-	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: o.User, Password: o.Password, ServerAddress: ref.Host()})
-	if err != nil {
-		return workspace.Ready{}, fmt.Errorf("docker: credential of %s: %w", ref.Host(), err)
 	}
 	here, err := r.engine.ImageInspect(ctx, ref.String())
 	isHere := err == nil
@@ -65,14 +63,14 @@ func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (wor
 	if isHere && o.offline {
 		return readyOf(here, pinned(here, ref)), nil
 	}
-	remote, err := r.engine.DistributionInspect(ctx, ref.String(), auth)
+	digest, err := r.asker.Digest(ctx, ref, o.User, o.Password)
 	if err != nil {
-		return workspace.Ready{}, r.refused(o.Ref, ref.Host(), err)
+		return workspace.Ready{}, err
 	}
-	pin := ref.At(remote.Descriptor.Digest.String())
+	pin := ref.At(digest)
 	here, err = r.engine.ImageInspect(ctx, pin)
 	if notFound(err) {
-		if err = r.once(ctx, pin, func(ctx context.Context) error { return r.fetch(ctx, o.Ref, pin, auth, progress) }); err != nil {
+		if err = r.once(ctx, pin, func(ctx context.Context) error { return r.fetch(ctx, o, ref.Host(), pin, progress) }); err != nil {
 			return workspace.Ready{}, err
 		}
 		here, err = r.engine.ImageInspect(ctx, pin)
@@ -84,22 +82,13 @@ func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (wor
 	return readyOf(here, pin), nil
 }
 
-// refused says why a registry did not give an image.
-func (r *Runtime) refused(ref, host string, err error) error {
-	var unauthorized interface{ Unauthorized() }
-	var forbidden interface{ Forbidden() }
-	switch {
-	case errors.As(err, &unauthorized), errors.As(err, &forbidden), notFound(err),
-		strings.Contains(err.Error(), "denied"), strings.Contains(err.Error(), "unauthorized"), strings.Contains(err.Error(), "manifest unknown"):
-		return problem.Wrap(err, problem.Invalid, "The registry %s has no image %s, or does not give it to Lanyard: look at the name, or have a credential for that registry configured.", host, ref)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("docker: ask for %s: %w", ref, err)
-	}
-	return problem.Wrap(err, problem.Unavailable, "The registry %s could not be asked for the image %s: %s", host, ref, plain(err))
-}
-
 // fetch pulls what a digest names.
-func (r *Runtime) fetch(ctx context.Context, ref, pin, auth string, progress func(string)) error {
+func (r *Runtime) fetch(ctx context.Context, o order, host, pin string, progress func(string)) error {
+	ref := o.Ref
+	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: o.User, Password: o.Password, ServerAddress: host})
+	if err != nil {
+		return fmt.Errorf("docker: credential of %s: %w", host, err)
+	}
 	progress("pulling the image " + ref)
 	said, err := r.engine.ImagePull(ctx, pin, engineimage.PullOptions{RegistryAuth: auth, Platform: platform()})
 	if err != nil {

@@ -19,6 +19,10 @@ type said struct {
 	Commit string   // that the file was read at; empty where the repository's files cannot be read one by one
 	Ref    string   // whole name of what was checked out; empty for a commit
 	Also   []string // files that do not count
+
+	// Built and Features name what was built of the Dockerfile, and of the features on top of it; Metadata is what the
+	// latter say of the image. Empty: nothing was.
+	Built, Features, Metadata string
 }
 
 // prepare says what a workspace runs and how it is set up: the repository's own file first, then what the project says,

@@ -9,25 +9,43 @@ import (
 	"time"
 )
 
-// Tar writes a folder with all below it as a tar stream, for a build: files, executables and symbolic links as they are,
-// submodules as empty folders. Nothing in it depends on when it is written.
-func (c *Commit) Tar(folder string, to io.Writer) error {
+// Whole is a folder with all below it, in memory. Several goroutines may use it.
+type Whole struct {
+	id      string
+	objects map[string]object
+}
+
+// Whole fetches a folder with all below it.
+func (c *Commit) Whole(folder string) (*Whole, error) {
 	e, err := c.Find(folder)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if e.Mode != Folder {
-		return ErrAbsent
+		return nil, ErrAbsent
 	}
 	all, err := c.fetch([]string{e.ID}, "", maxFolder)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w := &tarring{to: tar.NewWriter(to), objects: all, size: len(e.ID) / 2}
-	if err := w.folder("", e.ID, 0); err != nil {
-		return fmt.Errorf("pack %s: %w", folder, err)
+	return &Whole{id: e.ID, objects: all}, nil
+}
+
+// Tar writes the folder as a tar stream, for a build: files, executables and symbolic links as they are, submodules as
+// empty folders. Nothing in it depends on when it is written. Who reads it may stop anywhere.
+func (f *Whole) Tar(to io.Writer) error {
+	w := &tarring{to: tar.NewWriter(to), objects: f.objects, size: len(f.id) / 2}
+	if err := w.folder("", f.id, 0); err != nil {
+		return fmt.Errorf("pack a folder of a commit: %w", err)
 	}
 	return w.to.Close()
+}
+
+// Stream is Tar for who reads.
+func (f *Whole) Stream() io.ReadCloser {
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(f.Tar(w)) }() // ends at the latest when r is closed
+	return r
 }
 
 type tarring struct {

@@ -131,7 +131,11 @@ func TestReadsFolders(t *testing.T) {
 	s := newScene(t)
 	s.run(t, "repack", "-q", "-a", "-d", "-f")
 	var out bytes.Buffer
-	if err := s.open(t, "other").Tar("", &out); err != nil {
+	whole, err := s.open(t, "other").Whole("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := whole.Tar(&out); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]int{}

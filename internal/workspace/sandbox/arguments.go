@@ -42,9 +42,8 @@ func arguments(l launch) []string {
 	args = append(args,
 		"--proc", "/proc",
 		"--dev", "/dev",
-		"--size", strconv.Itoa(shmBytes), "--perms", "1777", "--tmpfs", "/dev/shm",
+		"--size", size(shmBytes, l.spec.Limits.Memory/4), "--perms", "1777", "--tmpfs", "/dev/shm",
 		"--remount-ro", "/dev",
-		"--size", strconv.Itoa(tmpBytes), "--perms", "1777", "--tmpfs", "/tmp",
 		"--size", strconv.Itoa(runBytes), "--perms", "0755", "--tmpfs", "/run",
 		"--ro-bind", l.socket, "/run/lanyard",
 		"--ro-bind", l.shared.agent, "/opt/lanyard",
@@ -59,13 +58,22 @@ func arguments(l launch) []string {
 		args = append(args, how, filepath.Join(l.dir, "volumes", v.Name), v.Target)
 	}
 	if machine {
-		args = append(args, "--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run", "--remount-ro", "/")
+		args = append(args, "--size", size(tmpBytes, l.spec.Limits.Memory/2), "--perms", "1777", "--tmpfs", "/tmp", "--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run", "--remount-ro", "/")
 	}
 	args = append(args, "--chdir", "/workspace", "--clearenv")
 	for _, k := range slices.Sorted(maps.Keys(l.spec.Env)) {
 		args = append(args, "--setenv", k, l.spec.Env[k])
 	}
 	return append(args, "--setenv", agentapi.StarterEnv, strconv.Itoa(fdStarter))
+}
+
+// size is the size of a memory-backed folder: never all of the memory that a workspace may have, or filling it would end the
+// agent, for want of anything else that could be ended to make room.
+func size(usual, most int64) string {
+	if most > 0 {
+		usual = min(usual, most)
+	}
+	return strconv.FormatInt(usual, 10)
 }
 
 // topFolders gives /bin and its like as this machine has them: links into /usr, or folders of their own.

@@ -85,6 +85,10 @@ func (l launch) makeOver() error {
 			}
 		}
 	}
+	// An image's /tmp is on disk, as in a container, and as new as everything else.
+	if err := os.Chmod(filepath.Join(upper, "tmp"), 0o777|fs.ModeSticky); err != nil {
+		return err
+	}
 	return l.writeEtc(upper)
 }
 

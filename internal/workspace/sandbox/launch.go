@@ -105,7 +105,7 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 	if r.asRoot {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(l.state.UID), Gid: uint32(l.state.UID)}
 	}
-	if err := cmd.Start(); err != nil {
+	if err := l.state.Groups.start(cmd); err != nil {
 		return fmt.Errorf("sandbox: start bubblewrap: %w", err)
 	}
 	ended := make(chan struct{})

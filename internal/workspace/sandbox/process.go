@@ -44,7 +44,9 @@ func findProcess(pid int) (p *process, parent int, err error) {
 type procStat struct {
 	state  byte
 	parent int
+	time   uint64 // of processors, in ticks, its own and the system's
 	start  uint64
+	pages  uint64 // in memory
 }
 
 func readStat(pid int) (procStat, error) {
@@ -54,7 +56,7 @@ func readStat(pid int) (procStat, error) {
 	}
 	// The name, in parentheses, may contain anything; the last parenthesis ends it.
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 20 {
+	if len(fields) < 22 {
 		return procStat{}, fmt.Errorf("sandbox: /proc/%d/stat has %d fields", pid, len(fields))
 	}
 	parent, err := strconv.Atoi(fields[1])
@@ -65,7 +67,16 @@ func readStat(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, fmt.Errorf("sandbox: /proc/%d/stat: %w", pid, err)
 	}
-	return procStat{state: fields[0][0], parent: parent, start: start}, nil
+	st := procStat{state: fields[0][0], parent: parent, start: start}
+	for _, n := range []struct {
+		at int
+		to *uint64
+	}{{11, &st.time}, {12, &st.time}, {21, &st.pages}} {
+		if v, err := strconv.ParseUint(fields[n.at], 10, 64); err == nil {
+			*n.to += v
+		}
+	}
+	return st, nil
 }
 
 // alive reports whether that very process runs.

@@ -69,6 +69,8 @@ type Runtime struct {
 	mu        sync.Mutex // guards the rest and the handing out of users
 	locks     map[identity.WorkspaceID]*sync.RWMutex
 	shared    *shared // made at the first need
+	watchers  map[chan identity.WorkspaceID]struct{}
+	unbounded sync.Once // says that limits are not kept
 	taken     map[int]identity.WorkspaceID
 	takenRead bool
 }
@@ -101,6 +103,7 @@ func New(c Config) (*Runtime, error) {
 		log:       c.Log,
 		locks:     make(map[identity.WorkspaceID]*sync.RWMutex),
 		taken:     make(map[int]identity.WorkspaceID),
+		watchers:  make(map[chan identity.WorkspaceID]struct{}),
 	}, nil
 }
 
@@ -154,6 +157,9 @@ func (r *Runtime) stop(ctx context.Context, id identity.WorkspaceID) error {
 		return fmt.Errorf("sandbox: stop %s: %w", id, err)
 	}
 	s.Process = nil
+	if err := s.Groups.remove(); err != nil {
+		r.log.Warn("sandbox: a control group is left", "workspace", id, "err", err)
+	}
 	return writeState(r.dir(id), s)
 }
 

@@ -65,8 +65,39 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 		return err
 	}
 	progress("starting the sandbox")
+	if l.state.Groups, err = r.bound(spec, progress); err != nil {
+		return err
+	}
 	l.state.Agent, l.state.Etc, l.state.Started = im.agent, im.etc, time.Now().UTC().Truncate(time.Millisecond)
-	return r.launch(ctx, l)
+	if len(l.state.Groups) > 0 { // so that they are found if the server dies before it knows the process
+		if err := writeState(l.dir, l.state); err != nil {
+			return err
+		}
+	}
+	if err := r.launch(ctx, l); err != nil {
+		return errors.Join(err, l.state.Groups.remove())
+	}
+	r.tell(spec.ID)
+	return nil
+}
+
+// bound makes the control group that keeps a workspace to its limits. Where this server cannot, which takes root, it goes on
+// without, and says so: the sandbox is for people one trusts.
+func (r *Runtime) bound(spec workspace.Spec, progress func(string)) (controlGroup, error) {
+	l := spec.Limits
+	if l.CPUs == 0 && l.Memory == 0 && l.Processes == 0 {
+		return nil, nil
+	}
+	g, err := makeGroup(r.procFS, spec.ID.Label(), l)
+	if errors.Is(err, errNoGroups) {
+		progress("the limits of its class are not kept: " + errNoGroups.Error())
+		r.unbounded.Do(func() { r.log.Warn("sandbox: limits of workspaces are not kept on this machine", "err", err) })
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: limits of %s: %w", spec.ID, err)
+	}
+	return g, nil
 }
 
 // makeFolders makes what is missing. The state comes first: a user is noted down before a file of that user exists.

@@ -10,15 +10,16 @@ import (
 
 // state is what is kept of a workspace beside its files.
 type state struct {
-	UID     int       `json:"uid"`               // host user and group that it runs as
-	Beside  string    `json:"beside,omitempty"`  // label of the workspace that it stands beside
-	Shared  bool      `json:"shared,omitempty"`  // its files, and its user, are that workspace's
-	Process *process  `json:"process,omitempty"` // process 1 of the last run; nil when it was stopped
-	Started time.Time `json:"started"`           // of the last run
-	Agent   string    `json:"agent,omitempty"`   // the copy of the agent that the last run uses
-	Etc     string    `json:"etc,omitempty"`     // the generated /etc that it uses
-	Image   string    `json:"image,omitempty"`   // the image of the last run, by digest; empty: the machine's own files
-	Files   string    `json:"files,omitempty"`   // where that image is unpacked
+	UID     int          `json:"uid"`               // host user and group that it runs as
+	Beside  string       `json:"beside,omitempty"`  // label of the workspace that it stands beside
+	Shared  bool         `json:"shared,omitempty"`  // its files, and its user, are that workspace's
+	Process *process     `json:"process,omitempty"` // process 1 of the last run; nil when it was stopped
+	Started time.Time    `json:"started"`           // of the last run
+	Agent   string       `json:"agent,omitempty"`   // the copy of the agent that the last run uses
+	Etc     string       `json:"etc,omitempty"`     // the generated /etc that it uses
+	Image   string       `json:"image,omitempty"`   // the image of the last run, by digest; empty: the machine's own files
+	Groups  controlGroup `json:"groups,omitempty"`  // its control groups
+	Files   string       `json:"files,omitempty"`   // where that image is unpacked
 }
 
 const stateFile = "state.json"

@@ -16,7 +16,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,6 +23,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -196,10 +196,7 @@ func (r *Runtime) server() (string, error) {
 }
 
 // notFound reports whether the engine says that something is not there.
-func notFound(err error) bool {
-	var missing interface{ NotFound() }
-	return errors.As(err, &missing)
-}
+func notFound(err error) bool { return errdefs.IsNotFound(err) }
 
 // makeFolders makes folders that the engine, and nobody else, has to walk.
 func makeFolders(paths ...string) error {

@@ -95,15 +95,17 @@ func (a *app) root() *cobra.Command {
 		root.Long = root.Short + ".\n\nExit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed."
 		root.AddCommand(a.idp())
 		root.AddCommand(a.own()...)
+		root.AddCommand(a.within()...)
 		return root
 	}
 	root.Use, root.Short = "lanyard", "What a workspace can ask of Lanyard"
-	root.Long = root.Short + `: what it is and when it stops, variables, snapshots, tokens that say who is calling,
+	root.Long = root.Short + `: what it is and when it stops, its tasks and ports, variables, snapshots, tokens that say who is calling,
 for clouds, clusters and services that take them, and AI agents with a name of their own and a part of your rights.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 sign-in needed.`
 	root.AddCommand(a.token(), a.agent(), a.kubectlCredential(), a.googleCredential(), a.awsCredential())
 	root.AddCommand(a.own()...)
+	root.AddCommand(a.within()...)
 	return root
 }
 

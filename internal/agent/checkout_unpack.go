@@ -70,6 +70,9 @@ func (a *Agent) unpackNew(ctx context.Context, u agentapi.Unpack, p agentapi.Pac
 	if err == nil && u.Uncommitted && p.Head != "" && p.Head != p.Commit {
 		_, err = g.text(ctx, "reset", "--mixed", "--quiet", p.Head)
 	}
+	if err == nil && u.Uncommitted {
+		err = g.follow(ctx, p)
+	}
 	if err != nil {
 		_ = removeAll(fresh) // a next attempt tries again
 		return err
@@ -100,6 +103,21 @@ func (g plumbing) fill(ctx context.Context, p agentapi.Pack, pack io.Reader) err
 	}
 	for _, args := range append(steps, []string{"reset", "--hard", "--quiet"}) {
 		if _, err := g.text(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow lets the branch that is checked out go where it came from with a plain push and pull, as after a clone.
+func (g plumbing) follow(ctx context.Context, p agentapi.Pack) error {
+	at, err := g.text(ctx, "symbolic-ref", "--quiet", "HEAD")
+	branch, ok := strings.CutPrefix(at, "refs/heads/")
+	if err != nil || !ok || p.Origin == "" {
+		return nil // a commit is checked out
+	}
+	for _, args := range [][]string{{"branch." + branch + ".remote", "origin"}, {"branch." + branch + ".merge", at}} {
+		if _, err := g.text(ctx, append([]string{"config"}, args...)...); err != nil {
 			return err
 		}
 	}

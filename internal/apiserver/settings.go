@@ -91,6 +91,9 @@ func (s *server) variables(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) setVariable(w http.ResponseWriter, r *http.Request) error {
+	if err := known(r); err != nil {
+		return err
+	}
 	var o api.SetVariable
 	if err := read(r, &o); err != nil {
 		return err

@@ -25,3 +25,17 @@ func TestRecordsAreCountedAndCut(t *testing.T) {
 		t.Errorf("%d kept of %d: %v", len(many.first), many.n, err)
 	}
 }
+
+func TestNoticeIsShownInTerminals(t *testing.T) {
+	w := newWorld(t, nil)
+	s := w.attach("main", agentapi.Size{Cols: 80, Rows: 24})
+	s.typed("echo fir''st\n")
+	s.until("first")
+	if err := w.agent().Notice(testContext(t), []byte("\r\nit stops soon\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	s.until("it stops soon")
+	if err := w.agent().Notice(testContext(t), make([]byte, 2*maxNotice)); err == nil {
+		t.Error("a notice of any length is shown")
+	}
+}

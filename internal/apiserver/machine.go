@@ -65,8 +65,11 @@ func (s *server) classes(w http.ResponseWriter, r *http.Request) error {
 			list = append(list, api.Class{Name: c.Name, Title: c.Title, Default: i == 0, Limits: limitsOf(c.Limits)})
 		}
 	}
-	n := 0
-	page, err := pageOf(r, list, func(api.Class) string { n++; return fmt.Sprintf("%04d", n) })
+	at := make(map[string]int, len(list))
+	for i, c := range list {
+		at[c.Name] = i
+	}
+	page, err := pageOf(r, list, func(c api.Class) string { return fmt.Sprintf("%04d", at[c.Name]) })
 	if err != nil {
 		return err
 	}

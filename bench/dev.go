@@ -193,7 +193,7 @@ func prompted(said []byte) bool {
 }
 
 func (w *devWorld) delete(ctx context.Context, id string) error {
-	if err := w.ada.DeleteWorkspace(ctx, id); err != nil {
+	if err := w.ada.ForceDeleteWorkspace(ctx, id); err != nil {
 		return err
 	}
 	for {

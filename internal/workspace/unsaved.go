@@ -54,6 +54,12 @@ func (m *Manager) Unsaved(ctx context.Context, id identity.WorkspaceID) (*Unsave
 		}
 		return row.Unsaved, agentapi.Work{}, nil
 	}
+	wait, cancel := context.WithTimeout(ctx, workWithin) // the server may have just begun
+	defer cancel()
+	if err := m.c.Doors.Wait(wait, id); err != nil {
+		m.c.Log.Info("a workspace is not reached that should say what is not saved", "workspace", id, "error", err)
+		return nil, agentapi.Work{}, nil
+	}
 	u, work := m.lookForWork(ctx, row)
 	return u, work, nil
 }

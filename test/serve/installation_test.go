@@ -300,7 +300,7 @@ func (i *installation) stop() {
 			break
 		}
 		for _, ws := range list {
-			_ = operator.DeleteWorkspace(ctx, ws.ID) // it is asked again
+			_ = operator.ForceDeleteWorkspace(ctx, ws.ID) // it is asked again
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

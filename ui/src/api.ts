@@ -21,6 +21,8 @@ export interface Project {
 export interface Workspace {
   id: string; owner: string; owner_name: string; project: string; repository: string; ref?: string; name: string;
   desired: string; phase: string; message?: string; created: string; changed: string; own: boolean; can: string[]; terminal?: string;
+  class?: string; image?: string; used?: string; stops?: string; notice?: string; archived?: string; pinned?: boolean; goes?: string;
+  queue?: { at: number; of: number }; unsaved?: { changed: number; unpushed: number; stashes: number }; failed_step?: string;
 }
 export interface Class { name: string; title?: string; default?: boolean }
 export interface Context {

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { send, type Progress, type Workspace } from "./api";
+import { Problem, send, type Progress, type Workspace } from "./api";
 import { visible } from "./format";
 import { Act, Ask } from "./parts";
 
@@ -21,7 +21,7 @@ const words: Record<string, string> = {
 /** A workspace's state as a coloured word. */
 export function State({ workspace: w }: { workspace: Workspace }) {
   const kind = failed(w) ? "bad" : w.phase === "running" ? "good" : w.phase === "stopped" ? "" : "busy";
-  const word = failed(w) ? "Failed" : w.desired === "deleted" ? "Deleting" : words[w.phase] ?? w.phase;
+  const word = failed(w) ? "Failed" : w.queue ? `Waiting: place ${w.queue.at} of ${w.queue.of}` : w.phase === "stopped" && w.archived ? "Archived" : w.desired === "deleted" ? "Deleting" : words[w.phase] ?? w.phase;
   return <span class={"state " + kind} data-testid="workspace-state" data-phase={w.phase}>{visible(word)}</span>;
 }
 
@@ -30,17 +30,20 @@ export function WorkspaceActions({ workspace: w, onChange, onFault, onDeleted }:
   workspace: Workspace; onChange: () => void; onFault: (fault: unknown) => void; onDeleted?: () => void;
 }) {
   const [asking, setAsking] = useState(false);
+  const [lost, setLost] = useState(""); // what a deletion would lose
   const change = (verb: string) => async () => {
     await send("POST", `/workspaces/${w.id}/${verb}`);
     onChange();
   };
-  const remove = async () => {
+  const remove = async (force: boolean) => {
     setAsking(false);
+    setLost("");
     try {
-      await send("DELETE", `/workspaces/${w.id}`);
+      await send("DELETE", `/workspaces/${w.id}${force ? "?force=true" : ""}`);
       (onDeleted ?? onChange)();
     } catch (fault) {
-      onFault(fault);
+      if (!force && fault instanceof Problem && fault.status === 409) setLost(fault.message);
+      else onFault(fault);
     }
   };
   const stops = w.desired === "running";
@@ -53,8 +56,13 @@ export function WorkspaceActions({ workspace: w, onChange, onFault, onDeleted }:
       {!stops && w.can.includes("start") && w.desired !== "deleted" && <Act label="Resume" run={change("start")} onFault={onFault} testid="resume" />}
       {w.can.includes("delete") && w.desired !== "deleted" && <button type="button" class="quiet danger-text" onClick={() => setAsking(true)} data-testid="delete">Delete</button>}
       {asking && (
-        <Ask title={`Delete ${visible(w.name)}?`} yes="Delete workspace" onYes={() => void remove()} onNo={() => setAsking(false)}>
-          <p>Its files are removed, with everything that was not pushed. This cannot be undone.</p>
+        <Ask title={`Delete ${visible(w.name)}?`} yes="Delete workspace" onYes={() => void remove(false)} onNo={() => setAsking(false)}>
+          <p>Its files are removed. What was not pushed is shown before it goes.</p>
+        </Ask>
+      )}
+      {lost && (
+        <Ask title={`Lose what is in ${visible(w.name)}?`} yes="Delete all the same" onYes={() => void remove(true)} onNo={() => setLost("")}>
+          <p data-testid="would-be-lost">{visible(lost)}</p>
         </Ask>
       )}
     </>

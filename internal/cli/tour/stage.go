@@ -124,7 +124,7 @@ func (s *stage) toPrompt(ctx context.Context, p *person, begun time.Time) (time.
 
 // deleteWorkspace deletes as the operator, who may, and waits until it is gone.
 func (s *stage) deleteWorkspace(ctx context.Context, id string) error {
-	err := s.operator.DeleteWorkspace(ctx, id)
+	err := s.operator.ForceDeleteWorkspace(ctx, id)
 	if remote.KindOf(err) == problem.NotFound {
 		return nil
 	}

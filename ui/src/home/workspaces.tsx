@@ -36,13 +36,14 @@ function Row({ workspace: w, onChange, onFault }: { workspace: Workspace; onChan
   const now = useNow(5000);
   const { lines } = useFollow(w.id, moving(w), onChange, onFault, onChange);
   const last = moving(w) ? lines[lines.length - 1]?.text : undefined;
-  const detail = w.message || last;
+  const kept = w.unsaved && w.unsaved.changed + w.unsaved.unpushed + w.unsaved.stashes > 0 ? "Holds work that is not pushed." : undefined;
+  const detail = w.message || last || w.notice || kept;
   return (
     <li data-testid="workspace" data-workspace={w.id} data-phase={w.phase} class="workspace">
       <div class="grow">
         <a href={"#/workspace/" + w.id} class="name" data-testid="workspace-link">{visible(w.name)}</a> <State workspace={w} />
         <span class="muted block breakable">
-          {shortURL(w.repository)}{w.ref && <> at {visible(w.ref)}</>}{!w.own && <> · {visible(w.owner_name)}</>} · {ago(w.created, now)} · <span class="nowrap">{w.id}</span>
+          {shortURL(w.repository)}{w.ref && <> at {visible(w.ref)}</>}{!w.own && <> · {visible(w.owner_name)}</>} · {ago(w.created, now)}{w.class && <> · {visible(w.class)}</>} · <span class="nowrap">{w.id}</span>
         </span>
         {detail && <span class="block small" data-testid="workspace-message">{visible(detail)}</span>}
       </div>

@@ -17,6 +17,9 @@ func ParseReference(s string) (Reference, error) {
 	if len(s) > 500 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return Reference{}, problem.New(problem.Invalid, "%.80q is no name of an image.", s)
 	}
+	if scheme, _, ok := strings.Cut(s, "://"); ok {
+		return Reference{}, problem.New(problem.Invalid, "%q is no name of an image: leave %s:// out.", s, scheme)
+	}
 	ref, err := name.ParseReference(s)
 	if err != nil {
 		return Reference{}, problem.Wrap(err, problem.Invalid, "%q is no name of an image: it looks like registry.example.com/team/image:tag.", s)

@@ -91,6 +91,9 @@ func New(c Config) (*Store, error) {
 			return nil, fmt.Errorf("image: %w", err)
 		}
 	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
 	return s, nil
 }
 

@@ -22,7 +22,7 @@ const maxContext = 128 << 20
 
 // assemble writes Dockerfile and context. The same order gives the same bytes.
 func assemble(o Order, nodes []*node) (Prepared, error) {
-	p := Prepared{Dockerfile: "Dockerfile"}
+	p := Prepared{Dockerfile: "Dockerfile", base: o.Base.Image.Ref}
 	metadata, err := label(o.Base.Metadata, nodes)
 	if err != nil {
 		return p, err

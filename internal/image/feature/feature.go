@@ -55,6 +55,7 @@ type Prepared struct {
 	// Metadata is the label devcontainer.metadata that the built image has: the base's and the features'. Plan.On takes it.
 	Metadata  string
 	Installed []Installed // in the order of their installation
+	base      string
 	tar       []byte
 }
 
@@ -69,7 +70,7 @@ type Installed struct {
 
 // Build is the order for a runtime. The workspace's ID and Endpoint are the caller's to add.
 func (p Prepared) Build() workspace.BuildOrder {
-	return workspace.BuildOrder{Key: p.Key, Dockerfile: p.Dockerfile, Context: p.Context}
+	return workspace.BuildOrder{Key: p.Key, Dockerfile: p.Dockerfile, Context: p.Context, Base: p.base}
 }
 
 // Prepare fetches the features and what they need. An error is a problem.Error that names the feature.

@@ -125,7 +125,7 @@ func (x *preparing) addFeatures(ctx context.Context, images workspace.Images) er
 		}
 	}
 	order := x.buildOrder(workspace.BuildOrder{
-		Key: x.said.Features, Dockerfile: "Dockerfile", Base: base.Image,
+		Key: x.said.Features, Dockerfile: "Dockerfile", Base: base.Image.Ref,
 		Context: func(ctx context.Context) (io.ReadCloser, error) {
 			found, err := find()
 			if err != nil {

@@ -91,8 +91,11 @@ func tasksJSON(tasks []agentapi.Task) string {
 	return jsonText(all)
 }
 
-// jsonText is v as JSON; v is made of strings and numbers.
+// jsonText is v as JSON, as it is read in a shell; v is made of strings and numbers.
 func jsonText(v any) string {
-	b, _ := json.Marshal(v) // cannot fail for those
-	return string(b)
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // cannot fail for those
+	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -33,8 +33,9 @@ type BuildOrder struct {
 	Dockerfile string // path in it
 	Target     string
 	Args       map[string]string
-	// Base is an image that was made ready before, which the Dockerfile may name by its Ref; zero: none.
-	Base Image
+	// Base is an image that was made ready for this workspace before (Ready.Image.Ref): a FROM that names it means it as it
+	// is, and nobody is asked again. It never comes from a repository's own words.
+	Base string
 	// From says how another image that the Dockerfile names is pulled, or why it may not be; nil: as anybody may.
 	From func(ref string) (PullOrder, error)
 	// ID and Endpoint are the workspace whose exit its RUN steps have; they have no other.

@@ -14,13 +14,36 @@ const (
 	margaret = "Margaret Hamilton <margaret@contoso.example>"
 )
 
+// What workspaces on two of the repositories are, in both formats. They run in every runtime: they name no image.
+const (
+	samplePlan = `# What a workspace on this repository is: docs/workspaces.md says what else can stand here.
+tasks:
+  - name: hello
+    init: git log --oneline --max-count 5
+    command: cat README.md
+ports:
+  - port: 8080
+    name: payments API
+    onOpen: notify
+`
+	sampleDevcontainer = `// What a workspace on this repository is: docs/workspaces.md says what else can stand here.
+{
+	"name": "shop",
+	"containerEnv": { "SHOP": "sample" },
+	"postCreateCommand": "git status --short --branch",
+	"forwardPorts": [8000],
+	"portsAttributes": { "8000": { "label": "shop", "onAutoForward": "notify" } },
+}
+`
+)
+
 // Samples are the repositories of the sample organisation.
 func Samples() []Repository {
 	day := func(n int) time.Time { return sampleStart.AddDate(0, 0, n) }
 	return []Repository{
 		{Name: "payments/api", Commits: []Commit{
 			{Author: ada, At: day(0), Message: "Begin the payments API\n", Files: map[string]string{
-				"README.md": "# Payments API\n\nTakes orders to pay and keeps the books in the ledger.\n", "go.mod": "module payments.contoso.example/api\n\ngo 1.26\n",
+				".gitpod.yml": samplePlan, "README.md": "# Payments API\n\nTakes orders to pay and keeps the books in the ledger.\n", "go.mod": "module payments.contoso.example/api\n\ngo 1.26\n",
 				"main.go": "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"payments\") }\n"}},
 			{Author: grace, At: day(1), Message: "Add amounts in minor units\n", Files: map[string]string{
 				"amount/amount.go": "// Package amount holds money in minor units of a currency.\npackage amount\n\ntype Amount struct {\n\tMinor    int64\n\tCurrency string\n}\n"}},
@@ -39,7 +62,7 @@ func Samples() []Repository {
 		}},
 		{Name: "shop/web", Commits: []Commit{
 			{Author: radia, At: day(0), Message: "Begin the shop\n", Files: map[string]string{
-				"README.md": "# Shop\n\nThe web shop.\n", "index.html": "<!doctype html>\n<title>Shop</title>\n<h1>Shop</h1>\n"}},
+				".devcontainer/devcontainer.json": sampleDevcontainer, "README.md": "# Shop\n\nThe web shop.\n", "index.html": "<!doctype html>\n<title>Shop</title>\n<h1>Shop</h1>\n"}},
 			{Author: alan, At: day(2), Message: "Add a basket\n", Files: map[string]string{"basket.js": "export const basket = [];\n"}},
 		}},
 		{Name: "platform/tools", Commits: []Commit{

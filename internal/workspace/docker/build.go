@@ -81,21 +81,22 @@ func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, tag, key st
 
 // base makes ready an image that a Dockerfile names.
 func (r *Runtime) base(ctx context.Context, o workspace.BuildOrder, d *dockerfile, u use, progress func(string)) (string, error) {
-	if u.image == o.Base.Ref { // was made ready before
-		return u.image, nil
+	ref := u.image
+	if ref != o.Base || ref == "" {
+		order, err := workspace.PullOrder{Ref: u.image}, error(nil)
+		if o.From != nil {
+			order, err = o.From(u.image)
+		}
+		var ready workspace.Ready
+		if err == nil {
+			ready, err = r.Pull(ctx, order, progress)
+		}
+		if err != nil {
+			return "", problem.Wrap(err, problem.KindOf(err), "%s:%d: %s", d.name, u.line+1, problem.Message(err))
+		}
+		ref = ready.Image.Ref
 	}
-	order, err := workspace.PullOrder{Ref: u.image}, error(nil)
-	if o.From != nil {
-		order, err = o.From(u.image)
-	}
-	var ready workspace.Ready
-	if err == nil {
-		ready, err = r.Pull(ctx, order, progress)
-	}
-	if err != nil {
-		return "", problem.Wrap(err, problem.KindOf(err), "%s:%d: %s", d.name, u.line+1, problem.Message(err))
-	}
-	im, err := r.engine.ImageInspect(ctx, ready.Image.Ref)
+	im, err := r.engine.ImageInspect(ctx, ref)
 	if err != nil {
 		return "", r.failed("look for the image "+u.image, err)
 	}
@@ -106,7 +107,7 @@ func (r *Runtime) base(ctx context.Context, o workspace.BuildOrder, d *dockerfil
 			}
 		}
 	}
-	return ready.Image.Ref, nil
+	return ref, nil
 }
 
 // run has the engine build.

@@ -54,7 +54,8 @@ func (a *Agent) unpackNew(ctx context.Context, u agentapi.Unpack, p agentapi.Pac
 	dir := filepath.Join(a.config.Workspace, name)
 	if _, err := os.Lstat(dir); err == nil {
 		if u.Keep {
-			return nil
+			_, err := io.Copy(io.Discard, pack) // so that the sender can read the answer
+			return err
 		}
 		return fmt.Errorf("%s is there already", dir)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/project"
+	"github.com/lanyardhq/lanyard/internal/snapshot"
 	"github.com/lanyardhq/lanyard/internal/source"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
@@ -59,6 +60,7 @@ type Config struct {
 	Limits     Limits
 	Classes    workspace.Classes // of workspaces; empty: the standard one
 	Rules      workspace.Rules
+	Snapshots  snapshot.Limits // of checkouts; zero: the defaults
 
 	longLived    source.Findings
 	certificates []certificate // of the app registration

@@ -23,7 +23,7 @@ type parser struct {
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
 		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "oidc", "sessions", "step_up", "directory",
-		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "tls", "github", "clients", "registries", "classes", "workspaces",
+		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "tls", "github", "clients", "registries", "classes", "workspaces", "snapshots",
 	}, map[string]string{
 		"tokens":         "",
 		"encryption_key": inPlace + "encryption_key_file",
@@ -57,6 +57,7 @@ func (p *parser) root(m source.Mapping) {
 	p.limits(m)
 	p.classes(m)
 	p.workspaces(m)
+	p.snapshots(m)
 	p.alarms(m)
 	p.gitHub(m)
 	p.clients(m)

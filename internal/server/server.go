@@ -97,6 +97,7 @@ type Options struct {
 	KeepWorkspaces   bool              // on shutdown
 	Classes          workspace.Classes // of workspaces; empty: workspace.StandardClass
 	Rules            workspace.Rules   // that hold for all workspaces
+	Snapshots        snapshot.Limits   // of checkouts; zero: the defaults
 	Version          string
 	Log              *slog.Logger
 	Learned          func(time.Time) // see entra.Config

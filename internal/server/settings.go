@@ -21,7 +21,7 @@ import (
 func (s *Server) makeSettings() {
 	s.settings = setting.New(setting.Config{Rows: s.store, Sealer: s.sealer})
 	s.snapshots = snapshot.New(snapshot.Config{
-		Dir: filepath.Join(s.options.Data, "snapshots"), Node: s.replica.node, Rows: s.store, Log: s.log,
+		Dir: filepath.Join(s.options.Data, "snapshots"), Node: s.replica.node, Rows: s.store, Limits: s.options.Snapshots, Log: s.log,
 	})
 }
 
@@ -123,7 +123,7 @@ func (s *Server) personal(ctx context.Context, row workspace.Workspace, p *works
 	if g.dotfiles != "" {
 		p.Setup.Dotfiles = &agentapi.Repository{URL: g.dotfiles}
 	}
-	if row.Snapshot != "" {
+	if row.Snapshot != "" && row.Began.IsZero() { // its files are not made yet
 		p.Fill = func(ctx context.Context, agent agentapi.Client) error {
 			say("", "Taking the checkout from the snapshot "+row.Snapshot+".")
 			return s.snapshots.Restore(ctx, identity.SnapshotID(row.Snapshot), p.Setup.Name, agent)

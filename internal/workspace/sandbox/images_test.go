@@ -146,6 +146,18 @@ func TestImages(t *testing.T) {
 		}
 	})
 
+	t.Run("Conformance", func(t *testing.T) {
+		runtimetest.Run(t, func(t *testing.T) runtimetest.Harness {
+			h := harness(t)
+			plain := h.Open
+			h.Open = func(t *testing.T) workspace.Runtime {
+				t.Helper()
+				return imaged{plain(t).(*Runtime), ready.Image, "vscode"}
+			}
+			return h
+		})
+	})
+
 	t.Run("UnknownUser", func(t *testing.T) {
 		id := identity.NewWorkspaceID()
 		spec := s.Spec(id)
@@ -158,6 +170,18 @@ func TestImages(t *testing.T) {
 			t.Errorf("a user that is only a number: %q", got)
 		}
 	})
+}
+
+// imaged is a sandbox all of whose workspaces have an image.
+type imaged struct {
+	*Runtime
+	image workspace.Image
+	user  string
+}
+
+func (i imaged) Start(ctx context.Context, spec workspace.Spec, progress func(string)) error {
+	spec.Image, spec.User = i.image, i.user
+	return i.Runtime.Start(ctx, spec, progress)
 }
 
 func observed(t *testing.T, s *runtimetest.Server, id identity.WorkspaceID) workspace.Observed {

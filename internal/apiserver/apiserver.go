@@ -14,6 +14,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/snapshot"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/web"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
@@ -83,6 +84,8 @@ type Config struct {
 	Classes func(identity.ProjectID) workspace.Classes
 	ClassOf func(workspace.Workspace) (workspace.Class, error)
 	Rules   workspace.Rules
+	// Agent leads to a workspace's agent; nil: nothing is known of what goes on in workspaces.
+	Agent func(identity.WorkspaceID) agentapi.Client
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
 	// can say goodbye in the protocol.
 	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strconv"
+
 	"github.com/spf13/cobra"
 
 	"github.com/lanyardhq/lanyard/api"
@@ -9,13 +11,16 @@ import (
 )
 
 func (a *app) logs() *cobra.Command {
-	var user string
-	var asJSON bool
+	var user, task string
+	var asJSON, tasks bool
 	cmd := &cobra.Command{
 		Use:   "logs WORKSPACE",
-		Short: "Show the lines of a workspace's last start or stop",
+		Short: "Show the lines of a workspace's last start or stop, or what its tasks write",
+		Long: `Shows the lines of a workspace's last start or stop. With --tasks it lists the tasks and steps of the repository's own file
+in a workspace that runs, and with --task it shows what one of them has written.`,
 		Example: `  lanyard logs w-abcdefghij234567
-  lanyard logs w-abcdefghij234567 --json`,
+  lanyard logs w-abcdefghij234567 --tasks
+  lanyard logs w-abcdefghij234567 --task Build`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeWorkspaces(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -24,6 +29,16 @@ func (a *app) logs() *cobra.Command {
 				return err
 			}
 			defer r.Close()
+			switch {
+			case task != "":
+				return r.TaskLog(cmd.Context(), args[0], task, a.c.Stdout)
+			case tasks:
+				list, err := r.Tasks(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.showTasks(list, asJSON)
+			}
 			lines, err := r.Logs(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -39,7 +54,32 @@ func (a *app) logs() *cobra.Command {
 	}
 	a.signInFlag(cmd, &user)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's objects")
+	cmd.Flags().BoolVar(&tasks, "tasks", false, "list the tasks and steps of a workspace that runs")
+	cmd.Flags().StringVar(&task, "task", "", "show what the `TASK`, by ID or name, has written")
+	cmd.MarkFlagsMutuallyExclusive("task", "tasks")
+	cmd.MarkFlagsMutuallyExclusive("task", "json")
 	return cmd
+}
+
+// showTasks lists tasks.
+func (a *app) showTasks(list []api.Task, asJSON bool) error {
+	if asJSON {
+		return a.out.json(api.Page[api.Task]{Items: append([]api.Task{}, list...)})
+	}
+	if len(list) == 0 {
+		a.out.line("The repository's file names no tasks, or the workspace is still being set up.")
+		return nil
+	}
+	rows := [][]string{}
+	for _, t := range list {
+		exit := ""
+		if t.State == "done" || t.State == "failed" || t.State == "stopped" {
+			exit = strconv.Itoa(t.Exit)
+		}
+		rows = append(rows, []string{t.ID, t.Name, t.State, t.Step, exit})
+	}
+	a.out.table([]string{"TASK", "NAME", "STATE", "STEP", "EXIT"}, rows)
+	return nil
 }
 
 func (a *app) open() *cobra.Command {

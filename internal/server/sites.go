@@ -15,6 +15,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
 
@@ -45,6 +46,7 @@ func (s *Server) makeSites() error {
 		Settings: s.settings, Snapshots: s.snapshots, TakeSnapshot: s.takeSnapshot, URL: o.URL,
 		Machine: s.workspaces, Classes: s.classesOf, ClassOf: s.class, Rules: o.Rules,
 		Provisioning: s.provision, Proofs: auditProofs{s}, Reviews: s.store, Preview: s.projects.preview, Members: s.members(), Health: s.health, SignInTests: s.signin,
+		Agent: func(id identity.WorkspaceID) agentapi.Client { return agentapi.New(reach{s}.Client(id)) },
 		Exec: func(w http.ResponseWriter, r *http.Request, id identity.WorkspaceID) error {
 			row, ok := s.workspaces.Get(id)
 			if !ok {

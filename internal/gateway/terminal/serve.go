@@ -17,8 +17,9 @@ import (
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
-// terminalName is the terminal that the page attaches to. It lives in the workspace, attached or not.
-const terminalName = "main"
+// mainTerminal is the terminal that the page attaches to where its address names none. It lives in the workspace, attached or
+// not.
+const mainTerminal = "main"
 
 // serve is the terminal's WebSocket: binary frames are the terminal's bytes, text frames are agentapi.Control.
 func (g *Gate) serve(w http.ResponseWriter, r *http.Request) error {
@@ -33,11 +34,18 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get("Upgrade") == "" {
 		return problem.New(problem.Invalid, "This address is a terminal's WebSocket; open the site's first page instead.")
 	}
+	name := r.URL.Query().Get("terminal")
+	if name == "" {
+		name = mainTerminal
+	}
+	if !agentapi.ValidName(name) {
+		return problem.New(problem.Invalid, "%q cannot name a terminal.", name)
+	}
 	said := make(chan struct{})
 	var person *websocket.Conn
 	ctx, lease, err := g.c.Access.Open(r.Context(), access.Request{
 		Principal: web.PrincipalFrom(r.Context()), Action: identity.WorkspaceOpen, Resource: resource(ws), IP: web.ClientIP(r),
-		Durable: true, Detail: map[string]any{"terminal": terminalName},
+		Durable: true, Detail: map[string]any{"terminal": name},
 	}, func(reason access.Reason) {
 		<-said // until there is a connection to say it on
 		if person != nil {
@@ -51,7 +59,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request) error {
 	if conn := web.ConnFrom(ctx); conn != nil {
 		lease.Hold(conn)
 	}
-	agent, err := agentapi.New(g.c.Hub.Client(ws.ID)).Terminal(ctx, terminalName, size(r))
+	agent, err := agentapi.New(g.c.Hub.Client(ws.ID)).Terminal(ctx, name, size(r))
 	if err != nil {
 		close(said)
 		return err

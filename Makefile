@@ -15,7 +15,7 @@ GOTESTSUM := $(GO) tool gotestsum --format pkgname --rerun-fails=2 --rerun-fails
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 ESBUILD := $(GO) tool esbuild
-CLIENTS := $(patsubst %,%/node_modules/.package-lock.json,test/oidc/provider test/msal/testdata/client test/provisioning/testdata/client test/clients/js test/devfile)
+CLIENTS := $(patsubst %,%/node_modules/.package-lock.json,test/oidc/provider test/msal/testdata/client test/provisioning/testdata/client test/clients/js test/devfile test/packages/registry)
 UI := $(shell find ui/src -type f 2>/dev/null) ui/package.json ui/tsconfig.json
 DIST := internal/dashboard/dist
 
@@ -31,7 +31,7 @@ needs-run:
 	@scripts/need bubblewrap:bwrap git:git curl:curl ca-certificates:/etc/ssl/certs/ca-certificates.crt
 
 needs-test: needs-run
-	@scripts/need chromium:chromium postgresql:/usr/lib/postgresql gcc:gcc libc6-dev:/usr/include/stdlib.h nginx:nginx systemd:systemd-socket-activate openssl:openssl docker.io:dockerd debootstrap:debootstrap
+	@scripts/need chromium:chromium postgresql:/usr/lib/postgresql gcc:gcc libc6-dev:/usr/include/stdlib.h nginx:nginx systemd:systemd-socket-activate openssl:openssl docker.io:dockerd debootstrap:debootstrap dpkg-dev:dpkg-scanpackages
 	@scripts/base-image >/dev/null
 	$(GO) -C test/pebble build tool
 

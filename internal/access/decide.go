@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -107,7 +108,7 @@ func notListed(f *Facts, r identity.Resource) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("the project %s does not list %s under workspace.egress in %s", p.Name, r.Name, p.File)
+	return fmt.Sprintf("the project %s does not list %s under workspace.egress in %s", p.Name, r.Name, filepath.Base(p.File))
 }
 
 func deny(c Code, why string) Decision { return Decision{Code: c, Reasons: []string{why}} }

@@ -45,7 +45,17 @@ func newEgress(upstream http.RoundTripper, r *refusals, log *slog.Logger) *egres
 				panic(http.ErrAbortHandler) // nobody is left to tell
 			}
 			no := refusalOf(err)
-			refuse(w, no.status, no.why)
+			if r.ContentLength != 0 {
+				refuse(w, no.status, no.why)
+				return
+			}
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				refuse(w, no.status, no.why)
+				return
+			}
+			defer conn.Close()
+			no.write(conn)
 		},
 	}
 	return e
@@ -69,7 +79,7 @@ func (e *egress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// connect answers CONNECT. Most programs show of a refusal its first line alone, so the reason stands there too.
+// connect answers CONNECT.
 func (e *egress) connect(w http.ResponseWriter, r *http.Request) {
 	out, err := e.open(r.Context(), r.RequestURI)
 	conn, buffered, hijacked := http.NewResponseController(w).Hijack()
@@ -83,9 +93,7 @@ func (e *egress) connect(w http.ResponseWriter, r *http.Request) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Time{})
 	if err != nil {
-		no := refusalOf(err)
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s\n",
-			no.status, firstLine(no.why), len(no.why)+1, no.why) // the client may be gone
+		refusalOf(err).write(conn)
 		return
 	}
 	defer out.Close()
@@ -122,6 +130,12 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string { return r.why }
+
+// write answers with it. Of a proxy's refusal most programs show the first line alone, so the reason stands there too.
+func (r *refusal) write(conn io.Writer) {
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s\n",
+		r.status, firstLine(r.why), len(r.why)+1, r.why) // the client may be gone
+}
 
 func refusalOf(err error) *refusal {
 	if no, ok := errors.AsType[*refusal](err); ok {

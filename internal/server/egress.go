@@ -20,10 +20,15 @@ func (s *Server) beyond(apps web.Handler) (named, out web.Handler) {
 	})
 	gate := egress.New(egress.Config{Access: s.engine, Upstream: s.upstream, Tell: s.tellRefused, Log: s.log})
 	return func(w http.ResponseWriter, r *http.Request) error {
+		serve := apps
 		if registries.Has(r) {
-			return registries.Serve(w, r)
+			serve = registries.Serve
 		}
-		return apps(w, r)
+		err := serve(w, r)
+		if err != nil {
+			return registry.Shown(w, r, err)
+		}
+		return nil
 	}, gate.Serve
 }
 

@@ -46,7 +46,9 @@ func newOutside(t *testing.T) *outside {
 	t.Helper()
 	o := &outside{roots: x509.NewCertPool(), World: gatewaytest.New(t,
 		`workspace: {egress: ["`+host+`", "*.example.com", "`+host+`:7000", "`+host+`:8080", localhost, "169.254.169.254", gone.example.test]}`+"\n")}
-	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%s %s for %s", r.Method, r.RequestURI, r.Host) })
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s for %s", r.Method, r.RequestURI, r.Host)
+	})
 	secure, plain := httptest.NewTLSServer(answer), httptest.NewServer(answer)
 	o.roots.AddCert(secure.Certificate())
 	t.Cleanup(secure.Close)

@@ -90,7 +90,7 @@ func (x *exchange) open(ctx context.Context) (context.Context, error) {
 
 // absent is the answer for an app that is unknown and for one that is hidden.
 func absent(name string, cause error) error {
-	return problem.Wrap(cause, problem.NotFound, "There is no app %s here that you may use.", name)
+	return problem.Wrap(cause, problem.NotFound, "There is no app or registry %s here that you may use.", name)
 }
 
 // safe reports whether a method changes nothing (RFC 9110 section 9.2.1).

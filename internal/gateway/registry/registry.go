@@ -67,9 +67,9 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request) error {
 	return x.serve()
 }
 
-// absent is the answer for a registry that is unknown and for one that is hidden.
+// absent is the answer for a registry that is unknown and for one that is hidden. It is an app's too: nobody learns which there is.
 func absent(name string, cause error) error {
-	return problem.Wrap(cause, problem.NotFound, "%s", access.NotHere(identity.KindRegistry, name))
+	return problem.Wrap(cause, problem.NotFound, "There is no app or registry %s here that you may use.", name)
 }
 
 // exchange is one request and its answer.

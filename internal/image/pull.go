@@ -147,7 +147,7 @@ func unpackError(ref Reference, err error) error {
 
 func explainDisk(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return problem.Wrap(err, problem.Unavailable, "The disk for images is full; an administrator makes room, or lowers images.max_size.")
+		return problem.Wrap(err, problem.Unavailable, "The disk for images is full; an administrator has to make room in the data folder.")
 	}
 	return err
 }

@@ -24,22 +24,30 @@ func (r *Runtime) Build(context.Context, workspace.BuildOrder, func(string)) (wo
 	return workspace.Ready{}, problem.New(problem.Invalid, "The sandbox builds no images from a Dockerfile, and adds no features to one; the docker runtime does. Name an image that is built elsewhere, or let an administrator configure runtimes.docker.")
 }
 
-// CollectImages removes the images that no workspace runs and that nobody used for that long, and more of them while all
-// together are larger than size bytes (0: any size).
-func (r *Runtime) CollectImages(ctx context.Context, age time.Duration, size int64) (freed int64, err error) {
+// How often images are looked through, and how long one is kept that nobody uses.
+const (
+	collectEvery = time.Hour
+	keepUnused   = 14 * 24 * time.Hour
+)
+
+// collectImages removes the images that no workspace runs and that nobody wanted for a while.
+func (r *Runtime) collectImages(ctx context.Context) {
 	if r.images == nil {
-		return 0, nil
+		return
 	}
 	all, err := r.List(ctx)
 	if err != nil {
-		return 0, err
+		r.log.Error("sandbox: images that are not used cannot be found", "err", err)
+		return
 	}
-	o := image.CollectOrder{Age: age, Size: size}
+	o := image.CollectOrder{Age: keepUnused}
 	for _, w := range all {
 		// One that is stopped begins anew at its next start, which asks for the image again.
 		if s, err := readState(r.dir(w.ID)); err == nil && s.Files != "" && w.Running {
 			o.Used = append(o.Used, s.Files)
 		}
 	}
-	return r.images.Collect(ctx, o)
+	if _, err := r.images.Collect(ctx, o); err != nil {
+		r.log.Error("sandbox: images that are not used cannot be removed", "err", err)
+	}
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,10 +44,14 @@ func (r *Runtime) Watch(ctx context.Context, changed func(identity.WorkspaceID))
 			w.add(o.ID, changed)
 		}
 	}
+	collect := time.NewTicker(collectEvery)
+	defer collect.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-collect.C:
+			r.collectImages(ctx)
 		case id := <-began:
 			changed(id)
 			w.add(id, changed)

@@ -24,6 +24,9 @@ export interface Workspace {
   class?: string; image?: string; used?: string; stops?: string; notice?: string; archived?: string; pinned?: boolean; goes?: string;
   queue?: { at: number; of: number }; unsaved?: { changed: number; unpushed: number; stashes: number }; failed_step?: string;
 }
+export interface Task { id: string; name: string; state: string; step?: string; exit: number; terminal?: string }
+export interface Port { port: number; listening: boolean; loopback?: boolean; name?: string; on_open?: string; protocol?: string; description?: string }
+export interface Activity { running: boolean; ready: boolean; tasks: Task[]; ports: Port[] }
 export interface Class { name: string; title?: string; default?: boolean }
 export interface Context {
   project: string; repository: string; ref?: string; request?: number; variables?: Record<string, string>; classes?: Class[];

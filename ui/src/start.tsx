@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, Problem, type Workspace } from "./api";
 import { shortURL, visible } from "./format";
+import { WhatGoesOn } from "./activity";
 import { Fault } from "./parts";
 import { useFollow } from "./progress";
 import { Lines, moving, State, WorkspaceActions } from "./workspace";
@@ -46,6 +47,7 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
           <WorkspaceActions workspace={workspace} onChange={load} onFault={failed} onDeleted={() => (location.hash = "")} />
         </div>
       )}
+      {workspace && <WhatGoesOn id={id} live={workspace.phase !== "stopped" && workspace.phase !== "stopping"} />}
     </main>
   );
 }

@@ -30,13 +30,16 @@ export class Connection {
   private pause = 250;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly url: string, private readonly on: Events) {}
+  /** terminal: which one of the workspace's; null: the main one. */
+  constructor(private readonly url: string, private readonly terminal: string | null, private readonly on: Events) {}
 
   /** Connects; again after a refusal, when the person asks for it. */
   open(): void {
     clearTimeout(this.timer);
     this.on.state({ at: "connecting" });
-    const socket = new WebSocket(this.size ? `${this.url}?cols=${this.size.cols}&rows=${this.size.rows}` : this.url);
+    const query = new URLSearchParams(this.terminal ? { terminal: this.terminal } : {});
+    if (this.size) for (const [name, value] of Object.entries(this.size)) query.set(name, String(value));
+    const socket = new WebSocket(query.size ? `${this.url}?${query}` : this.url);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     let opened = false;

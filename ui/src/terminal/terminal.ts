@@ -34,7 +34,7 @@ terminal.loadAddon(fit);
 terminal.open(screen);
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const connection = new Connection(`${scheme}//${location.host}/_lanyard/terminal`, {
+const connection = new Connection(`${scheme}//${location.host}/_lanyard/terminal`, new URLSearchParams(location.search).get("terminal"), {
   data: (bytes) => terminal.write(bytes),
   fresh: () => terminal.reset(),
   state: show,

@@ -4,6 +4,7 @@ package imagetest
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -170,3 +171,37 @@ func (l plainLayer) Compressed() (io.ReadCloser, error)   { return os.Open(l.pat
 func (l plainLayer) Uncompressed() (io.ReadCloser, error) { return os.Open(l.path) }
 func (l plainLayer) Size() (int64, error)                 { return l.size, nil }
 func (l plainLayer) MediaType() (types.MediaType, error)  { return types.OCIUncompressedLayer, nil }
+
+// Part makes a layer of those entries of a tar whose names, without "./", are wanted.
+func Part(t testing.TB, path string, want func(name string) bool) v1.Layer {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !want(strings.TrimPrefix(h.Name, "./")) {
+			continue
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return Bytes(t, b.Bytes())
+}

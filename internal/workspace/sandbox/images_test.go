@@ -197,3 +197,53 @@ func observed(t *testing.T, s *runtimetest.Server, id identity.WorkspaceID) work
 	}
 	return workspace.Observed{}
 }
+
+const envImage = "LANYARD_TEST_IMAGE"
+
+// A server that is not root lays the image under a workspace in a user namespace.
+func TestImageAsOrdinaryUser(t *testing.T) {
+	need(t)
+	if ref := os.Getenv(envImage); ref != "" {
+		testSmallImage(t, ref)
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root to make the image")
+	}
+	layer := imagetest.Part(t, wholeprogram.BaseImage(t), func(name string) bool {
+		for _, dir := range []string{"usr/lib/x86_64-linux-gnu/lib", "usr/lib/aarch64-linux-gnu/lib"} {
+			if lib, ok := strings.CutPrefix(name, dir); ok {
+				return strings.HasPrefix(lib, "c.so") || strings.HasPrefix(lib, "c-") || strings.HasPrefix(lib, "selinux") || strings.HasPrefix(lib, "pcre2-8")
+			}
+		}
+		switch name {
+		case "bin", "lib", "lib64", "etc/", "etc/passwd", "home/gitpod/", "home/gitpod/.bashrc", "usr/bin/dash", "usr/bin/sh", "usr/bin/id", "usr/bin/rm", "usr/bin/stat", "usr/bin/cat":
+			return true
+		}
+		return strings.HasPrefix(name, "usr/lib64/") || strings.Contains(name, "-linux-gnu/ld-linux") || strings.HasPrefix(name, "usr/lib/ld-linux")
+	})
+	registry := imagetest.Serve(t, "", "")
+	ref := registry.Push(t, "small:1", imagetest.Image(t, v1.Config{User: "gitpod"}, layer))
+	t.Run("Root", func(t *testing.T) { testSmallImage(t, ref) })
+	asOrdinaryUser(t, "TestImageAsOrdinaryUser", "TestImageAsOrdinaryUser", envImage+"="+ref)
+}
+
+func testSmallImage(t *testing.T, ref string) {
+	t.Helper()
+	s := withImages(t)
+	ready := pull(t, s, &imagetest.Registry{}, ref)
+	id := identity.NewWorkspaceID()
+	as := func(spec *workspace.Spec) { spec.Image, spec.User = ready.Image, ready.User }
+	startImage(t, s, id, as)
+	if got := s.Shell(t, id, `id -u; stat -c %U / /usr/bin/cat /home/gitpod/.bashrc; echo changed > /etc/passwd && rm /usr/bin/id && echo kept > /home/gitpod/kept; cat /proc/self/uid_map`); !strings.HasPrefix(got, "33333\ngitpod\ngitpod\ngitpod\n") || strings.Count(got, "33333") != 2 {
+		t.Errorf("inside: %q", got)
+	}
+	if err := s.Runtime.Stop(runtimetest.Context(t), id); err != nil {
+		t.Fatal(err)
+	}
+	s.Hub.Close(id)
+	startImage(t, s, id, as)
+	if got := s.Shell(t, id, `id -un; cat /home/gitpod/kept`); got != "gitpod\nkept" {
+		t.Errorf("after a stop: %q", got)
+	}
+}

@@ -47,14 +47,20 @@ workspace: {egress: [deb.example.test]}
 func open(t *testing.T) *shelves {
 	t.Helper()
 	npm, token := npmRegistry(t)
-	modules, debian := goModules(t), debianPackages(t)
+	return start(t, token, "--host", "npm.example.test="+npm, "--host", "go.example.test="+goModules(t))
+}
+
+// start starts the world, with an apt repository to connect out to.
+func start(t *testing.T, token string, flags ...string) *shelves {
+	t.Helper()
+	flags = append(flags, "--host", "deb.example.test="+debianPackages(t))
 	s := &shelves{World: harness.StartOn(t, func(data string) {
 		folder := filepath.Join(data, "projects")
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(folder, "payments.yaml"), ourProject(token))
-	}, "--host", "npm.example.test="+npm, "--host", "go.example.test="+modules, "--host", "deb.example.test="+debian)}
+	}, flags...)}
 	if goroot := strings.TrimSpace(run(t, "", "go", "env", "GOROOT")); strings.HasPrefix(goroot, "/usr/") {
 		s.goroot = goroot
 	}
@@ -70,6 +76,21 @@ func TestPackages(t *testing.T) {
 	t.Run("apt", s.apt)
 	t.Run("refused", s.refused)
 	t.Run("logged", s.logged)
+}
+
+// In a container a workspace of the image's root installs packages as anybody does, though it has no capability at all.
+func TestPackagesInDocker(t *testing.T) {
+	engine := harness.Docker(t)
+	t.Setenv("DOCKER_HOST", "unix://"+engine.Socket)
+	s := start(t, "/dev/null", "--runtime", "docker", "--image", engine.Image)
+	const sources = `echo "deb [trusted=yes] http://deb.example.test/ ./" > /etc/apt/sources.list
+`
+	s.must(t, sources+`id -u; grep CapEff /proc/self/status; apt-get update 2>&1; apt-get install -y greeting 2>&1; cat /usr/share/greeting/hello`, "hello from a package")
+	s.must(t, `git clone -q https://git.example.test/payments/api ~/again && git -C ~/again log -1 --format=%s`, "")
+	const listed = "the project shop does not list deb.example.test:80 under workspace.egress in shop.yaml"
+	s.says(t, "alan", s.theirs, sources+`apt-get update 2>&1`, "403  Not allowed: "+listed)
+	s.says(t, "alan", s.theirs, `cat ~/.local/state/lanyard/egress.log`, listed)
+	s.says(t, "ada", s.ours, `ls /sys/class/net; curl -sS --noproxy '*' --max-time 5 http://deb.example.test/ 2>&1 || echo no other way out`, "no other way out")
 }
 
 func (s *shelves) must(t *testing.T, line, wants string) {

@@ -103,7 +103,7 @@ func (l launch) writeEtc(upper string) error {
 		"hosts":       etcFiles["hosts"],
 		"hostname":    hostName(l.spec.Name) + "\n",
 		"resolv.conf": etcFiles["resolv.conf"],
-		"gitconfig":   readSmall(lower, "etc/gitconfig") + "\n" + etcFiles["gitconfig"],
+		"gitconfig":   readSmall(lower, "etc/gitconfig") + "\n" + strings.ReplaceAll(etcFiles["gitconfig"], "/home/"+userName+"/", l.guest.home+"/"),
 	}
 	if l.guest.unnamed {
 		files["passwd"] = readSmall(lower, "etc/passwd") + fmt.Sprintf("%s:x:%d:%d:Lanyard workspace:%s:/bin/sh\n", userName, l.guest.uid, l.guest.gid, l.guest.home)

@@ -39,6 +39,23 @@ func restart(t *testing.T, w *harness.World, who string, ws api.Workspace) {
 	}
 }
 
+// change writes the file of the project payments anew.
+func change(t *testing.T, w *harness.World, old, new string) {
+	t.Helper()
+	file := filepath.Join(w.Info.Projects, "payments.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := strings.Replace(string(text), old, new, 1)
+	if with == string(text) {
+		t.Fatalf("the sample project has no %q", old)
+	}
+	if err := os.WriteFile(file, []byte(with), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestInside(t *testing.T) {
 	w := harness.Start(t)
 	lanyard := func(args ...string) harness.Said {
@@ -85,6 +102,13 @@ func TestInside(t *testing.T) {
 		if out := w.Must("ada", ws, "gp url; gp url 3000 2>/dev/null; gp open README.md && gp preview http://x 2>&1"); !strings.HasPrefix(out, ws.Terminal+"\n") || !strings.Contains(out, "//3000-") {
 			t.Errorf("url: %s", out)
 		}
+		// Neither a browser in the workspace nor anybody on the network gets there.
+		if out := w.Must("ada", ws, "curl -s http://127.0.0.1:7070/workspace/env -o /dev/null -w %{http_code}"); out != "404" {
+			t.Errorf("at the loopback address: %s", out)
+		}
+		if err := w.As("ada").Do(w.Context(), "GET", "/../../workspace/env", nil, nil, nil); err == nil {
+			t.Error("at the pages' address")
+		}
 		if out, code := w.Exec("ada", ws, "lanyard url 70000"); code != 2 {
 			t.Errorf("a wrong port: %d %s", code, out)
 		}
@@ -101,9 +125,9 @@ func TestInside(t *testing.T) {
 	})
 
 	t.Run("Variables", func(t *testing.T) {
-		out := w.Must("ada", ws, `gp env FROM=inside HERE='it is' 2>&1; eval "$(gp env -e X="a'b")"; echo "[$X]"; gp env -u X; lanyard env list`)
-		if !strings.Contains(out, "[a'b]") || !strings.Contains(out, "project payments") || !strings.Contains(out, "not given to workspaces here") || strings.Contains(out, "correct-horse") {
-			t.Errorf("env: %s", out)
+		said := w.Must("ada", ws, `gp env FROM=inside HERE='it is' 2>&1; eval "$(gp env -e X="a'b")"; echo "[$X]"; gp env -u X; lanyard env list`)
+		if !strings.Contains(said, "[a'b]") || !strings.Contains(said, "project payments") || !strings.Contains(said, "not given to workspaces here") || strings.Contains(said, "correct-horse") {
+			t.Errorf("env: %s", said)
 		}
 		if out, code := w.Exec("ada", ws, "lanyard env set GITPOD_HOST=x"); code != 2 || !strings.Contains(out, "Lanyard's own") {
 			t.Errorf("a reserved name: %d %s", code, out)
@@ -111,24 +135,18 @@ func TestInside(t *testing.T) {
 		if out, code := w.Exec("ada", ws, "lanyard env unset EVERYWHERE"); code != 3 || !strings.Contains(out, "outside") {
 			t.Errorf("one of another scope: %d %s", code, out)
 		}
-		file := filepath.Join(w.Info.Projects, "payments.yaml")
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		with := strings.Replace(string(text), "workspace: {", "workspace: {secret_variables: true, ", 1)
-		if with == string(text) {
-			t.Fatal("the sample project has no workspace key to add to")
-		}
-		if err := os.WriteFile(file, []byte(with), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		change(t, w, "workspace: {", "workspace: {secret_variables: true, ")
 		w.Eventually("secret variables are given", func() bool {
 			return !strings.Contains(w.Must("ada", ws, "lanyard env list"), "not given")
 		})
 		restart(t, w, "ada", ws)
 		if out := w.Must("ada", ws, "echo [$FROM] [$HERE] [$TOKEN]"); out != "[inside] [it is] [correct-horse]\n" {
 			t.Errorf("after a restart: %q", out)
+		}
+		// An AI agent has its person's open variables, and neither the secret ones nor any of these commands.
+		out := w.Must("ada", ws, `lanyard agent run --as reviewer -- sh -c 'echo "[$FROM] [$TOKEN]"; lanyard env set X=1; lanyard env list; lanyard stop; lanyard snapshot; echo over' 2>&1`)
+		if !strings.Contains(out, "[inside] []") || strings.Contains(out, "correct-horse") || strings.Count(out, "Not allowed") != 4 || !strings.Contains(out, "over") {
+			t.Errorf("an AI agent: %s", out)
 		}
 		w.Eventually("the log names what was given", func() bool {
 			said := w.Lanyard("audit", "search", "--action", "env:secret", "--json")
@@ -167,6 +185,11 @@ func TestInside(t *testing.T) {
 				t.Errorf("what %s opened: %q", who, out)
 			}
 		}
+		change(t, w, "- url: "+repository+"\n", "- url: "+repository+"\n    sensitive: c1\n")
+		w.Eventually("opening takes a fresh sign-in", func() bool {
+			said := lanyard("snapshot", "open", taken.ID)
+			return said.Status == 4 && strings.Contains(said.Err, "authentication context c1")
+		})
 		for _, args := range [][]string{{"snapshot", "open", taken.ID}, {"snapshot", "delete", taken.ID}} {
 			if said := w.Lanyard(append(args, "--user", "mallory")...); said.Status == 0 || !strings.Contains(said.Err, "There is no snapshot") || strings.Contains(said.Err, "payments") {
 				t.Errorf("a stranger: %v %+v", args, said)

@@ -118,7 +118,7 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 		return r.failed("make the container of "+string(l.spec.ID), err)
 	}
 	if l.own {
-		err = r.handOver(ctx, made.ID, l.who, l.place == l.spec.ID)
+		err = r.handOver(ctx, made.ID, l)
 	}
 	if err == nil {
 		err = r.engine.ContainerStart(ctx, made.ID, container.StartOptions{})

@@ -107,10 +107,15 @@ func overlaps(target string) bool {
 }
 
 // handOver makes the folders the user's, before anything runs: volumes begin as root's. What is in them keeps its owners.
-func (r *Runtime) handOver(ctx context.Context, id string, who person, files bool) error {
-	folders := []string{who.home}
-	if files {
+func (r *Runtime) handOver(ctx context.Context, id string, l launch) error {
+	who, folders := l.who, []string{l.who.home}
+	if l.place == l.spec.ID {
 		folders = append(folders, workspaceFolder)
+	}
+	for _, v := range l.spec.Volumes {
+		if !v.ReadOnly { // into such a one the engine puts nothing
+			folders = append(folders, v.Target)
+		}
 	}
 	var b bytes.Buffer
 	archive := tar.NewWriter(&b)

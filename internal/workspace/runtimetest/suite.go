@@ -53,7 +53,8 @@ type Server struct {
 	Harness Harness
 	Runtime workspace.Runtime
 	Hub     *tunnel.Hub
-	Handler http.Handler // what workspaces reach; may be set before the first Start
+	Handler http.Handler          // what workspaces reach; may be set before the first Start
+	Change  func(*workspace.Spec) // says more of what is started; may be set before a Start
 	log     *slog.Logger
 	made    []identity.WorkspaceID
 }
@@ -115,9 +116,13 @@ func Context(t *testing.T) context.Context {
 
 // Spec describes a workspace whose socket is this server's.
 func (s *Server) Spec(id identity.WorkspaceID) workspace.Spec {
-	return workspace.Spec{ID: id, Name: "sample", Endpoint: func(ctx context.Context, uid int) (string, error) {
+	spec := workspace.Spec{ID: id, Name: "sample", Endpoint: func(ctx context.Context, uid int) (string, error) {
 		return s.Hub.Listen(ctx, id, uid)
 	}}
+	if s.Change != nil {
+		s.Change(&spec)
+	}
+	return spec
 }
 
 // Start starts a workspace and waits for its agent.

@@ -158,6 +158,16 @@ func TestImages(t *testing.T) {
 		})
 	})
 
+	t.Run("Escapes", func(t *testing.T) { // as root of the image, to whom all of its files belong
+		h := harness(t)
+		runtimetest.Escapes(t, runtimetest.EscapeHarness{
+			Harness: h, Probe: built.probe, Root: true, Change: func(spec *workspace.Spec) { spec.Image = ready.Image },
+			Hidden: func(other identity.WorkspaceID) []string {
+				return []string{filepath.Join(filepath.Dir(h.Sockets), "sandbox", "w", other.Label(), "files", "secret"), ready.Image.Path}
+			},
+		})
+	})
+
 	t.Run("UnknownUser", func(t *testing.T) {
 		id := identity.NewWorkspaceID()
 		spec := s.Spec(id)

@@ -116,6 +116,8 @@ var devcontainerNotes = map[string]string{
 	"runServices":       "has no effect without `dockerComposeFile`",
 }
 
+const noEditor = "has no effect: extensions of an editor that is not there yet"
+
 // devcontainerRefused are the keys that reach beyond the workspace, and why.
 var devcontainerRefused = map[string]string{
 	"privileged":        "a workspace has no power over the machine that it runs on",
@@ -192,6 +194,9 @@ func (d *devReader) customizations(p *Plan, e entry) {
 }
 
 func (d *devReader) extensions(p *Plan, key string, n node) {
+	if len(n.items) > 0 {
+		d.note(key, n.at, "%s", noEditor)
+	}
 	for _, id := range d.texts(key, n) {
 		if !slices.Contains(p.Extensions, id) {
 			p.Extensions = append(p.Extensions, id)

@@ -123,7 +123,7 @@ func (d *devReader) needs(p *Plan, e entry) {
 		name := e.key + "." + k.key
 		switch k.key {
 		case "cpus":
-			p.Needs.CPUs = int(d.whole(name, k.value))
+			p.Needs.CPUs = int(min(d.whole(name, k.value), 1<<20))
 		case "memory":
 			p.Needs.Memory = d.size(name, k.value)
 		case "storage":
@@ -136,6 +136,9 @@ func (d *devReader) needs(p *Plan, e entry) {
 		default:
 			d.unknown(k, e.key+".", []string{"cpus", "memory", "storage", "gpu"})
 		}
+	}
+	if p.Needs.CPUs > 0 || p.Needs.Memory > 0 || p.Needs.Storage > 0 {
+		d.note(e.key, e.at, "chooses nothing by itself: a class is chosen at the start (`lanyard start --class`), or the project's holds")
 	}
 }
 

@@ -82,9 +82,13 @@ func (d *devReader) attributesOf(key string, n node) (port Port) {
 				port.OnOpen = "openBrowser"
 			}
 		case "requireLocalPort":
-			port.RequireLocalPort = d.bool(name, k.value)
+			if port.RequireLocalPort = d.bool(name, k.value); port.RequireLocalPort {
+				d.note(name, k.at, "has no effect: `lanyard port-forward` is told which port of your own machine to take")
+			}
 		case "elevateIfNeeded":
-			port.Elevate = d.bool(name, k.value)
+			if port.Elevate = d.bool(name, k.value); port.Elevate {
+				d.note(name, k.at, "has no effect: nothing is given more rights for a port")
+			}
 		default:
 			d.unknown(k, key+".", []string{"label", "protocol", "onAutoForward", "requireLocalPort", "elevateIfNeeded"})
 		}

@@ -1,13 +1,12 @@
 package devfile
 
 import (
-	"math"
 	"path"
 	"strings"
 )
 
 // gitpod reads .gitpod.yml.
-func (r *reader) gitpod(content string) *Plan {
+func (r *reader) gitpod(content string, about About) *Plan {
 	p := &Plan{}
 	root, ok := r.yamlTree(content)
 	if !ok {
@@ -21,6 +20,7 @@ func (r *reader) gitpod(content string) *Plan {
 		}
 		read(r, p, e)
 	}
+	r.gitpodPlaces(p, root, about)
 	return p
 }
 
@@ -31,8 +31,8 @@ var gitpodKeys = map[string]func(*reader, *Plan, entry){
 	"ports":                  (*reader).gitpodPorts,
 	"additionalRepositories": (*reader).gitpodRepositories,
 	"subRepositories":        (*reader).gitpodRepositories,
-	"checkoutLocation":       func(r *reader, p *Plan, e entry) { p.Checkout = r.below(e.key, e.value) },
-	"workspaceLocation":      (*reader).gitpodLocation,
+	"checkoutLocation":       func(*reader, *Plan, entry) {}, // gitpodPlaces reads these two
+	"workspaceLocation":      func(*reader, *Plan, entry) {},
 	"gitConfig":              (*reader).gitpodGit,
 	"env":                    func(r *reader, p *Plan, e entry) { p.Env = r.env(e.key, e.value) },
 	"vscode":                 (*reader).gitpodCode,
@@ -96,16 +96,32 @@ func (r *reader) gitpodRepositories(p *Plan, e entry) {
 	}
 }
 
-func (r *reader) gitpodLocation(p *Plan, e entry) {
-	folder := r.below(e.key, e.value)
-	if folder == "" {
+// gitpodPlaces reads where the checkout is to be, and where terminals begin. A checkout has its repository's name here; what
+// a file says to be below its own place for it is below that one.
+func (r *reader) gitpodPlaces(p *Plan, root node, about About) {
+	here := strings.TrimPrefix(about.Checkout, "/workspace/")
+	wished := here
+	if e, ok := root.find("checkoutLocation"); ok {
+		if folder := r.below(e.key, e.value); folder != "" && folder != here {
+			r.note(e.key, e.at, "has no effect: the checkout is at %s", about.Checkout)
+			wished = folder
+		}
+	}
+	e, ok := root.find("workspaceLocation")
+	if !ok {
 		return
 	}
+	folder := r.below(e.key, e.value)
 	if strings.HasSuffix(folder, ".code-workspace") || strings.HasSuffix(folder, ".theia-workspace") {
 		r.note(e.key, e.at, "names an editor's file; terminals begin in its folder")
 		folder = path.Dir(folder)
 	}
-	p.Folder = path.Join("/workspace", folder)
+	if rest, ok := strings.CutPrefix(folder+"/", wished+"/"); ok {
+		folder = path.Join(here, rest)
+	}
+	if folder != "" && folder != "." && folder != here {
+		p.Folder = path.Join("/workspace", folder)
+	}
 }
 
 // gitpodGit reads settings of Git. What would lead Git past the gateway stays as the agent sets it.
@@ -129,6 +145,7 @@ func (r *reader) gitpodCode(p *Plan, e entry) {
 	for _, k := range r.object(e.key, e.value) {
 		if k.key == "extensions" {
 			p.Extensions = append(p.Extensions, r.texts("vscode.extensions", k.value)...)
+			r.note("vscode.extensions", k.at, "%s", noEditor)
 			continue
 		}
 		r.unknown(k, "vscode.", []string{"extensions"})
@@ -154,23 +171,17 @@ func (r *reader) gitpodMain(_ *Plan, e entry) {
 	r.note(e.key, e.at, "has no effect: a workspace's own repository says what it needs; open that one, and name this one in its `additionalRepositories`")
 }
 
-func (r *reader) gitpodCore(p *Plan, e entry) {
-	if e.value.kind == null {
-		return
-	}
-	enabled, limit := false, int64(math.MaxInt64)
+func (r *reader) gitpodCore(_ *Plan, e entry) {
 	for _, k := range r.object(e.key, e.value) {
 		switch k.key {
 		case "enabled":
-			enabled = r.bool("coreDump.enabled", k.value)
+			if r.bool("coreDump.enabled", k.value) {
+				r.note(e.key, e.at, "has no effect: processes of a workspace leave no core files")
+			}
 		case "softLimit", "hardLimit":
-			limit = min(limit, r.whole("coreDump."+k.key, k.value))
+			r.whole("coreDump."+k.key, k.value)
 		default:
 			r.unknown(k, "coreDump.", []string{"enabled", "softLimit", "hardLimit"})
 		}
 	}
-	if !enabled {
-		limit = 0
-	}
-	p.CoreDump = &limit
 }

@@ -27,7 +27,7 @@ func Parse(file string, content []byte, about About) (*Plan, error) {
 	var p *Plan
 	if content, ok := r.begin(content); ok {
 		if IsGitpod(file) {
-			p = r.gitpod(content)
+			p = r.gitpod(content, about)
 		} else {
 			p = r.devcontainer(content, about)
 		}

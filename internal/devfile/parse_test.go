@@ -77,8 +77,8 @@ func manyKeys(format string, n int) string {
 	return b.String()
 }
 
-// TestAttackFileWantsPower refuses by name what would reach beyond the workspace.
-func TestAttackFileWantsPower(t *testing.T) {
+// TestRefusesPower refuses by name what would reach beyond the workspace.
+func TestRefusesPower(t *testing.T) {
 	for key, text := range map[string]string{
 		"privileged":        `true`,
 		"capAdd":            `["SYS_ADMIN"]`,

@@ -24,8 +24,6 @@ type Plan struct {
 	OtherPorts Port
 	// Repositories are cloned beside the repository itself.
 	Repositories []Repository
-	// Checkout is the folder of the repository itself below /workspace; empty: the repository's name.
-	Checkout string
 	// Folder is where terminals and tasks begin: absolute, below /workspace; empty: the checkout.
 	Folder    string
 	GitConfig []Setting
@@ -36,8 +34,6 @@ type Plan struct {
 	Needs        Needs
 	// Extensions are Visual Studio Code's, by ID. An editor in the browser comes later; until then they are shown.
 	Extensions []string
-	// CoreDump is the limit of a core file in bytes; nil: none is said; 0: no core file.
-	CoreDump *int64
 	Notes    []Note
 }
 

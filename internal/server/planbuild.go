@@ -46,7 +46,7 @@ func (x *preparing) build(ctx context.Context, images workspace.Images) (workspa
 		}
 		return c.Whole(want.Context)
 	})
-	return images.Build(ctx, x.buildOrder(workspace.BuildOrder{
+	return x.runBuild(ctx, images, workspace.BuildOrder{
 		Key: x.said.Built, Dockerfile: name, Target: want.Target, Args: want.Args,
 		Context: func(context.Context) (io.ReadCloser, error) {
 			whole, err := load()
@@ -59,7 +59,7 @@ func (x *preparing) build(ctx context.Context, images workspace.Images) (workspa
 			}
 			return led(name, text, whole.Stream())
 		},
-	}), x.progress)
+	})
 }
 
 func stream(whole *gitread.Whole, err error) (io.ReadCloser, error) {
@@ -102,12 +102,21 @@ func (x *preparing) nameBuild(ctx context.Context, name string) error {
 	return nil
 }
 
-// buildOrder adds to an order what holds for every build of this workspace: its exit, and the images it may begin with.
-func (x *preparing) buildOrder(o workspace.BuildOrder) workspace.BuildOrder {
+// runBuild builds what an order says, with what holds for every build of this workspace: its exit, and the images it may begin
+// with. Where the exit was opened it is closed again: the workspace itself may run as another user.
+func (x *preparing) runBuild(ctx context.Context, images workspace.Images, o workspace.BuildOrder) (workspace.Ready, error) {
+	opened := false
 	o.ID = x.row.ID
-	o.Endpoint = func(ctx context.Context, uid int) (string, error) { return x.hub.Listen(ctx, x.row.ID, uid) }
+	o.Endpoint = func(ctx context.Context, uid int) (string, error) {
+		opened = true
+		return x.hub.Listen(ctx, x.row.ID, uid)
+	}
 	o.From = func(ref string) (workspace.PullOrder, error) { return x.pullOrder(ref, true) }
-	return o
+	ready, err := images.Build(ctx, o, x.progress)
+	if opened {
+		x.hub.Close(x.row.ID)
+	}
+	return ready, err
 }
 
 // addFeatures puts the features of a devcontainer.json on top of the image that is ready.
@@ -124,7 +133,7 @@ func (x *preparing) addFeatures(ctx context.Context, images workspace.Images) er
 			x.say("", strings.TrimSpace("Adding the feature "+one.Ref+" "+one.Version+" "+one.Digest))
 		}
 	}
-	order := x.buildOrder(workspace.BuildOrder{
+	order := workspace.BuildOrder{
 		Key: x.said.Features, Dockerfile: "Dockerfile", Base: base.Image.Ref,
 		Context: func(ctx context.Context) (io.ReadCloser, error) {
 			found, err := find()
@@ -133,8 +142,8 @@ func (x *preparing) addFeatures(ctx context.Context, images workspace.Images) er
 			}
 			return found.Context(ctx)
 		},
-	})
-	ready, err := images.Build(ctx, order, x.progress)
+	}
+	ready, err := x.runBuild(ctx, images, order)
 	if err != nil {
 		return err
 	}

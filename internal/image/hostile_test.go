@@ -17,7 +17,7 @@ import (
 )
 
 // What a layer says of names and links never leads out of the folder that it is unpacked into.
-func TestAttackImageReachesNothingOutside(t *testing.T) {
+func TestAttack30ImageReachesNothingOutside(t *testing.T) {
 	registry := imagetest.Serve(t, "", "")
 	s := open(t, nil)
 	secret := filepath.Join(s.dir, "secret")
@@ -69,7 +69,7 @@ func TestAttackImageReachesNothingOutside(t *testing.T) {
 }
 
 // What is small on the way and large here is ended at its bound, and leaves nothing.
-func TestAttackImageBombs(t *testing.T) {
+func TestAttack27ImageBombs(t *testing.T) {
 	registry := imagetest.Serve(t, "", "")
 	s := open(t, func(c *Config) { c.Bounds = Bounds{Layers: 3, Compressed: 1 << 20, Unpacked: 1 << 20, Entries: 100} })
 	many := make([]imagetest.File, 200)
@@ -118,7 +118,7 @@ func headOnly(t *testing.T, size int64) []byte {
 }
 
 // The server asks nobody but the registry, and sends a password to nobody without TLS, whatever the registry says.
-func TestAttackRegistryLeadsTheServerElsewhere(t *testing.T) {
+func TestAttack21RegistryLeadsNowhereElse(t *testing.T) {
 	registry := imagetest.Serve(t, "", "")
 	im := imagetest.Image(t, v1.Config{}, imagetest.Layer(t, imagetest.File{Name: "f", Body: "f"}))
 	foreign, err := mutate.Append(im, mutate.Addendum{

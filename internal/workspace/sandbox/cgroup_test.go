@@ -17,7 +17,7 @@ import (
 )
 
 // A workspace that forks, hogs and fills ends at its limits; another one and the server go on.
-func TestAttackLimitsOfAWorkspaceHold(t *testing.T) {
+func TestLimitsOfAWorkspaceHold(t *testing.T) {
 	need(t)
 	if _, err := findGroups("/proc"); err != nil || os.Geteuid() != 0 {
 		t.Skipf("no control groups here: %v", err)

@@ -46,6 +46,12 @@ export interface Event {
   project?: string; resource?: string; reasons?: string[];
 }
 export interface NewSignIn { id: string; at: string; ip?: string; device: string; new_place?: boolean; new_device?: boolean; may_confirm: boolean }
+export interface Variable { name: string; value: string; secret: boolean; project?: string; repository?: string; by?: string; changed: string }
+export interface Preferences { dotfiles: string }
+export interface Snapshot {
+  id: string; owner_name: string; own: boolean; workspace: string; project: string; repository: string; branch?: string; commit?: string;
+  uncommitted: boolean; note?: string; size: number; created: string; expires: string; url: string; can: string[];
+}
 export interface Page<T> { items: T[]; next?: string }
 
 /** An answer that is an error: the problem document's words. */

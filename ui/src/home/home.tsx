@@ -7,6 +7,7 @@ import { OpenNow } from "./leases";
 import { New } from "./new";
 import { NewSignIns } from "./newsignins";
 import { Sessions } from "./sessions";
+import { Settings, Snapshots } from "./settings";
 import { Who } from "./who";
 import { Workspaces } from "./workspaces";
 
@@ -46,10 +47,11 @@ export function Home({ me, onFault, onRightsChanged }: { me: Me; onFault: (fault
         <div>
           <New changes={changes} onFault={failed} />
           <Workspaces changes={changes} onList={setWorkspaces} onFault={failed} />
+          <Snapshots onFault={failed} onOpened={() => setChanges((n) => n + 1)} />
           <OpenNow me={me} workspaces={workspaces} onFault={failed} onCut={changed} />
           <Events changes={changes} onFault={failed} />
         </div>
-        <aside><Who me={me} /><Sessions me={me} onFault={failed} /></aside>
+        <aside><Who me={me} /><Sessions me={me} onFault={failed} /><Settings onFault={failed} /></aside>
       </div>
     </main>
   );

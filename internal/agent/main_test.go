@@ -100,6 +100,7 @@ func (w *world) startAgent() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	before := w.hub.Status(w.id).Start
 	w.cmd = exec.Command(os.Args[0])
 	w.cmd.Env = append(os.Environ(), envRoot+"="+w.root, envSocket+"="+filepath.Join(dir, tunnel.SocketName))
 	log, err := os.OpenFile(filepath.Join(w.root, "agent.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -112,6 +113,10 @@ func (w *world) startAgent() {
 		w.t.Fatal(err)
 	}
 	w.pid = w.cmd.Process.Pid
+	eventually(w.t, "another agent is connected", func() bool {
+		now := w.hub.Status(w.id).Start
+		return now != "" && now != before
+	})
 	w.wait()
 }
 

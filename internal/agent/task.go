@@ -26,7 +26,7 @@ func (a *Agent) runTask(ctx context.Context, j *job, t agentapi.Task, prebuild b
 	files, err := makeTaskFiles(a.taskFolder(), t, steps, prebuild)
 	if err == nil {
 		defer files.close()
-		err = a.startTask(j, t, files)
+		err = a.startTask(j, t, files, prebuild)
 	}
 	if err != nil {
 		a.log.Warn("a task did not start", "task", t.ID, "err", err)
@@ -48,17 +48,26 @@ func (a *Agent) taskFolder() string {
 }
 
 // startTask opens the task's terminal.
-func (a *Agent) startTask(j *job, t agentapi.Task, files *taskFiles) error {
+func (a *Agent) startTask(j *job, t agentapi.Task, files *taskFiles, prebuild bool) error {
 	shell, args := files.command()
-	term, fresh, err := a.openTerminal(t.ID, agentapi.Size{}, func() *exec.Cmd {
-		return a.shellCommand(atTerminal(t.Env), shell, args...)
-	})
+	file, err := openTaskLog(a.config.Home, t.ID)
+	logWarn(a.log, "a task's output is kept in memory only", err)
+	env := atTerminal(t.Env)
+	if prebuild { // nobody is there to turn a page
+		env["PAGER"], env["GIT_PAGER"] = "cat", "cat"
+	}
+	term, fresh, err := a.openTerminal(t.ID, agentapi.Size{}, file, func() *exec.Cmd { return a.shellCommand(env, shell, args...) })
+	if err == nil && !fresh {
+		err = fmt.Errorf("a terminal %s is open already", t.ID)
+	}
 	if err != nil {
+		file.close()
 		return err
 	}
-	if !fresh {
-		return fmt.Errorf("a terminal %s is open already", t.ID)
-	}
+	go func() {
+		<-term.over
+		file.close()
+	}()
 	a.work.say("tasks", "task %s begins", j.state.Name)
 	a.change(func() {
 		j.state.State, j.state.Terminal, j.term = agentapi.TaskRunning, t.ID, term

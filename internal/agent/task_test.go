@@ -123,6 +123,9 @@ func TestTasksRunInOneShellEach(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.becomes("task-stopped", agentapi.TaskStopped)
+	if kept, err := os.ReadFile(filepath.Join(w.root, "home/.local/state/lanyard/tasks/task-build.log")); err != nil || !strings.Contains(string(kept), "typed words") {
+		t.Errorf("kept %q, %v", kept, err)
+	}
 	if err := w.agent().StopTask(testContext(t), "task-none"); err == nil {
 		t.Error("a task that is not there was stopped")
 	}

@@ -45,6 +45,7 @@ type terminal struct {
 	master *os.File
 	child  *child
 	over   chan struct{} // closed when it is no terminal any more
+	file   *taskLog      // where a task's output is kept, too
 
 	mu      sync.Mutex
 	changed *sync.Cond // output came, a viewer came, moved or went, or the shell ended
@@ -61,12 +62,12 @@ type viewer struct {
 
 // attach returns the terminal of that name, which it starts if there is none.
 func (a *Agent) attach(name string, size agentapi.Size) (*terminal, error) {
-	t, _, err := a.openTerminal(name, size, func() *exec.Cmd { return a.shellCommand(atTerminal(nil), a.config.Shell, "-i") })
+	t, _, err := a.openTerminal(name, size, nil, func() *exec.Cmd { return a.shellCommand(atTerminal(nil), a.config.Shell, "-i") })
 	return t, err
 }
 
 // openTerminal returns the terminal of that name, or starts a command at a new one.
-func (a *Agent) openTerminal(name string, size agentapi.Size, command func() *exec.Cmd) (term *terminal, fresh bool, err error) {
+func (a *Agent) openTerminal(name string, size agentapi.Size, file *taskLog, command func() *exec.Cmd) (term *terminal, fresh bool, err error) {
 	t := &a.terminals
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,7 +84,7 @@ func (a *Agent) openTerminal(name string, size agentapi.Size, command func() *ex
 	if err != nil {
 		return nil, false, fmt.Errorf("start a shell: %w", err)
 	}
-	term = &terminal{name: name, master: master, child: ch, over: make(chan struct{}), viewers: make(map[*viewer]struct{})}
+	term = &terminal{name: name, master: master, child: ch, file: file, over: make(chan struct{}), viewers: make(map[*viewer]struct{})}
 	term.changed = sync.NewCond(&term.mu)
 	t.open[name] = term
 	a.changes.tell()
@@ -160,6 +161,7 @@ func (t *terminal) pump() {
 	for {
 		n, err := out.Read(buffer)
 		t.mu.Lock()
+		t.file.write(buffer[:n])
 		t.waitForViewers()
 		t.output.write(buffer[:n])
 		if err != nil { // EIO: no process has the terminal open any more

@@ -25,8 +25,9 @@ func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 	if s.runtime, err = o.Runtime(s.log, s.registries()); err != nil {
 		return err
 	}
+	_, hidden := s.runtime.(workspace.Hider)
 	s.hub = tunnel.NewHub(tunnel.HubConfig{
-		Dir: filepath.Join(o.Data, "s"), Build: o.Version, Log: s.log,
+		Hidden: hidden, Dir: filepath.Join(o.Data, "s"), Build: o.Version, Log: s.log,
 		Handler:     http.HandlerFunc(s.fromWorkspace),
 		ConnContext: web.WithConn,
 	})

@@ -34,12 +34,16 @@ type HubConfig struct {
 	Build   string       // the server's version, told to peers
 	// ConnContext, which may be nil, adds to the context of the requests that come on a stream.
 	ConnContext func(context.Context, net.Conn) context.Context
-	Log         *slog.Logger
+	// Hidden keeps every other user of this machine out of Dir. It takes a runtime that mounts from there by a power of its own,
+	// and is needed where workspaces run under numbers that users of this machine may have too.
+	Hidden bool
+	Log    *slog.Logger
 }
 
 // Hub accepts the tunnels of workspaces and opens streams to them. Its methods may be called concurrently.
 type Hub struct {
 	dir       string
+	hidden    bool
 	build     string
 	log       *slog.Logger
 	server    *http.Server
@@ -68,7 +72,7 @@ type door struct {
 
 // NewHub returns a Hub that listens for no workspace yet.
 func NewHub(c HubConfig) *Hub {
-	h := &Hub{dir: c.Dir, build: c.Build, log: c.Log, plains: newPlainListener(), doors: make(map[identity.WorkspaceID]*door)}
+	h := &Hub{dir: c.Dir, hidden: c.Hidden, build: c.Build, log: c.Log, plains: newPlainListener(), doors: make(map[identity.WorkspaceID]*door)}
 	h.server = newServer(c.Handler, c.Log)
 	h.server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		if p, ok := conn.(peerConn); ok {

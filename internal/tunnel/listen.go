@@ -42,7 +42,7 @@ func (h *Hub) Listen(ctx context.Context, id identity.WorkspaceID, uid int) (dir
 		}
 		return old.dir, nil
 	}
-	l, err := listenUnix(ctx, h.dir, dir, uid)
+	l, err := listenUnix(ctx, h.dir, dir, uid, h.hidden)
 	if err != nil {
 		return "", err
 	}
@@ -53,19 +53,32 @@ func (h *Hub) Listen(ctx context.Context, id identity.WorkspaceID, uid int) (dir
 }
 
 // listenUnix binds beside the final name and renames, so that the socket appears with its owner and mode already right.
-func listenUnix(ctx context.Context, parent, dir string, uid int) (*net.UnixListener, error) {
+func listenUnix(ctx context.Context, parent, dir string, uid int, hidden bool) (*net.UnixListener, error) {
 	path := filepath.Join(dir, SocketName)
 	if len(path) >= maxSocketPath {
 		return nil, problem.New(problem.Invalid, "The path of a workspace's socket, %s, has %d bytes and may have %d: choose a data folder with a shorter path.", path, len(path), maxSocketPath-1)
 	}
-	if err := os.MkdirAll(parent, 0o711); err != nil {
+	mode := fs.FileMode(0o711)
+	if hidden {
+		mode = 0o700
+	}
+	if err := os.MkdirAll(parent, mode); err != nil {
+		return nil, fmt.Errorf("socket folder: %w", err)
+	}
+	if err := os.Chmod(parent, mode); err != nil { // an earlier server may have run workspaces in another way
 		return nil, fmt.Errorf("socket folder: %w", err)
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("socket folder: %w", err)
 	}
 	dirMode, socketMode := fs.FileMode(0o700), fs.FileMode(0o600)
-	if uid != os.Geteuid() {
+	switch {
+	case uid == os.Geteuid():
+	case os.Geteuid() != 0:
+		// Nothing can be given to another user. Whoever reaches the socket may dial it; who that is the kernel says, and
+		// everybody but the workspace's user is refused.
+		dirMode, socketMode = 0o711, 0o666
+	default:
 		// The group is the workspace's alone: it may look and connect, not write.
 		if err := os.Chown(dir, os.Geteuid(), uid); err != nil {
 			return nil, fmt.Errorf("socket folder: %w", err)
@@ -93,7 +106,7 @@ func listenUnix(ctx context.Context, parent, dir string, uid int) (*net.UnixList
 }
 
 func publish(fresh, path string, uid int, mode fs.FileMode) error {
-	if uid != os.Geteuid() {
+	if uid != os.Geteuid() && os.Geteuid() == 0 {
 		if err := os.Chown(fresh, os.Geteuid(), uid); err != nil {
 			return err
 		}

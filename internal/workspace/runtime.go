@@ -88,6 +88,10 @@ type Volume struct {
 	ReadOnly bool
 }
 
+// Hider is a Runtime that mounts the sockets' folders by a power of its own, so that nobody else has to walk to them; its
+// workspaces run under numbers that users of this machine may have too.
+type Hider interface{ HidesSockets() }
+
 // Watcher is a Runtime that says by itself what changes: manager and runtime need not compare lists to notice an end.
 type Watcher interface {
 	// Watch calls changed with each workspace whose processes started or ended, until ctx ends or the source is lost (an

@@ -36,6 +36,7 @@ var (
 	_ workspace.Watcher = (*Runtime)(nil)
 	_ workspace.Meter   = (*Runtime)(nil)
 	_ workspace.Images  = (*Runtime)(nil)
+	_ workspace.Hider   = (*Runtime)(nil)
 )
 
 // DefaultSocket is where engines listen that a distribution installed.
@@ -104,6 +105,10 @@ func (r *Runtime) Close() error { return r.engine.Close() }
 
 // Name implements workspace.Runtime.
 func (r *Runtime) Name() string { return "docker" }
+
+// HidesSockets implements workspace.Hider: the engine mounts as root, and an image's users are numbers that people of this machine
+// have as well.
+func (r *Runtime) HidesSockets() {}
 
 // lock serializes the calls for one workspace. Whoever holds that of a workspace may take that of one beside it, never
 // the other way round.

@@ -14,7 +14,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
-// Watch implements workspace.Watcher by the engine's events.
+// Watch implements workspace.Watcher by the engine's events. Images that nobody uses any more go meanwhile.
 func (r *Runtime) Watch(ctx context.Context, changed func(identity.WorkspaceID)) error {
 	f, err := r.mine()
 	if err != nil {
@@ -27,8 +27,12 @@ func (r *Runtime) Watch(ctx context.Context, changed func(identity.WorkspaceID))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	said, failed := r.engine.Events(ctx, events.ListOptions{Filters: f})
+	tidy := time.NewTicker(collectEvery)
+	defer tidy.Stop()
 	for {
 		select {
+		case now := <-tidy.C:
+			r.collect(ctx, now)
 		case m := <-said:
 			if id := m.Actor.Attributes[labelWorkspace]; id != "" {
 				changed(identity.WorkspaceID(id))

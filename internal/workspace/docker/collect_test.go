@@ -1,0 +1,69 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	engineimage "github.com/docker/docker/api/types/image"
+
+	"github.com/lanyardhq/lanyard/test/harness"
+)
+
+// An image that was made for workspaces goes when nobody has asked for it for long; others', and those in use, stay.
+func TestCollect(t *testing.T) {
+	e := harness.Docker(t)
+	data, err := os.MkdirTemp("", "dk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(data)
+	r, err := New(Config{Data: data, Socket: e.Socket, Transport: http.DefaultTransport, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx := t.Context()
+	ids := map[string]string{}
+	for _, name := range []string{"lanyard-test/old:1", "lanyard-test/young:1", "lanyard-test/others:1"} {
+		ids[name] = imported(ctx, t, r, name)
+	}
+	r.used(ids["lanyard-test/old:1"])
+	r.collect(ctx, time.Now().Add(time.Minute))
+	r.used(ids["lanyard-test/old:1"])
+	long := time.Now().Add(-2 * keepUnused)
+	if err := os.Chtimes(r.imageFolder(ids["lanyard-test/old:1"])+"/"+usedFile, long, long); err != nil {
+		t.Fatal(err)
+	}
+	r.used(ids["lanyard-test/young:1"])
+	r.collect(ctx, time.Now())
+	for name, stays := range map[string]bool{"lanyard-test/old:1": false, "lanyard-test/young:1": true, "lanyard-test/others:1": true} {
+		_, err := r.engine.ImageInspect(ctx, name)
+		if (err == nil) != stays {
+			t.Errorf("%s: %v, want it there %v", name, err, stays)
+		}
+		_, _ = r.engine.ImageRemove(ctx, name, engineimage.RemoveOptions{}) // some are gone
+	}
+}
+
+// imported makes an image of one file that is named like it.
+func imported(ctx context.Context, t *testing.T, r *Runtime, name string) string {
+	t.Helper()
+	said, err := r.engine.ImageImport(ctx, engineimage.ImportSource{Source: bytes.NewReader(oneFile(t, name)), SourceName: "-"}, name, engineimage.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	b, err := io.ReadAll(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, id, _ := strings.Cut(string(b), "sha256:")
+	return "sha256:" + id[:64]
+}

@@ -123,12 +123,12 @@ func (s *server) openSnapshot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.startFromSnapshot(w, r, row, workspace.Details{})
+	return s.startFromSnapshot(w, r, row, api.Order{})
 }
 
 // startFromSnapshot asks for what opening takes today: a workspace on the repository, and reading it, with a step-up where
-// that takes one. d is what is known of the workspace besides.
-func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row snapshot.Row, d workspace.Details) error {
+// that takes one. o says what else is wanted of the workspace.
+func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row snapshot.Row, o api.Order) error {
 	who, err := s.somebody(r)
 	if err != nil {
 		return err
@@ -138,18 +138,19 @@ func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row s
 		return snapshot.NotHere(string(row.ID))
 	}
 	on := repository.Resource(p.ID)
+	// The branch that was checked out may be nowhere else; the repository's file is read where the workspace read it.
 	err = s.open(w, r, identity.WorkspaceCreate, on, true, func(w http.ResponseWriter, r *http.Request) error {
 		reading := s.request(r, identity.RepoRead, on)
 		reading.Durable, reading.Detail = true, map[string]any{"snapshot": row.ID}
 		return s.openFor(w, r, reading, func(w http.ResponseWriter, r *http.Request) error {
-			d.Snapshot, d.Context, d.Commit = string(row.ID), "snapshot/"+string(row.ID), row.Commit
-			ref := row.Branch
-			if ref == "" {
-				ref = row.Ref
+			d, err := s.details(o, target{project: p})
+			if err != nil {
+				return err
 			}
+			d.Snapshot, d.Context = string(row.ID), "snapshot/"+string(row.ID)
 			made, err := s.c.Workspaces.Create(r.Context(), workspace.Order{
 				Owner: who.User, OwnerName: userName(s.c.Access.Facts(), who.User), Session: who.Session,
-				Project: row.Project, Repository: row.Repository, Ref: ref, IP: web.ClientIP(r), Details: d,
+				Project: row.Project, Repository: row.Repository, Ref: row.Ref, IP: web.ClientIP(r), Details: d,
 			})
 			if err != nil {
 				return err
@@ -162,7 +163,7 @@ func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row s
 }
 
 // createFromSnapshot serves an order whose context names a snapshot; wrong is what is wrong with that name.
-func (s *server) createFromSnapshot(w http.ResponseWriter, r *http.Request, id identity.SnapshotID, wrong error) error {
+func (s *server) createFromSnapshot(w http.ResponseWriter, r *http.Request, o api.Order, id identity.SnapshotID, wrong error) error {
 	if err := cmp.Or(wrong, known(r)); err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (s *server) createFromSnapshot(w http.ResponseWriter, r *http.Request, id i
 	if err != nil {
 		return err
 	}
-	return s.startFromSnapshot(w, r, row, workspace.Details{})
+	return s.startFromSnapshot(w, r, row, api.Order{Class: o.Class, File: o.File})
 }
 
 // contextOfSnapshot says what opening one would start, to who may read its repository.
@@ -186,7 +187,7 @@ func (s *server) contextOfSnapshot(w http.ResponseWriter, r *http.Request, id id
 	if !ok || p.ID != row.Project || !s.may(r, identity.WorkspaceCreate, repository.Resource(p.ID)) {
 		return snapshot.NotHere(string(id))
 	}
-	return answer(w, http.StatusOK, api.Context{Project: p.Name, Repository: row.Repository, Ref: row.Branch})
+	return answer(w, http.StatusOK, s.contextOf(target{repository: row.Repository, ref: row.Ref, project: p}))
 }
 
 // hideSnapshot tells who may not know of a repository no more than that there is no such snapshot.

@@ -41,7 +41,7 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if id, ok, err := snapshotContext(o.ContextURL); ok || err != nil {
-		return s.createFromSnapshot(w, r, id, err)
+		return s.createFromSnapshot(w, r, o, id, err)
 	}
 	t, err := s.target(o)
 	if err != nil {

@@ -158,7 +158,7 @@ func TestInside(t *testing.T) {
 	})
 
 	t.Run("Snapshots", func(t *testing.T) {
-		w.Must("ada", ws, `set -e; echo one > committed; git add committed; git commit -qm "Not pushed"; echo two > committed; echo new > untracked; echo "ignored" > .gitignore; echo x > ignored`)
+		w.Must("ada", ws, `set -e; git switch -qc not-pushed; echo one > committed; git add committed; git commit -qm "Not pushed"; echo two > committed; echo new > untracked; echo "ignored" > .gitignore; echo x > ignored`)
 		var taken agentapi.OwnSnapshot
 		if err := json.Unmarshal([]byte(w.Must("ada", ws, "gp snapshot --json --note 'for grace'")), &taken); err != nil {
 			t.Fatal(err)
@@ -180,8 +180,8 @@ func TestInside(t *testing.T) {
 			if err := json.Unmarshal([]byte(lines[len(lines)-1]), &opened); err != nil {
 				t.Fatal(err)
 			}
-			out := w.Must(who, opened, "git log -1 --format=%s; git status --porcelain; cat committed untracked; ls ignored 2>&1; git config --get remote.origin.url; git push -q --dry-run 2>&1")
-			if want := "Not pushed\n M committed\n?? .gitignore\n?? untracked\ntwo\nnew\n"; !strings.HasPrefix(out, want) || !strings.HasSuffix(out, repository+"\n") || !strings.Contains(out, "No such file") {
+			out := w.Must(who, opened, "git log -1 --format=%s; git status --porcelain; cat committed untracked; ls ignored 2>&1; git config --get remote.origin.url; git branch --show-current; git push -q --dry-run 2>&1")
+			if want := "Not pushed\n M committed\n?? .gitignore\n?? untracked\ntwo\nnew\n"; !strings.HasPrefix(out, want) || !strings.HasSuffix(out, repository+"\nnot-pushed\n") || !strings.Contains(out, "No such file") {
 				t.Errorf("what %s opened: %q", who, out)
 			}
 		}

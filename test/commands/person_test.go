@@ -44,6 +44,9 @@ func asAPerson(t *testing.T, w *harness.World) {
 	says(t, l, 7, nil, "exec", ws, "--", "sh", "-c", "exit 7")
 	says(t, l, 0, []string{w.Info.URL[:7]}, "open", ws)
 	says(t, l, 0, []string{"git clone"}, "logs", ws)
+	w.Eventually("the task of the repository's file is done", func() bool { return strings.Contains(l.Must("logs", ws, "--tasks"), "done") })
+	says(t, l, 0, []string{"# Payments API"}, "logs", ws, "--task", "hello")
+	says(t, l, 1, []string{"no task", "--tasks"}, "logs", ws, "--task", "none")
 	says(t, l, 0, []string{"allow", "developer"}, "why", "repo:write", payments)
 	says(t, l, 0, nil, "leases")
 	says(t, l, 0, []string{payments, "repo:write", "payments/ledger", "app:call"}, "access")
@@ -57,10 +60,11 @@ func asAPerson(t *testing.T, w *harness.World) {
 	says(t, l, 1, []string{"There is no"}, "stop", "w-aaaaaaaaaaaaaaaa")
 	says(t, l, 126, nil, "exec", "w-aaaaaaaaaaaaaaaa", "--", "true")
 	says(t, l, 2, []string{"did you mean start?"}, "strat", payments)
-	for _, args := range [][]string{{"list"}, {"leases"}, {"sessions"}, {"grants"}, {"requests"}, {"access"}, {"projects"}, {"whoami"}, {"contexts"}, {"logs", ws}, {"why", "repo:read", payments}} {
+	for _, args := range [][]string{{"list"}, {"leases"}, {"sessions"}, {"grants"}, {"requests"}, {"access"}, {"projects"}, {"whoami"}, {"contexts"}, {"logs", ws}, {"logs", ws, "--tasks"}, {"why", "repo:read", payments}} {
 		parsed[any](t, l.Must(append(args, "--json")...))
 	}
 	says(t, l, 0, []string{"its files are kept"}, "stop", ws)
+	says(t, l, 1, []string{"does not run"}, "logs", ws, "--tasks")
 	says(t, l, 0, []string{"running"}, "start", ws)
 	says(t, l, 0, []string{"deleted"}, "delete", ws)
 	says(t, l, 0, []string{"signed out"}, "logout")

@@ -161,11 +161,16 @@ func (m *Manager) end(ctx context.Context, row Workspace, l Life) {
 	if l.Stops.Equal(l.Last) {
 		why = "it ran for " + m.c.Rules.MaxLife.String() + ", which is as long as a workspace may"
 	}
+	m.endBecause(ctx, row, why)
+}
+
+// endBecause stops a workspace on the machine's own account.
+func (m *Manager) endBecause(ctx context.Context, row Workspace, why string) {
 	m.say(row.ID, "", "Stopping, because "+why+".")
 	ev := m.event(row, "workspace:stop", "")
 	ev.Actor, ev.Reasons = "service:workspaces", []string{why}
 	if err := m.Want(ctx, row.ID, WantStopped, ev); err != nil {
-		m.c.Log.Error("a workspace whose time is up could not be stopped", "workspace", row.ID, "error", err)
+		m.c.Log.Error("a workspace could not be stopped", "workspace", row.ID, "why", why, "error", err)
 	}
 }
 

@@ -40,7 +40,7 @@ func (w *world) warnings() int {
 // classOf knows two classes of different size.
 func classOf(row workspace.Workspace) (workspace.Class, error) {
 	return workspace.Classes{
-		{Name: "small", Limits: workspace.Limits{Memory: 1 << 30}}, {Name: "large", Limits: workspace.Limits{Memory: 4 << 30}},
+		{Name: "small", Limits: workspace.Limits{Memory: 1 << 30, Disk: 10 << 30}}, {Name: "large", Limits: workspace.Limits{Memory: 4 << 30}},
 	}.Find(row.Class)
 }
 
@@ -354,4 +354,39 @@ func TestWhatARuntimeSaysIsFollowed(t *testing.T) {
 	}
 	w.until(row.ID, workspace.Running)
 	w.end()
+}
+
+// full is a meter that finds so many bytes everywhere.
+type full int64
+
+func (f full) Measure(context.Context, identity.WorkspaceID) (workspace.Figures, error) {
+	return workspace.Figures{Disk: int64(f)}, nil
+}
+
+func TestDiskBeyondItsBound(t *testing.T) {
+	w := newWorld(t)
+	row := w.create()
+	w.until(row.ID, workspace.Running)
+	for _, step := range []struct {
+		has  int64 // GiB
+		pass time.Duration
+		told int
+	}{{9, 0, 0}, {11, 0, 1}, {11, 9 * time.Minute, 1}, {10, 0, 1}, {11, 5 * time.Minute, 2}, {12, 9 * time.Minute, 2}} {
+		w.pass(step.pass)
+		w.m.MeasureDisk(t.Context(), full(step.has<<30))
+		if now, _ := w.m.Get(row.ID); now.Desired != workspace.WantRunning || w.warnings() != step.told {
+			t.Fatalf("%+v: told %d times, wanted %s", step, w.warnings(), now.Desired)
+		}
+	}
+	w.pass(2 * time.Minute)
+	w.m.MeasureDisk(t.Context(), full(11<<30))
+	w.until(row.ID, workspace.Stopped)
+	w.want(row.ID, workspace.WantRunning)
+	w.until(row.ID, workspace.Running)
+	w.m.MeasureDisk(t.Context(), full(11<<30))
+	if now, _ := w.m.Get(row.ID); now.Desired != workspace.WantRunning {
+		t.Error("there is no time to make room")
+	}
+	w.m.MeasureDisk(t.Context(), full(20<<30))
+	w.until(row.ID, workspace.Stopped)
 }

@@ -137,10 +137,11 @@ type entry struct {
 
 	prepared *Prepared // by this process for the run of now; nil: it was another one's
 
-	placed bool   // it has room on this machine
-	place  Place  // where it waits for that
-	step   string // of its start, for who reads why it failed
-	notice string // that it stops soon
+	placed bool      // it has room on this machine
+	place  Place     // where it waits for that
+	step   string    // of its start, for who reads why it failed
+	notice string    // that it stops soon
+	over   time.Time // since when it has more on disk than its class allows
 }
 
 // NewManager returns a manager without workspaces; Load fills it.
@@ -349,7 +350,7 @@ func (m *Manager) tell(e *entry, phase Phase, text string) {
 		e.row.Phase, e.row.Changed = phase, m.c.Now()
 	}
 	if phase == Stopped { // somebody else has the room now
-		e.placed, e.place, e.row.Queued, e.notice = false, Place{}, time.Time{}, ""
+		e.placed, e.place, e.row.Queued, e.notice, e.over = false, Place{}, time.Time{}, "", time.Time{}
 		m.moved()
 	}
 	line := Line{At: m.c.Now(), Phase: e.row.Phase, Text: text}

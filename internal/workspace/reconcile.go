@@ -81,6 +81,9 @@ func (m *Manager) Run(ctx context.Context) {
 	if w, ok := m.c.Runtime.(Watcher); ok {
 		m.work.Go(func() { m.watch(ctx, w) })
 	}
+	if meter, ok := m.c.Runtime.(Meter); ok {
+		m.work.Go(func() { m.keepDisk(ctx, meter) })
+	}
 	tick, sweep, age := time.NewTicker(lookEvery), time.NewTicker(sweepEvery), time.NewTicker(ageEvery)
 	defer tick.Stop()
 	defer sweep.Stop()

@@ -95,7 +95,7 @@ func TestWhichValueWins(t *testing.T) {
 }
 
 // A secret value is nowhere but in the environment of a workspace that may have it.
-func TestSecretsAreSealedAndHeldBack(t *testing.T) {
+func TestAttack33SecretVariables(t *testing.T) {
 	s, m := settings(t)
 	const value = "correct horse battery staple"
 	for _, v := range []Variable{{Scope: whole, Name: "TOKEN", Value: "for all"}, {Scope: ownHere, Name: "TOKEN", Value: value, Secret: true}} {
@@ -153,7 +153,7 @@ func TestWhatCannotBeSet(t *testing.T) {
 	}
 }
 
-func TestDotfiles(t *testing.T) {
+func TestAttack29DotfilesAddress(t *testing.T) {
 	s, _ := settings(t)
 	for _, bad := range []string{"git@git.example.test:ada/dotfiles", "https://ada:pw@git.example.test/ada/dotfiles", "https://git.example.test", "file:///etc", "https://git.example.test/a b", "ext::sh -c id", "https://git.example.test/x?y"} {
 		if err := s.SetDotfiles(t.Context(), ada, bad); problem.KindOf(err) != problem.Invalid || strings.Contains(problem.Message(err), "pw") {

@@ -27,3 +27,6 @@ func (a *Asker) Digest(ctx context.Context, ref Reference, user, password string
 	d, err := a.store.describe(ctx, ref, user, password)
 	return d.digest, err
 }
+
+// UserNames are the names of an image's users; root is a folder that holds at least its etc/passwd.
+func UserNames(root string) []string { return userNames(root) }

@@ -72,17 +72,18 @@ func users(r *os.Root) []User {
 	return all
 }
 
-func userNames(root string) []string {
+// Users are the names of the users of an unpacked image.
+func Users(root string) ([]string, error) {
 	r, err := os.OpenRoot(root)
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("image: %w", err)
 	}
 	defer r.Close()
 	var names []string
 	for _, u := range users(r) {
 		names = append(names, u.Name)
 	}
-	return names
+	return names, nil
 }
 
 // parsePasswd reads a line of passwd(5).

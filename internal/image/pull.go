@@ -47,6 +47,10 @@ func (s *Store) Pull(ctx context.Context, o workspace.PullOrder, progress func(s
 	progress("asking " + ref.Host() + " for " + ref.Repository())
 	d, err := s.describe(ctx, ref, o.User, o.Password)
 	if err != nil {
+		if kept, ok := s.kept(ref); ok && o.Again && silent(err) {
+			progress(ref.Host() + " does not answer; the image is kept here")
+			return s.ready(ref.String(), kept)
+		}
 		return workspace.Ready{}, err
 	}
 	folder, err := s.folder(d.digest)
@@ -67,6 +71,20 @@ func (s *Store) Pull(ctx context.Context, o workspace.PullOrder, progress func(s
 		}
 	}
 	return s.ready(ref.At(d.digest), folder)
+}
+
+// silent reports whether a registry gave no answer that means anything.
+func silent(err error) bool {
+	k := problem.KindOf(err)
+	return k == problem.BadUpstream || k == problem.SlowUpstream || k == problem.Unavailable
+}
+
+// kept is where an image is that is named by its digest; false if it is not here.
+func (s *Store) kept(ref Reference) (string, bool) {
+	s.using.RLock()
+	defer s.using.RUnlock()
+	folder, err := s.folder(ref.ref.Identifier())
+	return folder, err == nil && s.touch(folder)
 }
 
 // touch notes that an image is used; false if it is not here.
@@ -232,9 +250,13 @@ func (s *Store) ready(ref, folder string) (workspace.Ready, error) {
 			env[k] = v
 		}
 	}
+	names, err := Users(filepath.Join(folder, "root"))
+	if err != nil {
+		return workspace.Ready{}, err
+	}
 	return workspace.Ready{
 		Image: workspace.Image{Ref: ref, Path: filepath.Join(folder, "root")},
 		User:  c.User, Env: env, Metadata: c.Labels["devcontainer.metadata"],
-		Users: userNames(filepath.Join(folder, "root")),
+		Users: names,
 	}, nil
 }

@@ -253,6 +253,10 @@ func TestBrokenPulls(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Join(s.dir, "tmp")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
 	}
+	fails := func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "out of order", http.StatusBadGateway)
+		return true
+	}
 	answer(func(w http.ResponseWriter, n int) bool { // breaks off once
 		if n > 1 {
 			return false
@@ -261,7 +265,24 @@ func TestBrokenPulls(t *testing.T) {
 		_, _ = io.WriteString(w, "the beginning")
 		return true
 	})
-	mustPull(t, s, ref)
+	ready := mustPull(t, s, ref)
+	// A registry that is down does not keep from their work who ran the image before; nobody else gets it.
+	registry.Spoil.Store(&fails)
+	again := workspace.PullOrder{Ref: ready.Image.Ref, Again: true}
+	if got, err := s.Pull(t.Context(), again, nil); err != nil || got.Image != ready.Image {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := pull(t, s, ready.Image.Ref); problem.KindOf(err) != problem.BadUpstream {
+		t.Errorf("%v", err)
+	}
+	refuses := func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "no more", http.StatusForbidden)
+		return true
+	}
+	registry.Spoil.Store(&refuses)
+	if _, err := s.Pull(t.Context(), again, nil); problem.KindOf(err) != problem.Denied {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestCollect(t *testing.T) {

@@ -16,6 +16,13 @@ func (x *preparing) image(ctx context.Context) error {
 	images, ok := x.runtime.(workspace.Images)
 	switch {
 	case plan.Image.Ref == "" && plan.Image.Dockerfile == "" && own == "" && len(plan.Features) == 0:
+		if !ok {
+			return nil
+		}
+		var err error
+		if x.ready, err = x.pull(ctx, images, "", false); err != nil {
+			return failedStep("Getting the image of workspaces that name none", err)
+		}
 		return nil
 	case !ok:
 		return problem.New(problem.Unavailable, "The workspace wants an image, and the runtime %q of this server runs none. Start it without the file (`lanyard start --file none`), or on a server with Docker.", x.runtime.Name())
@@ -55,7 +62,7 @@ func (x *preparing) pull(ctx context.Context, images workspace.Images, ref strin
 		}
 	}
 	if _, _, pinned := strings.Cut(x.row.Image, "@sha256:"); pinned && len(x.row.Said) > 0 && len(x.said.Plan.Features) == 0 {
-		order.Ref = x.row.Image
+		order.Ref, order.Again = x.row.Image, true
 	}
 	return images.Pull(ctx, order, x.progress)
 }

@@ -22,6 +22,9 @@ type PullOrder struct {
 	Ref string // host/name:tag, host/name@sha256:…; names without a host are Docker Hub's
 	// User and Password open the registry; both empty: anybody may pull. They never reach a workspace.
 	User, Password string
+	// Again says that who orders ran this very image, named by its digest, before: when the registry is silent, what is kept
+	// of it will do. A registry that refuses is obeyed.
+	Again bool
 }
 
 // BuildOrder says what to build.

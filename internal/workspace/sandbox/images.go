@@ -13,6 +13,9 @@ var _ workspace.Images = (*Runtime)(nil)
 
 // Pull implements workspace.Images.
 func (r *Runtime) Pull(ctx context.Context, o workspace.PullOrder, progress func(string)) (workspace.Ready, error) {
+	if o.Ref == "" {
+		return workspace.Ready{}, nil // the machine's own files
+	}
 	if r.images == nil {
 		return workspace.Ready{}, problem.New(problem.Unavailable, "This server's sandbox has no store of images.")
 	}

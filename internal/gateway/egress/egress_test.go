@@ -18,11 +18,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/gateway"
 	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/web"
 )
@@ -260,6 +262,35 @@ func TestConnectionsAreCut(t *testing.T) {
 	}
 	o.wasTold(t, "you are no longer in the group payments-engineers")
 	gatewaytest.Eventually(t, "the cut in the audit log", func() bool { return len(o.Audit.Find(identity.EgressConnect, audit.Cut)) == 1 })
+}
+
+// What is taken off the list is cut, like what a policy forbids from then on.
+func TestAChangedListCuts(t *testing.T) {
+	o := newOutside(t)
+	s := o.server(t, o.Workspace(gatewaytest.Ada))
+	listed, kept := open(t, s, host+":7000"), tls.Client(open(t, s, host+":443"), &tls.Config{ServerName: host, RootCAs: o.roots})
+	if err := kept.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	facts := o.Engine.Facts()
+	p, _ := facts.Projects.ByName("payments")
+	text := strings.Replace(gatewaytest.File(""), "project: payments", "project: payments\nworkspace: {egress: ["+host+"]}", 1)
+	next, err := project.Parse(project.Input{Tenant: gatewaytest.Tenant, Revision: project.Revision{Number: 2, Projects: map[string]string{"payments.yaml": text}},
+		Names: []project.Name{{Name: p.Name, ID: p.ID}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := o.Engine.Publish(func(f access.Facts) access.Facts { f.Projects = next.Set; return f }, access.Touched{All: true}); n != 1 {
+		t.Errorf("%d leases were cut", n)
+	}
+	if _, err := io.ReadAll(listed); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Error(err)
+	}
+	o.wasTold(t, "does not list "+host+":7000")
+	fmt.Fprintf(kept, "GET /still HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host)
+	if all, err := io.ReadAll(kept); err != nil || !strings.Contains(string(all), "/still") {
+		t.Errorf("what is listed still: %q, %v", all, err)
+	}
 }
 
 func TestAttack33ConnectionsAreBounded(t *testing.T) {

@@ -206,6 +206,37 @@ func TestProgramsShowTheReason(t *testing.T) {
 	}
 }
 
+// An answer that is cut is never ended as if it were whole.
+func TestAnswersAreCut(t *testing.T) {
+	s := newShelf(t)
+	begun, end := make(chan struct{}), make(chan struct{})
+	s.next = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		_, _ = io.WriteString(w, strings.Repeat("x", 64<<10))
+		_ = http.NewResponseController(w).Flush()
+		close(begun)
+		select {
+		case <-end:
+		case <-r.Context().Done():
+		}
+	}
+	defer close(end)
+	server := s.Serve(t, s.Workspace(gatewaytest.Ada), web.Route{Path: gateway.AppPrefix, Access: web.Asks("registry:read"), Serve: s.gate.Serve})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(server.URL + "/r/npm/x/-/x-1.tgz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	<-begun
+	if n := s.Leave(); n != 1 {
+		t.Errorf("%d leases were cut", n)
+	}
+	if b, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("an answer of %d bytes looks whole", len(b))
+	}
+}
+
 func TestReplacer(t *testing.T) {
 	in := strings.Repeat(`x"old/`, 5) + `"ol` + strings.Repeat("y", 70000) + `"old/"old` + `"old/z"old`
 	want := strings.ReplaceAll(in, `"old/`, `"fresh/`)

@@ -88,9 +88,13 @@ func (s *server) tasksOf(r *http.Request, row workspace.Workspace, states []agen
 	return list
 }
 
+// portsOf puts them on the wire, without those that the repository's file does not want listed.
 func portsOf(states []agentapi.PortState) []api.Port {
 	list := make([]api.Port, 0, len(states))
 	for _, p := range states {
+		if p.OnOpen == agentapi.PortUnlisted {
+			continue
+		}
 		list = append(list, api.Port{
 			Port: p.Port, Listening: p.Listening, Loopback: p.Loopback, Name: p.Name, OnOpen: p.OnOpen, Protocol: p.Protocol, Description: p.Text,
 		})

@@ -31,6 +31,9 @@ func (a *app) ports() *cobra.Command {
 			w := tabwriter.NewWriter(a.c.Stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "PORT\tSTATE\tNAME\tON OPEN\tDESCRIPTION")
 			for _, s := range states {
+				if s.OnOpen == agentapi.PortUnlisted {
+					continue
+				}
 				state := "not listening"
 				if s.Listening {
 					state = "listening"

@@ -13,6 +13,9 @@ type PortState struct {
 	Text      string `json:"description,omitempty"`
 }
 
+// PortUnlisted is the OnOpen of ports that lists leave out.
+const PortUnlisted = "ignore"
+
 // Ports are those on which something listens, and those of the plan that stand alone, by number. The agent's own is not
 // among them.
 func (c Client) Ports(ctx context.Context) ([]PortState, error) {

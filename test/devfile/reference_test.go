@@ -23,13 +23,7 @@ const samples = "../../internal/devfile/testdata/devcontainer"
 
 // TestAsTheReferenceReads compares the plans of thirty files with what @devcontainers/cli reads in them.
 func TestAsTheReferenceReads(t *testing.T) {
-	harness.Need(t, "node")
-	if _, err := os.Stat("node_modules/@devcontainers/cli"); err != nil {
-		if os.Getenv("LANYARD_REQUIRE") == "all" {
-			t.Fatal("the reference program is not installed: make test/devfile/node_modules/.package-lock.json")
-		}
-		t.Skip("the reference program is not installed: make test/devfile/node_modules/.package-lock.json")
-	}
+	needReference(t)
 	files, err := filepath.Glob(samples + "/*.json")
 	if err != nil || len(files) < 30 {
 		t.Fatalf("%d samples, %v", len(files), err)
@@ -68,6 +62,18 @@ func TestAsTheReferenceReads(t *testing.T) {
 				t.Errorf("the reference (-) reads it in another way than the plan (+):\n%s", diff)
 			}
 		})
+	}
+}
+
+// needReference skips the test where the reference program is not installed.
+func needReference(t *testing.T) {
+	t.Helper()
+	harness.Need(t, "node")
+	if _, err := os.Stat("node_modules/@devcontainers/cli"); err != nil {
+		if os.Getenv("LANYARD_REQUIRE") == "all" {
+			t.Fatal("the reference program is not installed: make test/devfile/node_modules/.package-lock.json")
+		}
+		t.Skip("the reference program is not installed: make test/devfile/node_modules/.package-lock.json")
 	}
 }
 

@@ -72,18 +72,17 @@ func users(r *os.Root) []User {
 	return all
 }
 
-// Users are the names of the users of an unpacked image.
-func Users(root string) ([]string, error) {
+func userNames(root string) []string {
 	r, err := os.OpenRoot(root)
 	if err != nil {
-		return nil, fmt.Errorf("image: %w", err)
+		return nil
 	}
 	defer r.Close()
 	var names []string
 	for _, u := range users(r) {
 		names = append(names, u.Name)
 	}
-	return names, nil
+	return names
 }
 
 // parsePasswd reads a line of passwd(5).

@@ -250,13 +250,9 @@ func (s *Store) ready(ref, folder string) (workspace.Ready, error) {
 			env[k] = v
 		}
 	}
-	names, err := Users(filepath.Join(folder, "root"))
-	if err != nil {
-		return workspace.Ready{}, err
-	}
 	return workspace.Ready{
 		Image: workspace.Image{Ref: ref, Path: filepath.Join(folder, "root")},
 		User:  c.User, Env: env, Metadata: c.Labels["devcontainer.metadata"],
-		Users: names,
+		Users: userNames(filepath.Join(folder, "root")),
 	}, nil
 }

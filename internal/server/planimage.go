@@ -61,7 +61,7 @@ func (x *preparing) pull(ctx context.Context, images workspace.Images, ref strin
 			return workspace.Ready{}, err
 		}
 	}
-	if _, _, pinned := strings.Cut(x.row.Image, "@sha256:"); pinned && len(x.row.Said) > 0 && len(x.said.Plan.Features) == 0 {
+	if _, _, pinned := strings.Cut(x.row.Image, "@sha256:"); pinned && x.again() && len(x.said.Plan.Features) == 0 {
 		order.Ref, order.Again = x.row.Image, true
 	}
 	return images.Pull(ctx, order, x.progress)

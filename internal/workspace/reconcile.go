@@ -312,7 +312,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 	var prepared Prepared
 	if fresh {
 		var err error
-		if prepared, err = m.prepare(ctx, row); err != nil {
+		if prepared, err = m.prepare(ctx, row, func(phase Phase, text string) { m.say(row.ID, phase, text) }); err != nil {
 			return err
 		}
 		m.step(row.ID, "creating the workspace")
@@ -347,7 +347,11 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 	}
 	m.mu.Unlock()
 	m.dueSiblings(row.ID)
-	m.settle(ctx, row.ID, settled{phase: Running, says: "Ready."}, m.event(row, "workspace:start", ""))
+	started := m.event(row, "workspace:start", "")
+	if ref := prepared.Spec.Image.Ref; ref != "" {
+		started.Detail["image"] = ref
+	}
+	m.settle(ctx, row.ID, settled{phase: Running, says: "Ready."}, started)
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (r *Runtime) Build(ctx context.Context, o workspace.BuildOrder, progress fu
 		return workspace.Ready{}, r.failed("look for what was built", err)
 	}
 	r.used(here.ID)
-	return readyOf(here, here.ID), nil
+	return r.ready(ctx, here, here.ID)
 }
 
 func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, tag, key string, progress func(string)) error {

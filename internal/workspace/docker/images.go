@@ -58,12 +58,16 @@ func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (wor
 		return workspace.Ready{}, r.failed("look for the image "+o.Ref, err)
 	}
 	if isHere && len(here.RepoDigests) == 0 && builtKey(here) == "" {
-		return readyOf(here, here.ID), nil // made on this machine, by who runs it
+		return r.ready(ctx, here, here.ID) // made on this machine, by who runs it
 	}
 	if isHere && o.offline {
-		return readyOf(here, pinned(here, ref)), nil
+		return r.ready(ctx, here, pinned(here, ref))
 	}
 	digest, err := r.asker.Digest(ctx, ref, o.User, o.Password)
+	if err != nil && isHere && o.Again && silent(err) {
+		progress(ref.Host() + " does not answer; the image is kept here")
+		return r.ready(ctx, here, pinned(here, ref))
+	}
 	if err != nil {
 		return workspace.Ready{}, err
 	}
@@ -79,7 +83,13 @@ func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (wor
 		return workspace.Ready{}, r.failed("look for the image "+o.Ref, err)
 	}
 	r.used(here.ID)
-	return readyOf(here, pin), nil
+	return r.ready(ctx, here, pin)
+}
+
+// silent reports whether a registry could not be asked, and did not refuse.
+func silent(err error) bool {
+	k := problem.KindOf(err)
+	return k == problem.BadUpstream || k == problem.SlowUpstream || k == problem.Unavailable
 }
 
 // fetch pulls what a digest names.
@@ -164,19 +174,23 @@ func digestOf(ref string) string {
 	return ref
 }
 
-// readyOf says what an image says of itself.
-func readyOf(im engineimage.InspectResponse, ref string) workspace.Ready {
+// ready says what an image says of itself.
+func (r *Runtime) ready(ctx context.Context, im engineimage.InspectResponse, ref string) (workspace.Ready, error) {
 	ready := workspace.Ready{Image: workspace.Image{Ref: ref}, Env: map[string]string{}}
-	if im.Config == nil {
-		return ready
-	}
-	ready.User, ready.Metadata = im.Config.User, im.Config.Labels[metadataLabel]
-	for _, kv := range im.Config.Env {
-		if k, v, ok := strings.Cut(kv, "="); ok {
-			ready.Env[k] = v
+	if im.Config != nil {
+		ready.User, ready.Metadata = im.Config.User, im.Config.Labels[metadataLabel]
+		for _, kv := range im.Config.Env {
+			if k, v, ok := strings.Cut(kv, "="); ok {
+				ready.Env[k] = v
+			}
 		}
 	}
-	return ready
+	root, err := r.people(ctx, im.ID)
+	if err != nil {
+		return workspace.Ready{}, err
+	}
+	ready.Users = image.UserNames(root)
+	return ready, nil
 }
 
 // builtKey is the key of what an image was built from by a server like this one; empty: it was not.

@@ -20,7 +20,7 @@ type files = gitread.Commit
 
 // read learns what the repository says: what was remembered of the first start, or its file.
 func (x *preparing) read(ctx context.Context) error {
-	if len(x.row.Said) > 0 {
+	if x.again() {
 		if err := json.Unmarshal(x.row.Said, &x.said); err != nil {
 			return fmt.Errorf("read what was remembered of the first start: %w", err)
 		}
@@ -72,6 +72,10 @@ func (x *preparing) read(ctx context.Context) error {
 	}
 	return nil
 }
+
+// again reports whether the workspace ran before. Until it did, its file is read anew: what keeps it from starting may have
+// been mended.
+func (x *preparing) again() bool { return len(x.row.Said) > 0 && !x.row.Began.IsZero() }
 
 // open opens a commit of the repository, once.
 func (x *preparing) open(ctx context.Context, ref string) (*files, error) {

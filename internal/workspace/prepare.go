@@ -27,12 +27,12 @@ type Prepared struct {
 type Say func(phase Phase, text string)
 
 // prepare asks for what a start needs and remembers it for what will stand beside the workspace.
-func (m *Manager) prepare(ctx context.Context, row Workspace) (Prepared, error) {
+func (m *Manager) prepare(ctx context.Context, row Workspace, say Say) (Prepared, error) {
 	class, err := m.class(row)
 	if err != nil {
 		return Prepared{}, err
 	}
-	p, err := m.c.Prepare(ctx, row, func(phase Phase, text string) { m.say(row.ID, phase, text) })
+	p, err := m.c.Prepare(ctx, row, say)
 	if err != nil {
 		return Prepared{}, err
 	}
@@ -68,7 +68,7 @@ func (m *Manager) preparedOf(ctx context.Context, of identity.WorkspaceID) (Prep
 	case known != nil:
 		return *known, nil
 	}
-	return m.prepare(ctx, row)
+	return m.prepare(ctx, row, func(Phase, string) {}) // it runs, and is not being prepared again
 }
 
 // setUp lets the agent prepare the workspace inside.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/creack/pty"
+
 	"github.com/lanyardhq/lanyard/internal/inside"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
@@ -96,6 +98,53 @@ func TestCommandsOfTheWorkspace(t *testing.T) {
 	var top agentapi.Figures
 	if err := json.Unmarshal([]byte(w.does("top", "--json")), &top); err != nil || top.CPU <= 0 || top.Memory <= 0 || top.Processes <= 0 || top.DiskFree <= 0 {
 		t.Errorf("%+v %v", top, err)
+	}
+}
+
+func TestATaskIsAttachedTo(t *testing.T) {
+	w := newWorld(t, nil)
+	w.setup(agentapi.Setup{Tasks: []agentapi.Task{{ID: "task-1", Then: "echo be''gun; read -r word; echo read $word"}}})
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	status := make(chan int, 1)
+	go func() {
+		defer tty.Close()
+		env := map[string]string{agentapi.SocketEnv: filepath.Join(w.root, "private", agentapi.PrivateSocket)}
+		status <- inside.Run(testContext(t), inside.Config{
+			Program: "lanyard", Env: func(k string) string { return env[k] }, Stdin: tty, Stdout: tty, Stderr: tty,
+		}, []string{"tasks", "attach"})
+	}()
+	var seen strings.Builder
+	until := func(text string) {
+		t.Helper()
+		buffer := make([]byte, 4<<10)
+		for !strings.Contains(seen.String(), text) {
+			n, err := master.Read(buffer)
+			if err != nil {
+				t.Fatalf("waiting for %q: %v in %q", text, err, seen.String())
+			}
+			seen.Write(buffer[:n])
+		}
+	}
+	typed := func(text string) {
+		t.Helper()
+		if _, err := master.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until("begun")
+	typed("words\n")
+	until("read words")
+	w.becomes("task-1", agentapi.TaskDone)
+	typed("\x1d")
+	if got := <-status; got != 0 {
+		t.Errorf("left with %d", got)
+	}
+	if got := w.state("task-1"); got.Terminal == "" {
+		t.Errorf("its terminal went with who left: %+v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package inside
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
@@ -207,9 +207,8 @@ func (a *app) attach(ctx context.Context, name string) error {
 	if !ok || !isTerminal(in) {
 		return problem.New(problem.Invalid, "Attaching needs a terminal as standard input; `lanyard tasks log` shows the same without one.")
 	}
-	fd := int(in.Fd())
 	var size agentapi.Size
-	if now := sizeOf(fd); now != nil {
+	if now := sizeOf(int(in.Fd())); now != nil {
 		size = *now
 	}
 	conn, err := a.agents().Terminal(ctx, name, size)
@@ -218,26 +217,39 @@ func (a *app) attach(ctx context.Context, name string) error {
 	}
 	defer conn.CloseNow()
 	fmt.Fprintf(a.c.Stderr, "Ctrl-] leaves this terminal; the task goes on.\n")
-	old, err := term.MakeRaw(fd)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	screen, err := a.screen(ctx)
 	if err != nil {
-		return fmt.Errorf("make the terminal pass every key: %w", err)
+		return err
 	}
 	defer func() {
 		a.reset()
-		_ = term.Restore(fd, old) // the terminal has gone if this fails
+		screen.restore()
 	}()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	go func() {
 		defer cancel()
 		keys := make([]byte, 4<<10)
 		for {
 			n, err := in.Read(keys)
-			if at := strings.IndexByte(string(keys[:n]), leaveKey); err != nil || at >= 0 {
+			if at := bytes.IndexByte(keys[:n], leaveKey); err != nil || at >= 0 {
 				return
 			}
 			if conn.Write(ctx, websocket.MessageBinary, keys[:n]) != nil {
 				return
+			}
+		}
+	}()
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case size := <-screen.sizes:
+				text, _ := json.Marshal(agentapi.Control{Resize: &size}) // two numbers
+				if conn.Write(ctx, websocket.MessageText, text) != nil {
+					return
+				}
 			}
 		}
 	}()

@@ -15,7 +15,7 @@ import (
 )
 
 // What a workspace leaves is exported as it is: a link out of it is named, and what it leads to is not read.
-func TestAttackExportFollowsNoLink(t *testing.T) {
+func TestAttack30ExportFollowsNoLink(t *testing.T) {
 	r, err := New(Config{Data: t.TempDir(), AgentPath: "/bin/true", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

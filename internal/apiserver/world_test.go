@@ -160,7 +160,7 @@ func projects(t *testing.T) *project.Set {
 func (w *world) serve() {
 	routes := Routes(Config{
 		Access: w.engine, Workspaces: w.workspaces, Sessions: w.sessions, Preview: preview, Grants: w.grants, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
-		Proofs: memoryProofs{}, SignInTests: oneTrial{},
+		Proofs: memoryProofs{}, SignInTests: oneTrial{}, Settings: settingsOf(), Snapshots: snapshotOfAda(),
 		Exec: func(_ http.ResponseWriter, _ *http.Request, id identity.WorkspaceID) error {
 			w.executed = id
 			return nil

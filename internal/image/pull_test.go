@@ -123,7 +123,9 @@ func TestLayersOverEachOther(t *testing.T) {
 			imagetest.File{Name: "gone/deep/file", Body: "x"}, imagetest.File{Name: "file", Body: "file"}, imagetest.File{Name: "dir/in", Body: "x"}, imagetest.File{Name: "abs", Link: "/opt", Type: '2'}, imagetest.File{Name: "closed/", Mode: 0o500}),
 		imagetest.Layer(t, imagetest.File{Name: "lib/new.so", Body: "through a link"}, imagetest.File{Name: "abs/b", Body: "through an absolute link"}, imagetest.File{Name: "opt/a/kept", Body: "k"}, imagetest.File{Name: "opt/a/.wh..wh..opq"},
 			imagetest.File{Name: ".wh.gone"}, imagetest.File{Name: "file/"}, imagetest.File{Name: "file/now", Body: "a folder"}, imagetest.File{Name: "dir", Body: "a file"}, imagetest.File{Name: "closed/in", Body: "c"},
-			imagetest.File{Name: "hard", Link: "opt/a/kept", Type: '1'}, imagetest.File{Name: "dev/sda", Type: '4'})))
+			imagetest.File{Name: "hard", Link: "opt/a/kept", Type: '1'}, imagetest.File{Name: "dev/sda", Type: '4'}),
+		imagetest.Layer(t, imagetest.File{Name: "was/"}, imagetest.File{Name: "was/folder/", Mode: 0o700}, imagetest.File{Name: "was2/a/"}),
+		imagetest.Layer(t, imagetest.File{Name: "was", Link: "/outside", Type: '2'}, imagetest.File{Name: "was2", Body: "a file"})))
 	ready := mustPull(t, open(t, nil), ref)
 	for name, want := range map[string]string{"usr/lib/new.so": "through a link", "opt/b": "through an absolute link", "opt/a/kept": "k", "hard": "k", "file/now": "a folder", "dir": "a file", "closed/in": "c"} {
 		if got := content(t, ready, name); got != want {

@@ -15,6 +15,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/zstd"
@@ -286,8 +287,11 @@ func (u *unpacker) finish() error {
 			continue
 		}
 		done[m.path] = true
+		if now, err := u.resolve(m.path); err != nil || now != m.path {
+			continue // a later layer has a link in its place, or above it
+		}
 		info, err := u.root.Lstat(m.path)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
 			continue // a later layer removed or replaced it
 		}
 		if err == nil {

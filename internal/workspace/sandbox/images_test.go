@@ -235,6 +235,7 @@ func TestImageAsOrdinaryUser(t *testing.T) {
 	registry := imagetest.Serve(t, "", "")
 	ref := registry.Push(t, "small:1", imagetest.Image(t, v1.Config{User: "gitpod"}, layer))
 	t.Run("Root", func(t *testing.T) { testSmallImage(t, ref) })
+	t.Run("LinksInTheWay", func(t *testing.T) { testHostileImage(t, registry, layer) })
 	asOrdinaryUser(t, "TestImageAsOrdinaryUser", "TestImageAsOrdinaryUser", envImage+"="+ref)
 }
 
@@ -255,5 +256,54 @@ func testSmallImage(t *testing.T, ref string) {
 	startImage(t, s, id, as)
 	if got := s.Shell(t, id, `id -un; cat /home/gitpod/kept`); got != "gitpod\nkept" {
 		t.Errorf("after a stop: %q", got)
+	}
+}
+
+// testHostileImage: an image has links where the sandbox mounts, out of the image and back to itself, and a start died just
+// when its overlay was mounted.
+func testHostileImage(t *testing.T, registry *imagetest.Registry, layer v1.Layer) {
+	t.Helper()
+	outside := dataFolder(t)
+	if err := os.Chmod(outside, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	links := imagetest.Layer(t,
+		imagetest.File{Name: "opt", Link: "/oldroot" + outside, Type: '2'}, imagetest.File{Name: "workspace", Link: "../../../../.." + outside, Type: '2'},
+		imagetest.File{Name: "home", Type: '2', Link: outside}, imagetest.File{Name: "run", Link: "run", Type: '2'}, imagetest.File{Name: "tmp", Body: "a file"},
+		imagetest.File{Name: "proc", Link: "/oldroot/proc", Type: '2'}, imagetest.File{Name: "dev", Link: "/oldroot/dev", Type: '2'},
+		imagetest.File{Name: "etc/hosts", Link: outside + "/hosts", Type: '2'}, imagetest.File{Name: "etc/gitconfig", Link: "/etc/shadow", Type: '2'})
+	s := withImages(t)
+	ready := pull(t, s, registry, registry.Push(t, "hostile:1", imagetest.Image(t, v1.Config{User: "gitpod"}, layer, links)))
+	id := identity.NewWorkspaceID()
+	as := func(spec *workspace.Spec) { spec.Image, spec.User = ready.Image, ready.User }
+	startImage(t, s, id, as)
+	if got := s.Shell(t, id, `cat /etc/hosts; echo kept > /workspace/file; echo > /tmp/x; test -d /home/gitpod && test -x /opt/lanyard/lanyard-agent`); !strings.Contains(got, "localhost") {
+		t.Errorf("inside: %q", got)
+	}
+	if found, err := os.ReadDir(outside); err != nil || len(found) > 0 {
+		t.Errorf("outside: %v, %v", found, err)
+	}
+	if err := s.Runtime.Stop(runtimetest.Context(t), id); err != nil {
+		t.Fatal(err)
+	}
+	s.Hub.Close(id)
+	data := filepath.Dir(s.Harness.Sockets)
+	dir := filepath.Join(data, "sandbox/w", id.Label())
+	if err := mountRoot(dir, ready.Image.Path, s.Runtime.(*Runtime).uids.First); err != nil {
+		t.Fatal(err)
+	}
+	if mountsBelow(t, data) == "" {
+		t.Fatal("nothing is mounted, so what follows says nothing")
+	}
+	s.Restart(t)
+	if err := s.Runtime.Check(runtimetest.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	if left := mountsBelow(t, data); left != "" {
+		t.Errorf("a restarted server leaves mounted:\n%s", left)
+	}
+	startImage(t, s, id, as)
+	if got := s.Shell(t, id, "cat /workspace/file"); got != "kept" {
+		t.Errorf("after it: %q", got)
 	}
 }

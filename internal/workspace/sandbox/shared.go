@@ -61,6 +61,9 @@ func (r *Runtime) removeUnused(im shared) error {
 		return err
 	}
 	for _, o := range all {
+		if err := unmountRoot(r.dir(o.ID)); err != nil { // of a start that died with the server
+			return fmt.Errorf("sandbox: %w", err)
+		}
 		if !o.Running {
 			continue
 		}

@@ -76,6 +76,18 @@ func (s *server) classes(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, page)
 }
 
+// className is the class that a workspace is of, for policies; empty where that is not known.
+func (s *server) className(row workspace.Workspace) string {
+	if s.c.ClassOf == nil {
+		return row.Class
+	}
+	c, err := s.c.ClassOf(row)
+	if err != nil {
+		return row.Class
+	}
+	return c.Name
+}
+
 func limitsOf(l workspace.Limits) api.Limits {
 	return api.Limits{CPUs: l.CPUs, Memory: l.Memory, Disk: l.Disk, Processes: l.Processes}
 }
@@ -142,6 +154,13 @@ func (s *server) changeWorkspace(w http.ResponseWriter, r *http.Request) error {
 		if _, err := s.c.ClassOf(other); err != nil {
 			return err
 		}
+		request := s.request(r, identity.WorkspaceStart, workspaceResource(row))
+		request.Class = s.className(other) // which policies may leave to some
+		_, lease, err := s.c.Access.Open(r.Context(), request, nil)
+		if err != nil {
+			return err
+		}
+		lease.End()
 	}
 	if c.Pinned != nil || c.Timeout != nil || c.Class != nil {
 		by := s.event(r, "workspace:change", workspaceResource(row))

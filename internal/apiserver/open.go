@@ -50,10 +50,16 @@ func (s *server) openFor(w http.ResponseWriter, r *http.Request, request access.
 }
 
 func (s *server) request(r *http.Request, action identity.Action, on identity.Resource) access.Request {
-	return access.Request{
+	request := access.Request{
 		Principal: web.PrincipalFrom(r.Context()), Action: action, Resource: on, IP: web.ClientIP(r),
 		Detail: map[string]any{"method": r.Method, "path": r.URL.Path},
 	}
+	if on.Kind == identity.KindWorkspace {
+		if row, ok := s.c.Workspaces.Get(identity.WorkspaceID(on.Name)); ok {
+			request.Class = s.className(row)
+		}
+	}
+	return request
 }
 
 // may asks without opening anything: which items a list shows, which buttons a page has.

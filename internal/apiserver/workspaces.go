@@ -50,7 +50,9 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 	if !t.found { // decided all the same, so that the attempt is in the log
 		t.resource = identity.Resource{Kind: identity.KindRepo, Name: t.repository}
 	}
-	err = s.open(w, r, identity.WorkspaceCreate, t.resource, true, func(w http.ResponseWriter, r *http.Request) error {
+	request := s.request(r, identity.WorkspaceCreate, t.resource)
+	request.Durable, request.Class = true, s.className(workspace.Workspace{Project: t.project.ID, Details: workspace.Details{Class: o.Class}})
+	err = s.openFor(w, r, request, func(w http.ResponseWriter, r *http.Request) error {
 		if !t.found {
 			return t.notHere()
 		}

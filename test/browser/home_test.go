@@ -49,14 +49,18 @@ func TestHome(t *testing.T) {
 	home.front()
 	home.click(row + " " + id("workspace-link"))
 	home.sees(id("workspace-page"))
+	home.sees(id("task") + `[data-task="task-1"][data-state="done"]`)
+	home.sees(id("port") + `[data-port="8080"][data-listening="false"]`)
 	home.shot("4-workspace")
 	home.click(id("delete"))
 	home.shot("5-delete")
 	home.click(id("ask-no"))
 	home.seesNo(id("ask"))
 	home.click(`a.back`)
-	home.expect(` 404 .*/events$`) // it may be gone while it is followed
+	home.expect(` 404 .*/events$`, ` 409 .*/workspaces/w-`) // it may be gone while it is followed; it holds what is nowhere else
 	home.click(row + " " + id("delete"))
+	home.click(id("ask-yes"))
+	home.sees(id("would-be-lost"))
 	home.click(id("ask-yes"))
 	home.sees(id("no-workspaces"))
 	for _, b := range []*tab{term, second} {

@@ -63,6 +63,25 @@ func (w world) classes(t *testing.T, ws api.Workspace) {
 	if now, err := w.As("ada").ChangeWorkspace(w.Context(), ws.ID, api.WorkspaceChange{Class: &small}); err != nil || now.Class != "small" {
 		t.Errorf("another class: %+v %v", now.Machine, err)
 	}
+	policy := filepath.Join(w.Data, "policies", "large.cedar")
+	if err := os.WriteFile(policy, []byte(`@id("nobody-has-large")
+forbid (principal, action in [Action::"workspace:create", Action::"workspace:start"], resource) when { context has class && context.class == "large" };
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	large := "large"
+	w.Eventually("a policy keeps a class from people", func() bool {
+		_, err := w.As("ada").ChangeWorkspace(w.Context(), ws.ID, api.WorkspaceChange{Class: &large})
+		return err != nil && strings.Contains(err.Error(), "nobody-has-large")
+	})
+	_, err = w.As("ada").CreateWorkspace(w.Context(), api.Order{ContextURL: repository, Class: large})
+	refused(t, "nobody-has-large", err)
+	if now, err := w.As("ada").ChangeWorkspace(w.Context(), ws.ID, api.WorkspaceChange{Class: &small}); err != nil || now.Class != "small" {
+		t.Errorf("another class is not: %+v %v", now.Machine, err)
+	}
+	if err := os.Remove(policy); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.As("alan").Classes(w.Context(), "payments"); err == nil {
 		t.Error("a stranger to the project reads its classes")
 	}

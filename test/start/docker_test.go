@@ -3,6 +3,7 @@ package start_test
 import (
 	"archive/tar"
 	"bytes"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func TestDocker(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix://"+e.Socket)
 	w := world{harness.StartOn(t, func(string) {}, "--runtime", "docker", "--image", e.Image)}
 	registry := imagetest.Serve(t, "", "")
-	ref := registry.Push(t, "team/base:1", imagetest.FromTar(t, harness.BaseImage(t), v1.Config{Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin"}}))
+	ref := e.Image // the engine has it already
 	registry.Push(t, "features/node:1", aFeature(t, map[string]string{
 		"devcontainer-feature.json": `{"id": "node", "version": "1.0.0", "options": {"version": {"type": "string", "default": "none"}}, "containerEnv": {"NODE_HOME": "/opt/node"}}`,
 		"install.sh":                "#!/bin/sh\nmkdir -p /opt/node && echo \"$VERSION for $_REMOTE_USER\" > /opt/node/version\n",
@@ -62,6 +63,11 @@ func TestDocker(t *testing.T) {
 	})
 	t.Run("again without the registry", func(t *testing.T) { // what was built is started again as it is
 		ws := w.runs(t, "docker-5")
+		gone := func(rw http.ResponseWriter, _ *http.Request) bool {
+			http.Error(rw, "gone", http.StatusInternalServerError)
+			return true
+		}
+		registry.Spoil.Store(&gone)
 		w.again(t, ws)
 		w.says(t, ws, "cat /opt/node/version; git status --short --branch", "lts for vscode\n## docker-5")
 	})

@@ -186,14 +186,27 @@ func (g controlGroup) start(cmd *exec.Cmd) error {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(d.Fd())
 		return cmd.Start()
 	}
-	started := make(chan error)
+	// In version 1 a thread may be in a group of its own, and what it starts begins there.
+	var err error
+	onThread(func(thread int) { err = g.startFrom(thread, cmd) })
+	return err
+}
+
+// onThread runs f on a thread of this process that ends with it. It is never the first one, which does not end, and where that
+// one is the whole process counts as being: the server would be bounded, and be ended, as a workspace.
+func onThread(f func(thread int)) {
+	done := make(chan struct{})
 	go func() {
-		// In version 1 a thread may be in a group of its own, and what it starts begins there. The thread ends with this
-		// goroutine, which does not give it back.
-		runtime.LockOSThread()
-		started <- g.startFrom(unix.Gettid(), cmd)
+		defer close(done)
+		runtime.LockOSThread() // and not given back: so it ends
+		if thread := unix.Gettid(); thread != os.Getpid() {
+			f(thread)
+			return
+		}
+		onThread(f) // another one, since this one is held meanwhile
+		runtime.UnlockOSThread()
 	}()
-	return <-started
+	<-done
 }
 
 func (g controlGroup) startFrom(thread int, cmd *exec.Cmd) error {

@@ -69,6 +69,17 @@ func TestLimitsOfAWorkspaceHold(t *testing.T) {
 	}
 }
 
+// What is run on a thread of its own is never on the first thread, also where that one is free.
+func TestOnThread(t *testing.T) {
+	for range 200 {
+		onThread(func(thread int) {
+			if thread == os.Getpid() {
+				t.Error("on the first thread")
+			}
+		})
+	}
+}
+
 // A machine with control groups of version 2 alone, as files: what is written there, and where.
 func TestGroupsOfVersion2(t *testing.T) {
 	root := t.TempDir()

@@ -56,6 +56,7 @@ func (a *app) snapshotList() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List your snapshots, and those that you may end",
+		Example: `  lanyard snapshot list --json | jq -r '.items[].url'`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.as(cmd, user, func(r *remote.Remote) error {
@@ -90,6 +91,7 @@ func (a *app) snapshotOpen() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "open SNAPSHOT",
 		Short:             "Start a workspace from a snapshot",
+		Example:           `  lanyard snapshot open snap-abcdefghij234567`,
 		Long:              "Starts a new workspace whose checkout is the snapshot's; `lanyard start snapshot/ID` does the same.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeSnapshots,
@@ -111,6 +113,7 @@ func (a *app) snapshotDelete() *cobra.Command {
 		Use:               "delete SNAPSHOT…",
 		Aliases:           []string{"rm"},
 		Short:             "Remove snapshots",
+		Example:           `  lanyard snapshot delete snap-abcdefghij234567`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeSnapshots,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -41,7 +41,8 @@ func built() (string, error) {
 	return program, nil
 }
 
-func startDev(ctx context.Context, program string) (_ *devWorld, err error) {
+// startDev runs the sample world, with more of environment and flags.
+func startDev(ctx context.Context, program string, env []string, flags ...string) (_ *devWorld, err error) {
 	w := &devWorld{}
 	defer func() {
 		if err != nil {
@@ -54,7 +55,8 @@ func startDev(ctx context.Context, program string) (_ *devWorld, err error) {
 	if err := os.Chmod(w.data, 0o755); err != nil { // workspaces run as users of their own
 		return nil, err
 	}
-	w.cmd = exec.Command(program, "dev", "--json", "--runtime", "sandbox", "--data", w.data, "--listen", "127.0.0.1:0")
+	w.cmd = exec.Command(program, append([]string{"dev", "--json", "--runtime", "sandbox", "--data", w.data, "--listen", "127.0.0.1:0"}, flags...)...)
+	w.cmd.Env = append(os.Environ(), env...)
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

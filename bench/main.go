@@ -37,6 +37,7 @@ func benchmarks() []benchmark {
 		{"whoami", []string{"whoami.p50"}, benchWhoami},
 		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
 		{"start", []string{"start.sandbox.p50"}, benchStart},
+		{"start-docker", []string{"start.docker.p50"}, benchStartDocker},
 		{"cut-peers", []string{"cut.peers"}, benchCutPeers},
 		{"load", []string{"load.rss", "load.growth", "load.mutex"}, benchSoak},
 		{"cut", []string{"cut.one.p50", "cut.one.p99", "cut.all"}, benchCut},

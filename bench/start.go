@@ -30,7 +30,7 @@ func benchStart(ctx context.Context, _ *bench) error {
 		skip("start.sandbox.p50", fmt.Sprintf("bubblewrap does not work here: %v", err))
 		return nil
 	}
-	w, err := startDev(ctx, program)
+	w, err := startDev(ctx, program, nil)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func benchWhoami(ctx context.Context, _ *bench) error {
 		skip("whoami.p50", err.Error())
 		return nil
 	}
-	w, err := startDev(ctx, program)
+	w, err := startDev(ctx, program, nil)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func Docker(t testing.TB) *Engine {
 	engines.mu.Lock()
 	defer engines.mu.Unlock()
 	if engines.one == nil && engines.err == nil {
-		engines.one, engines.err = startEngine()
+		engines.one, engines.err = StartEngine()
 	}
 	if engines.err != nil {
 		t.Fatal(engines.err)
@@ -64,11 +64,16 @@ func EndDocker() {
 	engines.mu.Lock()
 	defer engines.mu.Unlock()
 	if engines.one != nil {
-		engines.one.clear()
-		engines.one.Stop()
-		engines.one.remove()
+		engines.one.End()
 		engines.one = nil
 	}
+}
+
+// End ends the engine with its containers, and removes its files.
+func (e *Engine) End() {
+	e.clear()
+	e.Stop()
+	e.remove()
 }
 
 // BaseImage is the path of a tar with the files of the base image, made at the first call on a machine (scripts/base-image).
@@ -96,7 +101,8 @@ func baseImage() (string, error) {
 	return string(bytes.TrimSpace(path)), nil
 }
 
-func startEngine() (*Engine, error) {
+// StartEngine starts an engine with the base image in it; it takes root.
+func StartEngine() (*Engine, error) {
 	base, err := baseImage()
 	if err != nil {
 		return nil, err

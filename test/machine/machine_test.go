@@ -31,6 +31,19 @@ func TestMachine(t *testing.T) {
 	t.Run("unsaved", func(t *testing.T) { w.unsaved(t, ws) })
 	t.Run("kept", func(t *testing.T) { w.kept(t, ws) })
 	t.Run("left behind", func(t *testing.T) { w.left(t, ws) })
+	if _, err := os.Stat(filepath.Join(w.Files(ws), "api", "left.txt")); err != nil {
+		t.Errorf("the files are not kept: %v", err)
+	}
+}
+
+func TestMachineInDocker(t *testing.T) {
+	slow(t, "an engine")
+	engine := harness.Docker(t)
+	t.Setenv("DOCKER_HOST", "unix://"+engine.Socket)
+	w := world{harness.StartOn(t, func(string) {}, "--runtime", "docker", "--image", engine.Image)}
+	ws := w.Workspace("ada", repository)
+	t.Run("unsaved", func(t *testing.T) { w.unsaved(t, ws) })
+	t.Run("left behind", func(t *testing.T) { w.left(t, ws) })
 }
 
 func refused(t *testing.T, says string, err error) {
@@ -218,9 +231,6 @@ func (w world) left(t *testing.T, ws api.Workspace) {
 	}
 	if found != "what ada left\n" {
 		t.Errorf("the archive holds %q", found)
-	}
-	if _, err := os.Stat(filepath.Join(w.Files(ws), "api", "left.txt")); err != nil {
-		t.Errorf("the files are not kept: %v", err)
 	}
 	w.Eventually("the export is in the log", func() bool {
 		var log bytes.Buffer

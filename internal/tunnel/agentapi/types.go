@@ -36,7 +36,8 @@ type Setup struct {
 	Author   Author   `json:"author"`
 	// GitConfig are further settings, as `git config` names them.
 	GitConfig []GitSetting `json:"gitConfig,omitempty"`
-	// Env is added to the environment of terminals and commands. Never a secret: every process of the workspace reads it.
+	// Env is added to the environment of terminals and commands. Every process of the workspace reads it: a secret
+	// is in it only where a project declares secret variables.
 	Env map[string]string `json:"env,omitempty"`
 
 	// RemoteEnv is added after Env, for terminals, tasks and commands; ${containerEnv:NAME} in a value is filled in.
@@ -53,8 +54,6 @@ type Setup struct {
 	Ports     []PortPlan `json:"ports,omitempty"`
 	// Prebuild: run what runs once, wait for it, and then nothing else; see Setup's answer.
 	Prebuild bool `json:"prebuild,omitempty"`
-	// Prebuilt: what runs once has been run for this checkout.
-	Prebuilt bool `json:"prebuilt,omitempty"`
 	// Dotfiles is a repository of the person's own, cloned to ~/.dotfiles and installed once a home.
 	Dotfiles *Repository `json:"dotfiles,omitempty"`
 	// Egress says how the workspace reaches what lies outside, through the agent's own address.

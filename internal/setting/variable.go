@@ -13,7 +13,7 @@ import (
 // Bounds of what one person or one project sets. All of it together fits into a process's environment several times.
 const (
 	MaxValue  = 32 << 10 // bytes of a value
-	MaxAll    = 96 << 10 // bytes of all names and values of one person, or of one project
+	MaxAll    = 64 << 10 // bytes of all names and values of one person, or of one project
 	MaxNumber = 100      // variables of one person, or of one project
 )
 

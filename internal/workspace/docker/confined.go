@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"crypto/rand"
 	"runtime"
 	"strings"
 
@@ -49,11 +50,11 @@ func confined() *container.HostConfig {
 func (r *Runtime) resources(ctx context.Context, l workspace.Limits) (container.Resources, error) {
 	var res container.Resources
 	if l.CPUs > 0 {
-		info, err := r.engine.Info(ctx)
+		m, err := r.machineOf(ctx)
 		if err != nil {
-			return res, r.failed("say how many processors there are", err)
+			return res, err
 		}
-		res.NanoCPUs = int64(min(l.CPUs, float64(max(info.NCPU, 1))) * 1e9) // more than there are is refused
+		res.NanoCPUs = int64(min(l.CPUs, float64(m.processors)) * 1e9) // more than there are is refused
 	}
 	if l.Memory > 0 {
 		res.Memory, res.MemorySwap = l.Memory, l.Memory
@@ -65,8 +66,13 @@ func (r *Runtime) resources(ctx context.Context, l workspace.Limits) (container.
 	return res, nil
 }
 
-// containerName is a container's name: for people, who see it in the engine's own tools.
-func containerName(id identity.WorkspaceID) string { return "lanyard-" + id.Label() }
+// baseName begins the names at the engine of what is a workspace's: for people, who see them in the engine's own tools.
+func baseName(id identity.WorkspaceID) string { return "lanyard-" + id.Label() }
+
+// containerName names the container of one start, beside which that of an earlier start may still be there.
+func containerName(id identity.WorkspaceID) string {
+	return baseName(id) + "-" + strings.ToLower(rand.Text()[:6])
+}
 
 // hostName makes a host name (RFC 1123: letters, digits, hyphens, at most 63) of a workspace's name.
 func hostName(name string) string {

@@ -68,10 +68,11 @@ type Runtime struct {
 	engine    *client.Client
 	log       *slog.Logger
 
-	mu     sync.Mutex // guards the rest
-	locks  map[identity.WorkspaceID]*sync.RWMutex
-	shared *shared // made at the first need
-	pulls  map[string]*flight
+	mu      sync.Mutex // guards the rest
+	locks   map[identity.WorkspaceID]*sync.RWMutex
+	shared  *shared  // made at the first need
+	machine *machine // asked at the first need
+	pulls   map[string]*flight
 }
 
 // New returns a Runtime; it touches nothing yet.

@@ -134,9 +134,10 @@ func (r *Runtime) List(ctx context.Context) ([]workspace.Observed, error) {
 	}
 	for _, c := range containers {
 		o := of(c.Labels)
-		o.Running = c.State == container.StateRunning
-		o.Image = digestOf(c.Labels[labelImage])
-		o.Started = time.Unix(c.Created, 0) // a container is started once, at once
+		o.Running = o.Running || c.State == container.StateRunning
+		if at := time.Unix(c.Created, 0); at.After(o.Started) { // a container is started once, at once
+			o.Started, o.Image = at, digestOf(c.Labels[labelImage])
+		}
 	}
 	list := make([]workspace.Observed, 0, len(seen))
 	for _, o := range seen {

@@ -149,23 +149,43 @@ func (r *Runtime) sameUser(ctx context.Context, of identity.WorkspaceID, who per
 	return person{}, problem.New(problem.Conflict, "The workspace %s, beside which another is to start, has no files here.", of)
 }
 
-// hostUser is the host's number of a container's user: the same, but for engines that map all users into a range.
-func (r *Runtime) hostUser(ctx context.Context, uid int) (int, error) {
+// machine is what the engine says of itself that does not change while it runs in one way.
+type machine struct {
+	processors int
+	base       int // the host's number of a container's root
+}
+
+// machineOf asks the engine, which takes a while over the answer, once.
+func (r *Runtime) machineOf(ctx context.Context) (machine, error) {
+	r.mu.Lock()
+	known := r.machine
+	r.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
 	info, err := r.engine.Info(ctx)
 	if err != nil {
-		return 0, r.failed("say how it maps users", err)
+		return machine{}, r.failed("say how it is set up", err)
 	}
+	m := machine{processors: max(info.NCPU, 1)}
 	for _, o := range info.SecurityOptions {
 		if o != "name=userns" && !strings.HasPrefix(o, "name=userns,") {
 			continue
 		}
 		// The engine keeps such a range's data in a folder named by it: …/100000.100000.
 		base, _, _ := strings.Cut(filepath.Base(info.DockerRootDir), ".")
-		n, err := strconv.Atoi(base)
-		if err != nil {
-			return 0, problem.New(problem.Unavailable, "The Docker engine maps users (userns-remap), and its data folder %s does not say where to.", info.DockerRootDir)
+		if m.base, err = strconv.Atoi(base); err != nil {
+			return machine{}, problem.New(problem.Unavailable, "The Docker engine maps users (userns-remap), and its data folder %s does not say where to.", info.DockerRootDir)
 		}
-		return n + uid, nil
 	}
-	return uid, nil
+	r.mu.Lock()
+	r.machine = &m
+	r.mu.Unlock()
+	return m, nil
+}
+
+// hostUser is the host's number of a container's user: the same, but for engines that map all users into a range.
+func (r *Runtime) hostUser(ctx context.Context, uid int) (int, error) {
+	m, err := r.machineOf(ctx)
+	return m.base + uid, err
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -72,11 +73,6 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 	if err != nil {
 		return err
 	}
-	for _, c := range before {
-		if err := r.remove(ctx, c.ID); err != nil {
-			return err
-		}
-	}
 	progress("making the workspace's volumes")
 	fresh, err := r.makeVolumes(ctx, spec)
 	if err != nil {
@@ -91,6 +87,16 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 	l.own = fresh || !slices.ContainsFunc(before, func(c container.Summary) bool {
 		return c.State == container.StateExited && c.Labels[labelUID] == strconv.Itoa(host)
 	})
+	// The containers of earlier starts go meanwhile. One that stays is removed by the next start, or with the workspace.
+	var gone sync.WaitGroup
+	defer gone.Wait()
+	for _, c := range before {
+		gone.Go(func() {
+			if err := r.remove(ctx, c.ID); err != nil {
+				r.log.Warn("docker: the container of an earlier start is left", "workspace", spec.ID, "err", err)
+			}
+		})
+	}
 	return r.launch(ctx, l)
 }
 

@@ -27,7 +27,7 @@ const (
 
 // volumeName names one at the engine.
 func volumeName(id identity.WorkspaceID, part string) string {
-	return containerName(id) + "-" + part
+	return baseName(id) + "-" + part
 }
 
 // makeVolumes makes those that are missing, and says whether any was.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -49,10 +50,15 @@ func (r *Runtime) Watch(ctx context.Context, changed func(identity.WorkspaceID))
 // Measure implements workspace.Meter. How much of the disk a workspace uses its agent says: the engine measures only everything
 // at once.
 func (r *Runtime) Measure(ctx context.Context, id identity.WorkspaceID) (workspace.Figures, error) {
-	stats, err := r.engine.ContainerStatsOneShot(ctx, containerName(id))
-	if notFound(err) {
+	all, err := r.containers(ctx, labelWorkspace, string(id))
+	if err != nil {
+		return workspace.Figures{}, err
+	}
+	i := slices.IndexFunc(all, func(c container.Summary) bool { return c.State == container.StateRunning })
+	if i < 0 {
 		return workspace.Figures{}, problem.New(problem.NotFound, "The workspace %s does not run here.", id)
 	}
+	stats, err := r.engine.ContainerStatsOneShot(ctx, all[i].ID)
 	if err != nil {
 		return workspace.Figures{}, r.failed("measure "+string(id), err)
 	}

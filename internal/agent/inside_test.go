@@ -201,7 +201,9 @@ func TestWhoProcessesRunAs(t *testing.T) {
 			t.Errorf("%d is %+v", uid, got)
 		}
 	}
-	if got := Whoami(strings.NewReader(""), 5, "/data"); got.Home != "/data" {
-		t.Errorf("%+v", got)
+	for uid, text := range map[int]string{5: "", 1000: passwd} { // where the runtime says, the folder is
+		if got := Whoami(strings.NewReader(text), uid, "/data"); got.Home != "/data" {
+			t.Errorf("%+v", got)
+		}
 	}
 }

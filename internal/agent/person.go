@@ -20,9 +20,9 @@ const (
 )
 
 // Whoami finds the user of this process in a file like /etc/passwd (passwd(5)). What that does not say is as in the
-// sandbox; home is what the runtime named, where the file names no folder of its own.
+// sandbox. home is where the runtime put the home folder, which counts more than the file; empty: it does not say.
 func Whoami(passwd io.Reader, uid int, home string) Person {
-	who := Person{Name: defaultName, Home: home, Shell: defaultShell}
+	who := Person{Name: defaultName, Shell: defaultShell}
 	lines := bufio.NewScanner(passwd)
 	for lines.Scan() {
 		fields := strings.Split(lines.Text(), ":")
@@ -38,7 +38,10 @@ func Whoami(passwd io.Reader, uid int, home string) Person {
 		}
 		break
 	}
-	if !filepath.IsAbs(who.Home) || who.Home == "/" {
+	if filepath.IsAbs(home) && home != "/" {
+		who.Home = home
+	}
+	if who.Home == "" {
 		who.Home = defaultHome
 	}
 	if !usableShell(who.Shell) {

@@ -64,6 +64,7 @@ func arguments(l launch) []string {
 	for _, k := range slices.Sorted(maps.Keys(l.spec.Env)) {
 		args = append(args, "--setenv", k, l.spec.Env[k])
 	}
+	args = append(args, "--setenv", "HOME", l.guest.home) // wherever the image's passwd(5) has it
 	return append(args, "--setenv", agentapi.StarterEnv, strconv.Itoa(fdStarter))
 }
 

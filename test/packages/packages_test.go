@@ -5,6 +5,7 @@ package packages
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,7 +48,9 @@ workspace: {egress: [deb.example.test]}
 func open(t *testing.T) *shelves {
 	t.Helper()
 	npm, token := npmRegistry(t)
-	return start(t, token, "--host", "npm.example.test="+npm, "--host", "go.example.test="+goModules(t))
+	s := start(t, token, "--host", "npm.example.test="+npm, "--host", "go.example.test="+goModules(t))
+	s.work("")
+	return s
 }
 
 // start starts the world, with an apt repository to connect out to.
@@ -64,9 +67,30 @@ func start(t *testing.T, token string, flags ...string) *shelves {
 	if goroot := strings.TrimSpace(run(t, "", "go", "env", "GOROOT")); strings.HasPrefix(goroot, "/usr/") {
 		s.goroot = goroot
 	}
-	s.ours = s.Workspace("ada", "https://git.example.test/payments/api")
-	s.theirs = s.Workspace("alan", "https://git.example.test/shop/web")
 	return s
+}
+
+// work makes the two workspaces, each at the same place of its repository.
+func (s *shelves) work(at string) {
+	s.ours = s.Workspace("ada", "https://git.example.test/payments/api"+at)
+	s.theirs = s.Workspace("alan", "https://git.example.test/shop/web"+at)
+}
+
+// asRoot puts a branch into a repository of the sample Git server whose workspaces are the image's root.
+func (s *shelves) asRoot(t *testing.T, repository string) {
+	t.Helper()
+	git := func(input string, args ...string) string {
+		cmd := exec.Command("git", append([]string{"--git-dir", filepath.Join(s.Data, "git", repository+".git"), "-c", "user.name=Ada", "-c", "user.email=ada@contoso.example"}, args...)...)
+		cmd.Stdin = strings.NewReader(input)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	file := git(`{"remoteUser": "root", "containerUser": "root"}`, "hash-object", "-w", "--stdin")
+	tree := git("100644 blob "+file+"\t.devcontainer.json\n", "mktree")
+	git("", "update-ref", "refs/heads/root", git("", "commit-tree", "-m", "Be root", tree))
 }
 
 func TestPackages(t *testing.T) {
@@ -83,6 +107,9 @@ func TestPackagesInDocker(t *testing.T) {
 	engine := harness.Docker(t)
 	t.Setenv("DOCKER_HOST", "unix://"+engine.Socket)
 	s := start(t, "/dev/null", "--runtime", "docker", "--image", engine.Image)
+	s.asRoot(t, "payments/api")
+	s.asRoot(t, "shop/web")
+	s.work("/tree/root")
 	const sources = `echo "deb [trusted=yes] http://deb.example.test/ ./" > /etc/apt/sources.list
 `
 	s.must(t, sources+`id -u; grep CapEff /proc/self/status; apt-get update 2>&1; apt-get install -y greeting 2>&1; cat /usr/share/greeting/hello`, "hello from a package")

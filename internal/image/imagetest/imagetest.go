@@ -146,6 +146,11 @@ func Image(t testing.TB, c v1.Config, layers ...v1.Layer) v1.Image {
 // FromTar makes an image of the tar of a machine's files, such as the base image of the tests.
 func FromTar(t testing.TB, path string, c v1.Config) v1.Image {
 	t.Helper()
+	return Image(t, c, plain(t, path))
+}
+
+func plain(t testing.TB, path string) v1.Layer {
+	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +160,7 @@ func FromTar(t testing.TB, path string, c v1.Config) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Image(t, c, plainLayer{path, digest, size})
+	return plainLayer{path, digest, size}
 }
 
 // plainLayer is a layer that is sent as it is: packing a machine's files takes longer than all that is tested with them.
@@ -175,14 +180,18 @@ func (l plainLayer) MediaType() (types.MediaType, error)  { return types.OCIUnco
 // Part makes a layer of those entries of a tar whose names, without "./", are wanted.
 func Part(t testing.TB, path string, want func(name string) bool) v1.Layer {
 	t.Helper()
-	f, err := os.Open(path)
+	in, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for r := tar.NewReader(f); ; {
+	defer in.Close()
+	out, err := os.CreateTemp(t.TempDir(), "part")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	w := tar.NewWriter(out)
+	for r := tar.NewReader(in); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -200,8 +209,8 @@ func Part(t testing.TB, path string, want func(name string) bool) v1.Layer {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err := errors.Join(w.Close(), out.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return Bytes(t, b.Bytes())
+	return plain(t, out.Name())
 }

@@ -134,7 +134,7 @@ func (c *Context) request(kind, rest string) error {
 	}[kind]
 	switch {
 	case strings.HasPrefix(c.Repository, "https://bitbucket.org/") && kind == "pull-requests":
-		return errors.New("Bitbucket Cloud has no ref for a pull request; open its branch, with /branch/NAME") //nolint:staticcheck // a name
+		return errors.New("there is no ref for a pull request at Bitbucket Cloud; open its branch, with /branch/NAME")
 	case !ok:
 		return fmt.Errorf("contexts of the kind %q are not supported; name a branch with /tree/BRANCH, a commit with /commit/ID or a merge request", kind)
 	}

@@ -47,7 +47,7 @@ func (t Template) AllowsImage(ref string) error {
 	if slices.ContainsFunc(t.Images, func(allowed string) bool { return imageMatches(allowed, ref) }) {
 		return nil
 	}
-	return fmt.Errorf("The project does not let its repositories run the image %s; it names: %s.", ref, strings.Join(t.Images, ", ")) //nolint:staticcheck // shown as it is
+	return fmt.Errorf("repositories may not run the image %s; they may run %s", ref, strings.Join(t.Images, ", "))
 }
 
 func imageMatches(allowed, ref string) bool {

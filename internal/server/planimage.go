@@ -71,7 +71,7 @@ func (x *preparing) pull(ctx context.Context, images workspace.Images, ref strin
 func (x *preparing) pullOrder(ref string, repositorys bool) (o workspace.PullOrder, err error) {
 	if repositorys {
 		if err := x.project().Workspace.AllowsImage(ref); err != nil {
-			return o, problem.Wrap(err, problem.Denied, "%v", err)
+			return o, problem.Wrap(err, problem.Denied, "In the project %s %v.", x.project().Name, err)
 		}
 	}
 	o.Ref = ref

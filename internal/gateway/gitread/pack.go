@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/zlib"
-	"crypto/sha1" //nolint:gosec // the names of Git's objects
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"

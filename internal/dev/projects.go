@@ -42,7 +42,7 @@ agents:
   - agent: reviewer # run "lanyard agent run --as reviewer -- bash" in a workspace
     allow: [repo:read, app:call]
     for: 30m
-workspace: {timeout: 30m}
+workspace: {timeout: 30m} # egress: [pypi.org, "*.pythonhosted.org"] beside it lets workspaces connect there
 `,
 		"shop.yaml": `project: shop
 roles:

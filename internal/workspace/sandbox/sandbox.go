@@ -150,16 +150,18 @@ func (r *Runtime) stop(ctx context.Context, id identity.WorkspaceID) error {
 			return err
 		}
 	}
-	if s.Process == nil {
+	if s.Process == nil && len(s.Groups) == 0 {
 		return nil
 	}
-	if err := s.Process.kill(ctx); err != nil {
-		return fmt.Errorf("sandbox: stop %s: %w", id, err)
+	if s.Process != nil {
+		if err := s.Process.kill(ctx); err != nil {
+			return fmt.Errorf("sandbox: stop %s: %w", id, err)
+		}
 	}
-	s.Process = nil
-	if err := s.Groups.remove(); err != nil {
+	if err := s.Groups.remove(); err != nil { // also of a start that died
 		r.log.Warn("sandbox: a control group is left", "workspace", id, "err", err)
 	}
+	s.Process, s.Groups = nil, nil
 	return writeState(r.dir(id), s)
 }
 

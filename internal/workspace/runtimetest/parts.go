@@ -19,7 +19,7 @@ func testStart(t *testing.T, s *Server) {
 	if o, _ := s.observe(t, id); o.Started.IsZero() {
 		t.Error("no time of its start")
 	}
-	if got := s.Shell(t, id, "echo out; echo err >&2; hostname; pwd"); !strings.Contains(got, "out") || !strings.Contains(got, "err") || !strings.Contains(got, "sample\n") || !strings.Contains(got, "/workspace\n") {
+	if got := s.Shell(t, id, "echo out; echo err >&2; hostname; pwd"); !strings.Contains(got, "out") || !strings.Contains(got, "err") || !strings.Contains(got, "sample\n") || !strings.Contains(got, "/workspace") {
 		t.Errorf("output %q", got)
 	}
 	if r := s.Exec(t, id, "/bin/sh", "-c", "exit 7"); r.Code != 7 {

@@ -34,6 +34,11 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 			}
 		}
 		as, fresh = asks.circumstances(&v, r), f.Directory.AsOf().Add(f.Bounds.Close)
+	case identity.Service:
+		if denied := serving(f, r); denied.Code != "" {
+			return denied
+		}
+		as = signedIn{}.circumstances(&v, r)
 	case identity.Anonymous:
 		return deny(NotSignedIn, "nobody is signed in")
 	default:

@@ -151,6 +151,8 @@ func (a *Agent) api() http.Handler {
 	mux.Handle("POST /v1/refused", a.refusals)
 	mux.HandleFunc("POST /v1/checkout/pack", a.servePack)
 	mux.HandleFunc("POST /v1/checkout/unpack", a.serveUnpack)
+	mux.HandleFunc("POST /v1/checkout/fold", a.serveFold)
+	mux.HandleFunc("POST /v1/checkout/unfold", a.serveUnfold)
 	mux.HandleFunc("GET /v1/port/{port}", a.servePort)
 	mux.HandleFunc("GET /v1/work", a.serveUnsaved)
 	mux.HandleFunc("POST /v1/notice", a.serveNotice)

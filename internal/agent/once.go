@@ -92,20 +92,6 @@ func (o *once) write() error {
 	return os.Rename(fresh, o.path)
 }
 
-// prebuilt notes what a prebuild has run.
-func (o *once) prebuilt(s agentapi.Setup) {
-	var keys []string
-	for _, t := range s.Tasks {
-		keys = append(keys, initKey(t))
-	}
-	for _, step := range s.Lifecycle {
-		if n := stageOf(step.Stage); n >= 0 && n <= stageOf(updateContent) {
-			keys = append(keys, stepKey(step))
-		}
-	}
-	o.mark(keys...)
-}
-
 // keyOf names what runs by what it does: one that was changed runs again.
 func keyOf(parts ...string) string {
 	h := sha256.New()

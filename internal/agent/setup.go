@@ -123,6 +123,8 @@ func (a *Agent) checkouts(ctx context.Context, s agentapi.Setup, dir string, say
 		if err := a.checkout(ctx, s.Repository, dir, say); err != nil {
 			return err
 		}
+	} else if err := a.catchUp(ctx, s, dir, say); err != nil {
+		return err
 	}
 	// The person may not read one of these, or not now: they work with the others.
 	for _, r := range s.More {

@@ -105,9 +105,6 @@ func (a *Agent) keepAtWork(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	done := openOnce(a.config.Workspace, s.Name, a.log)
-	if s.Prebuilt {
-		done.prebuilt(s)
-	}
 	steps, tasks := a.plan(s)
 	if !a.live(ctx, s, steps, done) {
 		a.change(func() {

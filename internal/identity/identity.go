@@ -79,6 +79,7 @@ type (
 	ProjectID   string // "p-…": a project's immutable ID
 	GrantID     string // "g-…": a grant, and the request that asked for it
 	SnapshotID  string // "snap-…": a kept copy of a checkout
+	PrebuildID  string // "pre-…": a checkout that was made ready ahead
 )
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
@@ -120,6 +121,17 @@ func ParseSnapshotID(s string) (SnapshotID, error) {
 		return "", fmt.Errorf("snapshot ID %q: %w", s, err)
 	}
 	return SnapshotID(s), nil
+}
+
+// NewPrebuildID returns a fresh prebuild ID.
+func NewPrebuildID() PrebuildID { return PrebuildID("pre-" + random()) }
+
+// ParsePrebuildID checks s, which comes from a URL or a command line.
+func ParsePrebuildID(s string) (PrebuildID, error) {
+	if err := checkID(s, "pre-"); err != nil {
+		return "", fmt.Errorf("prebuild ID %q: %w", s, err)
+	}
+	return PrebuildID(s), nil
 }
 
 // ParseGrantID checks s, which comes from a URL or a command line.

@@ -26,6 +26,9 @@ func (k PrincipalKind) String() string {
 	}
 }
 
+// PrebuildService is the name of the service that makes a project's prebuilds.
+func PrebuildService(project string) string { return "prebuild:" + project }
+
 // Principal is who asks, as the connection or the credential proved it.
 type Principal struct {
 	Kind    PrincipalKind
@@ -36,6 +39,9 @@ type Principal struct {
 	Workspace WorkspaceID
 	Project   ProjectID
 	Service   string // the service's name
+	// Repository is the one repository that a service acts for, by its canonical URL: of all repositories it reads that one,
+	// and writes none.
+	Repository string
 	// Agent and Delegation are set for an AI agent: its own name, and the grant that says which part of the user's
 	// rights it has.
 	Agent      string

@@ -139,7 +139,7 @@ func TestShippedMeaning(t *testing.T) {
 			identity.Own(vera):  {identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
 			identity.Own(stray): {identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DecisionExplain},
 		},
-		{Kind: identity.Service, Service: "sync"}: {},
+		{Kind: identity.Service, Service: "sync"}: {repo: {identity.RepoRead}}, // which repository it acts for is looked at besides
 		{}:                      {},
 		{Kind: identity.Person}: {}, // a person without an ID is nobody
 	}

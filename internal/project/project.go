@@ -64,8 +64,9 @@ func (p Project) Role(holds func(identity.GroupID) bool) (best Role, via identit
 type Repository struct {
 	URL        string // canonical, see CanonicalRepository
 	Credential Credential
-	Sensitive  string    // the authentication context that reading and writing need; empty for none
-	Refs       []RefRule // the first that matches a ref holds for it
+	Sensitive  string     // the authentication context that reading and writing need; empty for none
+	Refs       []RefRule  // the first that matches a ref holds for it
+	Prebuilds  *Prebuilds // nil: none are made
 }
 
 // Resource names the repository for a decision.

@@ -23,7 +23,7 @@ func readRepository(v source.Value) (repo Repository, place source.Value, ok boo
 	if !ok {
 		return repo, v, false
 	}
-	m.Keys([]string{"url", "credential", "refs", "sensitive"}, nil)
+	m.Keys([]string{"url", "credential", "refs", "sensitive", "prebuilds"}, nil)
 	if e, found := m.Find("refs"); found {
 		repo.Refs = readRefRules(e.Value)
 	}
@@ -32,6 +32,10 @@ func readRepository(v source.Value) (repo Repository, place source.Value, ok boo
 	}
 	if e, found := m.Find("credential"); found {
 		repo.Credential = readCredential(e.Value)
+	}
+	if e, found := m.Find("prebuilds"); found {
+		repo.Prebuilds = readPrebuilds(e.Value)
+		checkPrebuilds(repo, e.Value)
 	}
 	e, ok := m.Need("url")
 	if !ok {

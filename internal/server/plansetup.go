@@ -30,7 +30,6 @@ func (x *preparing) setup(ctx context.Context) agentapi.Setup {
 	setup.Tasks, setup.Lifecycle = tasks(x.plan), lifecycle(x.plan)
 	setup.WaitFor = string(x.plan.WaitFor)
 	setup.Ports = ports(x.plan)
-	setup.Prebuilt = x.row.Prebuild != ""
 	for _, s := range x.plan.GitConfig {
 		setup.GitConfig = append(setup.GitConfig, agentapi.GitSetting{Key: s.Key, Value: s.Value})
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ func (a *app) exec() *cobra.Command {
 		Short: "Run a command in a workspace",
 		Long: `Runs a command in a workspace's checkout, with its output as it comes, and ends with the command's own exit status:
 125 means that Lanyard failed, 126 that it was refused or that access ended meanwhile. Flags of exec come before the
-workspace. Only a workspace's owner may run something in it.`,
+command. Only a workspace's owner may run something in it.`,
 		Example: `  lanyard exec --user ada w-abcdefghij234567 -- git log --oneline
   lanyard exec --user ada w-abcdefghij234567 -- sh -c 'cat > notes.txt' < notes.txt
   lanyard exec --user ada --tty w-abcdefghij234567 -- bash -l`,
@@ -26,8 +27,14 @@ workspace. Only a workspace's owner may run something in it.`,
 		ValidArgsFunction: a.completeWorkspaces(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			argv := args[1:]
-			if argv[0] == "--" {
-				argv = argv[1:]
+			if strings.HasPrefix(argv[0], "-") { // no command is called that: flags, or the -- before a command
+				if err := cmd.Flags().Parse(argv); err != nil {
+					return usage("%w", err)
+				}
+				argv = cmd.Flags().Args()
+			}
+			if help, err := cmd.Flags().GetBool("help"); err == nil && help {
+				return cmd.Help()
 			}
 			if len(argv) == 0 {
 				return usage("which command? `lanyard exec WORKSPACE -- COMMAND`")

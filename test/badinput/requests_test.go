@@ -33,7 +33,8 @@ func TestContextURLs(t *testing.T) {
 		payments + "/tree/a..b":                             {problem.Invalid, ""},
 		payments + "/tree/" + strings.Repeat("a", 5000):     {problem.Invalid, ""},
 		payments + "/commit/main":                           {problem.Invalid, "full ID"},
-		payments + "/pull/7":                                {problem.Invalid, "not supported yet"},
+		payments + "/issues/7":                              {problem.Invalid, "not supported"},
+		payments + "/pull/x":                                {problem.Invalid, ""},
 		"--upload-pack=touch /tmp/x":                        {problem.Invalid, ""},
 		"ext::sh -c touch":                                  {problem.Invalid, ""},
 		"ssh://git@git.example.test/payments/api":           {problem.Invalid, ""},
@@ -45,8 +46,8 @@ func TestContextURLs(t *testing.T) {
 		"https://git.example.test/payments/%2e%2e/shop/web": {problem.Invalid, ""},
 		"https://git.example.test/payments%2fapi":           {problem.Invalid, ""},
 		"https://git.example.test//payments/api":            {problem.Invalid, ""},
-		"LD_PRELOAD=/tmp/x.so/" + payments:                  {problem.Invalid, "variables"},
-		"prebuild/" + payments:                              {problem.Invalid, "not supported yet"},
+		"LD_PRELOAD=/tmp/x.so/" + payments:                  {problem.Invalid, "LD_PRELOAD"},
+		"prebuild/" + payments:                              {problem.Invalid, "leave it out"},
 		"":                                                  {problem.Invalid, "Name a repository"},
 	} {
 		_, err := ada.CreateWorkspace(w.Context(), api.Order{ContextURL: url})
@@ -187,7 +188,7 @@ func TestCommandLine(t *testing.T) {
 		{"start --user nobody " + payments, 2, "no sample user"},
 		{"exec --user ada w-nothing -- true", 125, ""},
 		{"exec --user ada w-aaaaaaaaaaaaaaaa -- true", 126, "There is no workspace"},
-		{"dev --runtime docker", 2, "not supported yet"},
+		{"dev --runtime kube", 2, "kube"},
 		{"dev --listen 0.0.0.0:0 --data " + filepath.Join(w.Data, "other"), 2, "loopback"},
 		{"--socket /nonexistent.sock list", 1, "No server runs here"},
 	} {

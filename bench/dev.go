@@ -121,23 +121,36 @@ func (w *devWorld) start(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := w.ada.StopWorkspace(ctx, ws.ID); err != nil {
+	if err := w.stop(ctx, ws.ID); err != nil {
 		return 0, err
 	}
-	if _, err := w.reach(ctx, ws.ID, "stopped"); err != nil {
+	took, err := w.resume(ctx, ws.ID)
+	if err != nil {
 		return 0, err
 	}
+	return took, w.delete(ctx, ws.ID)
+}
+
+func (w *devWorld) stop(ctx context.Context, id string) error {
+	if _, err := w.ada.StopWorkspace(ctx, id); err != nil {
+		return err
+	}
+	_, err := w.reach(ctx, id, "stopped")
+	return err
+}
+
+// resume starts a workspace that is stopped, and waits for the prompt of its terminal.
+func (w *devWorld) resume(ctx context.Context, id string) (time.Duration, error) {
 	click := time.Now()
-	if _, err := w.ada.StartWorkspace(ctx, ws.ID); err != nil {
+	if _, err := w.ada.StartWorkspace(ctx, id); err != nil {
 		return 0, err
 	}
-	if ws, err = w.reach(ctx, ws.ID, "running"); err != nil {
+	ws, err := w.reach(ctx, id, "running")
+	if err != nil {
 		return 0, err
 	}
-	if err := w.prompt(ctx, ws.Terminal); err != nil {
-		return 0, err
-	}
-	return time.Since(click), w.delete(ctx, ws.ID)
+	err = w.prompt(ctx, ws.Terminal)
+	return time.Since(click), err
 }
 
 func (w *devWorld) create(ctx context.Context) (api.Workspace, error) {

@@ -11,11 +11,7 @@ import (
 	"github.com/creack/pty"
 )
 
-const startRounds = 20
-
-// benchStart measures the time from the click that starts a workspace whose checkout is there already to the prompt of
-// its terminal in the browser, beside a bare bubblewrap that makes the same namespaces and starts a shell. @clone is
-// from the click that makes a workspace, the clone of a small repository included. They take turns.
+// benchStart measures starts in the sandbox, beside a bare bubblewrap that makes the same namespaces and starts a shell.
 func benchStart(ctx context.Context, _ *bench) error {
 	if _, err := exec.LookPath("bwrap"); err != nil {
 		skip("start.sandbox.p50", "bubblewrap is not installed")
@@ -35,29 +31,7 @@ func benchStart(ctx context.Context, _ *bench) error {
 		return err
 	}
 	defer w.close()
-	var started, made, bare []float64
-	for round := range startRounds + 1 {
-		start, err := w.start(ctx)
-		if err != nil {
-			return err
-		}
-		other, err := barePrompt(ctx)
-		if err != nil {
-			return err
-		}
-		whole, err := w.make(ctx)
-		if err != nil {
-			return err
-		}
-		if round == 0 { // the files that all workspaces share are made at the first
-			continue
-		}
-		started, made, bare = append(started, ms(start)), append(made, ms(whole)), append(bare, ms(other))
-		tell("  started in %.0f ms, made in %.0f ms; bare bwrap in %.1f ms", ms(start), ms(whole), ms(other))
-	}
-	compare("start.sandbox.p50", median(started), "ms", "bwrap", median(bare))
-	report("start.sandbox.p50@clone", median(made), "ms")
-	return nil
+	return w.starts(ctx, "start.sandbox", "bwrap", barePrompt)
 }
 
 // barePrompt is the time that bubblewrap and a shell take to a prompt on a terminal, with the namespaces of a

@@ -16,9 +16,8 @@ import (
 	"github.com/lanyardhq/lanyard/test/harness"
 )
 
-// benchStartDocker measures, with an engine of its own, the time from the click that starts a workspace whose checkout is there
-// already to the prompt of its terminal in the browser, beside the engine's own way to a prompt: make a container of the same image,
-// without a network, start it, run a shell in it. @clone is from the click that makes a workspace. They take turns.
+// benchStartDocker measures starts with an engine of its own, beside the engine's own way to a prompt: make a container of the same
+// image, without a network, start it, run a shell in it.
 func benchStartDocker(ctx context.Context, _ *bench) error {
 	const figure = "start.docker.p50"
 	if _, err := exec.LookPath("dockerd"); err != nil || os.Geteuid() != 0 {
@@ -44,29 +43,7 @@ func benchStartDocker(ctx context.Context, _ *bench) error {
 	own := engine{&http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", e.Socket)
 	}}}}
-	var started, made, bare []float64
-	for round := range startRounds + 1 {
-		start, err := w.start(ctx)
-		if err != nil {
-			return err
-		}
-		other, err := own.prompt(ctx, e.Image)
-		if err != nil {
-			return err
-		}
-		whole, err := w.make(ctx)
-		if err != nil {
-			return err
-		}
-		if round == 0 { // what all workspaces share is made at the first
-			continue
-		}
-		started, made, bare = append(started, ms(start)), append(made, ms(whole)), append(bare, ms(other))
-		tell("  started in %.0f ms, made in %.0f ms; the engine by itself in %.0f ms", ms(start), ms(whole), ms(other))
-	}
-	compare(figure, median(started), "ms", "engine", median(bare))
-	report(figure+"@clone", median(made), "ms")
-	return nil
+	return w.starts(ctx, "start.docker", "engine", func(ctx context.Context) (time.Duration, error) { return own.prompt(ctx, e.Image) })
 }
 
 // engine is a Docker engine, asked directly.

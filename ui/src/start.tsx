@@ -3,8 +3,9 @@ import { get, Problem, type Workspace } from "./api";
 import { shortURL, visible } from "./format";
 import { WhatGoesOn } from "./activity";
 import { Fault } from "./parts";
+import { useRepeat } from "./hooks";
 import { useFollow } from "./progress";
-import { Lines, moving, State, WorkspaceActions } from "./workspace";
+import { Lines, moving, standing, State, WorkspaceActions } from "./workspace";
 
 /** Workspaces whose start was clicked in this page: those open by themselves once they run. */
 export const startedHere = new Set<string>();
@@ -21,7 +22,15 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
     setWorkspace(w);
     setFault(undefined);
   }, failed);
-  useEffect(() => void load(), [id]);
+  // It stops by itself, too, and others stop it: a page that is looked at says so.
+  useRepeat(async (signal) => {
+    try {
+      setWorkspace(await get<Workspace>("/workspaces/" + id, signal));
+      setFault(undefined);
+    } catch (fault) {
+      if (!signal.aborted) failed(fault);
+    }
+  }, () => 4000, [id]);
   const { lines, lost } = useFollow(id, moving(workspace), setWorkspace, failed, load);
 
   useEffect(() => {
@@ -41,7 +50,7 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
       )}
       <Fault fault={fault} />
       {fault instanceof Problem && fault.status === 404 ? null : <Lines lines={lines} live={moving(workspace)} lost={lost} />}
-      {workspace && workspace.message && <p class="muted" data-testid="workspace-message">{visible(workspace.message)}</p>}
+      {workspace && standing(workspace) && <p class="muted" data-testid="workspace-message">{visible(standing(workspace))}</p>}
       {workspace && (
         <div class="actions left">
           <WorkspaceActions workspace={workspace} onChange={load} onFault={failed} onDeleted={() => (location.hash = "")} />

@@ -13,6 +13,12 @@ export function failed(w: Workspace): boolean {
   return w.phase === "stopped" && w.desired === "stopped" && !!w.message;
 }
 
+/** What is to be known of a workspace: why it is as it is, that it stops soon, that it holds what is nowhere else. */
+export function standing(w: Workspace): string | undefined {
+  const held = w.unsaved && w.unsaved.changed + w.unsaved.unpushed + w.unsaved.stashes > 0;
+  return w.message || w.notice || (held ? "Holds work that is not pushed." : undefined);
+}
+
 const words: Record<string, string> = {
   running: "Running", stopped: "Stopped", stopping: "Stopping", preparing: "Preparing", creating: "Creating",
   pending: "Waiting", building: "Building", initializing: "Getting the repository", interrupted: "Interrupted", unknown: "Unknown",

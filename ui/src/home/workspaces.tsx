@@ -4,7 +4,7 @@ import { ago, shortURL, visible } from "../format";
 import { useNow, useRepeat } from "../hooks";
 import { Section } from "../parts";
 import { useFollow } from "../progress";
-import { moving, State, WorkspaceActions } from "../workspace";
+import { moving, standing, State, WorkspaceActions } from "../workspace";
 
 /** The workspaces, with what they are doing. */
 export function Workspaces({ changes, onList, onFault }: {
@@ -36,8 +36,7 @@ function Row({ workspace: w, onChange, onFault }: { workspace: Workspace; onChan
   const now = useNow(5000);
   const { lines } = useFollow(w.id, moving(w), onChange, onFault, onChange);
   const last = moving(w) ? lines[lines.length - 1]?.text : undefined;
-  const kept = w.unsaved && w.unsaved.changed + w.unsaved.unpushed + w.unsaved.stashes > 0 ? "Holds work that is not pushed." : undefined;
-  const detail = w.message || last || w.notice || kept;
+  const detail = w.message || last || standing(w);
   return (
     <li data-testid="workspace" data-workspace={w.id} data-phase={w.phase} class="workspace">
       <div class="grow">

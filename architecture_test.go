@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"internal/source"}, // findings with their place; knows nothing of Lanyard
 	{"internal/identity", "internal/problem", "internal/observe", "internal/aadsts"},
 	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/credential", "internal/tunnel", "internal/tunnel/agentapi", "internal/devfile"},
-	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/directory/signedin", "internal/session", "internal/tlscert", "internal/session/review", "internal/project", "internal/grant", "internal/policy/cases", "internal/setting", "internal/snapshot"},
+	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/directory/signedin", "internal/session", "internal/tlscert", "internal/session/review", "internal/project", "internal/grant", "internal/policy/cases", "internal/setting", "internal/snapshot", "internal/prebuild"},
 	{"internal/access"},
 	{"internal/web"},
 	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway", "internal/directory/scim/provision"},

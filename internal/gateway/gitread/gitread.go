@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -73,6 +74,19 @@ var ErrCannot = errors.New("the Git server does not send single files (it wants 
 // Open finds the commit and its first folder. A refusal, and a ref that is not there, are problem.Errors that the person
 // may see.
 func (r *Reader) Open(ctx context.Context, o Order) (*Commit, error) {
+	l, err := r.begin(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Commit{line: l, folders: map[string][]Entry{}}
+	if err := c.find(o.Ref, o.PreferBranch); err != nil {
+		return nil, l.end(err)
+	}
+	return c, nil
+}
+
+// begin opens the lease.
+func (r *Reader) begin(ctx context.Context, o Order) (*line, error) {
 	text := strings.TrimPrefix(o.Repository, "https://")
 	owner, repo, ok := r.c.Facts().Projects.ForRepository(o.Repository)
 	if !ok {
@@ -88,15 +102,16 @@ func (r *Reader) Open(ctx context.Context, o Order) (*Commit, error) {
 		}
 		return nil, err
 	}
-	c := &Commit{line: &line{ctx: ctx, up: r.c.Upstream, repo: repo, text: text, who: o.Principal, lease: lease}, folders: map[string][]Entry{}}
-	if err := c.find(o.Ref, o.PreferBranch); err != nil {
-		lease.End()
-		if reason := lease.Reason(); !reason.IsZero() {
-			return nil, problem.Wrap(reason, problem.Denied, "Access has ended: %s.", reason.Text)
-		}
-		return nil, err
+	return &line{ctx: ctx, up: r.c.Upstream, repo: repo, text: text, who: o.Principal, lease: lease}, nil
+}
+
+// end ends the lease over an error, and says what came of it.
+func (l *line) end(err error) error {
+	l.lease.End()
+	if reason := l.lease.Reason(); !reason.IsZero() {
+		return problem.Wrap(reason, problem.Denied, "Access has ended: %s.", reason.Text)
 	}
-	return c, nil
+	return err
 }
 
 func absent(text string) error {
@@ -278,32 +293,9 @@ func (l *line) resolve(ref string, branch bool) (id, whole string, err error) {
 	if branch {
 		body += packet("ref-prefix refs/heads/")
 	}
-	resp, err := l.ask(http.MethodPost, "/git-upload-pack", body+"0000", "application/x-git-upload-pack-result")
+	found, target, err := l.refs(body)
 	if err != nil {
 		return "", "", err
-	}
-	defer resp.Body.Close()
-	in := newPackets(io.LimitReader(resp.Body, maxRefs))
-	found := map[string]string{}
-	target := ""
-	for {
-		text, ok, err := in.line()
-		if err != nil {
-			return "", "", l.broken(err)
-		}
-		if !ok {
-			break
-		}
-		words := strings.Fields(text)
-		if len(words) < 2 || !isID(words[0]) {
-			continue
-		}
-		found[words[1]] = words[0]
-		for _, w := range words[2:] {
-			if t, ok := strings.CutPrefix(w, "symref-target:"); ok && words[1] == "HEAD" {
-				target = t
-			}
-		}
 	}
 	for _, w := range want {
 		if id, ok := found[w]; ok {
@@ -320,6 +312,36 @@ func (l *line) resolve(ref string, branch bool) (id, whole string, err error) {
 		return "", "", problem.New(problem.NotFound, "%s has no commit yet.", l.text)
 	}
 	return "", "", problem.New(problem.NotFound, "There is no %s in %s.", ref, l.text)
+}
+
+// refs sends a list of refs to ask for, and reads what is where; target is the branch that HEAD names.
+func (l *line) refs(body string) (found map[string]string, target string, err error) {
+	resp, err := l.ask(http.MethodPost, "/git-upload-pack", body+"0000", "application/x-git-upload-pack-result")
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	in := newPackets(io.LimitReader(resp.Body, maxRefs))
+	found = map[string]string{}
+	for {
+		text, ok, err := in.line()
+		if err != nil {
+			return nil, "", l.broken(err)
+		}
+		if !ok {
+			return found, target, nil
+		}
+		words := strings.Fields(text)
+		if len(words) < 2 || !isID(words[0]) {
+			continue
+		}
+		found[words[1]] = words[0]
+		for _, w := range words[2:] {
+			if t, ok := strings.CutPrefix(w, "symref-target:"); ok && words[1] == "HEAD" {
+				target = t
+			}
+		}
+	}
 }
 
 // branchAt is the branch that is at a commit, or other where none is or several are.
@@ -342,7 +364,12 @@ func branchAt(refs map[string]string, id, other string) string {
 
 // fetch asks for objects by their names, and what hangs below them as far as the filter leaves it.
 func (l *line) fetch(ids []string, filter string, most int64) (map[string]object, error) {
-	body := packet("command=fetch") + packet("object-format="+l.format.name) + "0001" + packet("no-progress") + packet("deepen 1")
+	return l.fetchSince(ids, 1, filter, most)
+}
+
+// fetchSince is fetch with the commits of so many generations.
+func (l *line) fetchSince(ids []string, generations int, filter string, most int64) (map[string]object, error) {
+	body := packet("command=fetch") + packet("object-format="+l.format.name) + "0001" + packet("no-progress") + packet("deepen "+strconv.Itoa(generations))
 	if filter != "" {
 		body += packet("filter " + filter)
 	}

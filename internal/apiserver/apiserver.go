@@ -75,6 +75,7 @@ type Config struct {
 	// Settings are variables and dotfiles; Snapshots kept checkouts, which TakeSnapshot makes, with the event completed.
 	Settings     Settings
 	Snapshots    Snapshots
+	Prebuilds    Prebuilds
 	TakeSnapshot func(ctx context.Context, of workspace.Workspace, note string, event audit.Event) (snapshot.Row, error)
 	// URL is the address of the pages, without a slash at the end.
 	URL string

@@ -138,7 +138,7 @@ Lanyard failed and 126 when it was refused.`,
 	add(groupAccess, a.login(), a.logout(), a.contexts(), a.whoami(), a.sessions(), a.access(), a.why(), a.whatIf(), a.projects(), a.leases(), a.revoke(), a.audit(), a.directory())
 	add(groupAccess, a.request(), a.requests(), a.approve(), a.refuse(), a.withdraw(), a.grants(), a.breakGlass())
 	add(groupWorkspaces, a.start(), a.list(), a.open(), a.exec(), a.logs(), a.stop(), a.delete(), a.timeout(), a.pin(), a.export())
-	add(groupWorkspaces, a.snapshot(), a.env(), a.dotfiles())
+	add(groupWorkspaces, a.snapshot(), a.prebuilds(), a.env(), a.dotfiles())
 	add(groupWorkspaces, a.ssh(), a.portForward(), a.git(), a.connected())
 	add(groupServer, a.tour())
 	return root

@@ -28,7 +28,14 @@ type said struct {
 // prepare says what a workspace runs and how it is set up: the repository's own file first, then what the project says,
 // then the image that both lead to. Each step that takes time is told; one that fails says which it was.
 func (s *Server) prepare(ctx context.Context, row workspace.Workspace, say workspace.Say) (workspace.Prepared, error) {
-	x := &preparing{Server: s, row: row, say: say, about: devfile.About{Checkout: "/workspace/" + row.Name, ID: row.ID.Label()}}
+	// The workspace itself: its rights are its owner's in its project.
+	who := identity.Principal{Kind: identity.Person, User: row.Owner, Session: row.Session, Workspace: row.ID, Project: row.Project}
+	return s.prepareAs(ctx, row, who, say)
+}
+
+// prepareAs is prepare by the rights of who.
+func (s *Server) prepareAs(ctx context.Context, row workspace.Workspace, who identity.Principal, say workspace.Say) (workspace.Prepared, error) {
+	x := &preparing{Server: s, row: row, who: who, say: say, about: devfile.About{Checkout: "/workspace/" + row.Name, ID: row.ID.Label()}}
 	if err := x.read(ctx); err != nil {
 		return workspace.Prepared{}, err
 	}
@@ -55,6 +62,7 @@ func (s *Server) prepare(ctx context.Context, row workspace.Workspace, say works
 			d.Said, d.Plan, d.Image, d.Commit = kept, plan.File, x.ready.Image.Ref, x.said.Commit
 		},
 	}
+	x.fromPrebuild(ctx, &p)
 	return p, nil
 }
 
@@ -62,6 +70,7 @@ func (s *Server) prepare(ctx context.Context, row workspace.Workspace, say works
 type preparing struct {
 	*Server
 	row   workspace.Workspace
+	who   identity.Principal
 	say   workspace.Say
 	about devfile.About
 
@@ -75,11 +84,6 @@ func (x *preparing) close() {
 	if x.files != nil {
 		x.files.Close()
 	}
-}
-
-// principal is the workspace itself: its rights are its owner's in its project.
-func (x *preparing) principal() identity.Principal {
-	return identity.Principal{Kind: identity.Person, User: x.row.Owner, Session: x.row.Session, Workspace: x.row.ID, Project: x.row.Project}
 }
 
 // user is who the workspace's processes run as; empty: as the image says.

@@ -83,7 +83,7 @@ func (x *preparing) open(ctx context.Context, ref string) (*files, error) {
 		return x.files, nil
 	}
 	c, err := gitread.New(gitread.Config{Access: x.engine, Facts: x.engine.Facts, Upstream: x.upstream, Log: x.log}).
-		Open(ctx, gitread.Order{Principal: x.principal(), Repository: x.row.Repository, Ref: ref, PreferBranch: x.row.Request != 0, Why: "the start of workspace " + string(x.row.ID)})
+		Open(ctx, gitread.Order{Principal: x.who, Repository: x.row.Repository, Ref: ref, PreferBranch: x.row.Request != 0, Why: "the start of workspace " + string(x.row.ID)})
 	if err == nil {
 		x.files = c
 	}

@@ -55,6 +55,9 @@ func (x *preparing) ref() string {
 // more are the further repositories that the file names. They are of the workspace's own project, and its owner may read
 // them; others are left out, which is said.
 func (x *preparing) more(ctx context.Context) (all []agentapi.Repository) {
+	if x.who.Kind == identity.Service {
+		return nil // a prebuild is of one repository
+	}
 	taken := map[string]bool{x.row.Name: true}
 	for _, r := range x.plan.Repositories {
 		folder := r.Checkout
@@ -75,7 +78,7 @@ func (x *preparing) more(ctx context.Context) (all []agentapi.Repository) {
 			x.leave(r, "a workspace reaches the repositories of its own project ("+x.project().Name+"), and this is none")
 			continue
 		}
-		e := x.engine.Explain(ctx, access.Request{Principal: x.principal(), Action: identity.RepoRead, Resource: found.Resource(owner.ID)})
+		e := x.engine.Explain(ctx, access.Request{Principal: x.who, Action: identity.RepoRead, Resource: found.Resource(owner.ID)})
 		if e.Decision.Effect != access.Allow {
 			x.leave(r, "you may not read it")
 			continue

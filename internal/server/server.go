@@ -154,6 +154,7 @@ type Server struct {
 	connects   *connection.Service
 	settings   *setting.Settings
 	snapshots  *snapshot.Keeper
+	prebuilds  *prebuilds
 	terminals  terminalHosts
 	apps       appHosts
 	left       *departures
@@ -206,6 +207,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.makeSettings()
+	s.makePrebuilds()
 	if err := s.makeWorkspaces(ctx); err != nil {
 		return nil, err
 	}
@@ -283,7 +285,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	run(ctx, s.projects.await)
 	run(ctx, s.keepClosed)
 	workCtx, endWork := context.WithCancel(base)
-	run(workCtx, func(ctx context.Context) { s.replica.home.Run(ctx, s.workspaces.Run) })
+	run(workCtx, func(ctx context.Context) { s.replica.home.Run(ctx, s.runWorkspaces) })
 	run(ctx, s.housekeeping)
 
 	pages := newHTTPServer(s.front, s.log)

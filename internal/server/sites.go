@@ -43,7 +43,7 @@ func (s *Server) makeSites() error {
 	rest := apiserver.Routes(apiserver.Config{
 		RevokeElsewhere: s.revokeElsewhere(),
 		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
-		Settings: s.settings, Snapshots: s.snapshots, TakeSnapshot: s.takeSnapshot, URL: o.URL,
+		Settings: s.settings, Snapshots: s.snapshots, TakeSnapshot: s.takeSnapshot, Prebuilds: s.prebuilds, URL: o.URL,
 		Machine: s.workspaces, Classes: s.classesOf, ClassOf: s.class, Rules: o.Rules,
 		Provisioning: s.provision, Proofs: auditProofs{s}, Reviews: s.store, Preview: s.projects.preview, Members: s.members(), Health: s.health, SignInTests: s.signin,
 		Agent: func(id identity.WorkspaceID) agentapi.Client { return agentapi.New(reach{s}.Client(id)) },
@@ -92,7 +92,7 @@ func (s *Server) makeSites() error {
 		}, &s.front.pages},
 		{web.Site{
 			Name: "machine", Routes: append(append(gateway.Routes(gateway.Protocols{
-				Git: gitproxy.New(gitproxy.Config{Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Log: s.log}).Serve,
+				Git: gitproxy.New(gitproxy.Config{Access: s.engine, Facts: s.engine.Facts, Upstream: s.upstream, Pushed: s.prebuilds.Pushed, Log: s.log}).Serve,
 				App: named, Egress: out,
 			}), slices.Concat(s.issuer.Machine(), s.tokenRoutes(), s.aiAgents(), s.ownRoutes())...), s.notifications()),
 			Guard: gateway.Guard, Identify: s.onMachinePath, Headers: gateway.Headers,
@@ -131,6 +131,9 @@ func (s *Server) fromTunnel(r *http.Request) (identity.Principal, error) {
 	}
 	if beside, ok := s.workspaces.Sibling(id); ok {
 		return s.identifier.Agent(beside.Session), nil
+	}
+	if who, ok := s.prebuilds.principal(id); ok {
+		return who, nil
 	}
 	return identity.Principal{}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -36,6 +37,14 @@ func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 		Prepare: s.prepareOwn, Timeout: s.timeout, InUse: s.inUse, Class: s.class, Rules: o.Rules, Warn: s.warn,
 	})
 	return s.workspaces.Load(ctx)
+}
+
+// runWorkspaces keeps workspaces as they are wanted, and makes prebuilds, until ctx ends.
+func (s *Server) runWorkspaces(ctx context.Context) {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { s.prebuilds.Run(ctx) })
+	s.workspaces.Run(ctx)
 }
 
 // fromWorkspace serves what comes through a workspace's tunnel: the machine site without what others than workspaces send.

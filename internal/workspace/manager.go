@@ -170,7 +170,7 @@ func (m *Manager) Create(ctx context.Context, o Order) (Workspace, error) {
 	now := m.c.Now()
 	row := Workspace{
 		ID: id, Owner: o.Owner, OwnerName: o.OwnerName, Project: o.Project, Repository: o.Repository, Ref: o.Ref,
-		Name: checkoutName(o.Repository), Session: sid, Desired: WantRunning, Phase: Preparing, Created: now, Changed: now,
+		Name: CheckoutName(o.Repository), Session: sid, Desired: WantRunning, Phase: Preparing, Created: now, Changed: now,
 		Node: m.c.Node, Details: o.Details,
 	}
 	if err := m.save(ctx, row, m.event(row, "workspace:create", o.IP)); err != nil {
@@ -183,8 +183,8 @@ func (m *Manager) Create(ctx context.Context, o Order) (Workspace, error) {
 	return row, nil
 }
 
-// checkoutName makes a folder's name of a repository's URL.
-func checkoutName(repository string) string {
+// CheckoutName makes a folder's name of a repository's URL.
+func CheckoutName(repository string) string {
 	name := strings.TrimLeft(strings.TrimSuffix(path.Base(repository), ".git"), "._-")
 	if !agentapi.ValidName(name) {
 		return "workspace"

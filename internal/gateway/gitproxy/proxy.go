@@ -26,8 +26,10 @@ type Config struct {
 	Access   access.Authorizer
 	Facts    func() *access.Facts // for finding repositories
 	Upstream *upstream.Upstream
-	Log      *slog.Logger
-	Idle     time.Duration // how long nothing may move; 0: five minutes
+	// Pushed, which may be nil, is told which refs a push that the upstream has answered wrote. It does not wait.
+	Pushed func(repository string, refs []string)
+	Log    *slog.Logger
+	Idle   time.Duration // how long nothing may move; 0: five minutes
 }
 
 // Proxy serves the paths below gateway.GitPrefix.

@@ -134,12 +134,25 @@ func (x *exchange) push() error {
 		return x.refusePush(err, wanted)
 	}
 	defer resp.Body.Close()
-	return x.forward(resp, x.service.answerType(), lease, farewell, func(a *answer) string {
+	err = x.forward(resp, x.service.answerType(), lease, farewell, func(a *answer) string {
 		if held.whole.Load() {
 			return unknownOutcome
 		}
 		return " Nothing was pushed."
 	})
+	if err == nil && x.c.Pushed != nil && len(wanted.updates) > 0 {
+		x.c.Pushed(x.repo.URL, wanted.names())
+	}
+	return err
+}
+
+// names are the refs of a push.
+func (c commands) names() []string {
+	all := make([]string, len(c.updates))
+	for i, u := range c.updates {
+		all[i] = u.Name
+	}
+	return all
 }
 
 const unknownOutcome = " Whether the push was taken is not known here; a fetch will show it."

@@ -1,0 +1,214 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/prebuild"
+	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
+	"github.com/lanyardhq/lanyard/internal/workspace"
+)
+
+const (
+	longestPrebuild = time.Hour
+	prebuildAgent   = 30 * time.Second // how long its workspace has to call back
+	prebuildGone    = time.Minute      // for removing its workspace
+	maxTaskTold     = 16 << 10         // bytes of the output of each task
+)
+
+// work makes what waits, one after the other, until ctx ends.
+func (b *prebuilds) work(ctx context.Context) {
+	for {
+		row, making, ok := b.next(ctx)
+		if !ok {
+			select {
+			case <-ctx.Done():
+				return
+			case <-b.wake:
+			}
+			continue
+		}
+		b.makeOne(making, row)
+	}
+}
+
+// next takes the first that waits.
+func (b *prebuilds) next(ctx context.Context) (row prebuild.Row, making context.Context, ok bool) {
+	if ctx.Err() != nil {
+		return row, nil, false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) == 0 {
+		return row, nil, false
+	}
+	row, b.waiting = b.waiting[0], b.waiting[1:]
+	making, stop := context.WithCancelCause(ctx)
+	p, _ := b.engine.Facts().Projects.Project(row.Project)
+	b.now.id, b.now.in, b.now.who, b.now.stop = row.ID, row.Workspace, prebuilder(p, row.Repository), stop
+	return row, making, true
+}
+
+// makeOne makes a prebuild and stores what became of it.
+func (b *prebuilds) makeOne(ctx context.Context, row prebuild.Row) {
+	lasting := context.WithoutCancel(ctx)
+	b.mu.Lock()
+	who, stop := b.now.who, b.now.stop
+	b.mu.Unlock()
+	defer stop(nil)
+	row.State = prebuild.Running
+	told := &story{}
+	err := b.Put(lasting, row)
+	if err == nil {
+		row.Size, row.Digest, err = b.made(ctx, row, who, told)
+	}
+	b.remove(lasting, row.Workspace)
+	b.mu.Lock()
+	b.now = making{}
+	b.mu.Unlock()
+	if errors.Is(context.Cause(ctx), errDropped) {
+		if _, err := b.store.DropPrebuild(lasting, row.ID); err != nil { // where it was deleted just before it began
+			b.log.Error("a deleted prebuild is left", "prebuild", row.ID, "error", err)
+		}
+		return // its file, if there is one, goes with a later sweep
+	}
+	row.State, row.Log = prebuild.Done, told.text()
+	outcome := audit.Done
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		row.State, row.Message, outcome = prebuild.Failed, failedByStop, audit.Failed
+	default:
+		row.State, row.Message, outcome = prebuild.Failed, problem.Message(err), audit.Failed
+		b.log.Warn("a prebuild failed", "prebuild", row.ID, "repository", row.Repository, "ref", row.Ref, "error", err)
+	}
+	if _, err := b.Finish(lasting, row, b.event(row, outcome)); err != nil {
+		b.log.Error("a prebuild's end could not be stored", "prebuild", row.ID, "error", err)
+	}
+	b.sweep(lasting)
+}
+
+// event tells how a prebuild ended.
+func (b *prebuilds) event(row prebuild.Row, outcome audit.Outcome) audit.Event {
+	p, _ := b.engine.Facts().Projects.Project(row.Project)
+	ev := audit.Event{
+		Time: time.Now(), Action: "prebuild:run", Outcome: outcome, Actor: "service:" + identity.PrebuildService(p.Name), Workspace: row.Workspace,
+		Project: p.Name, Resource: "repo " + row.Repository,
+		Detail: map[string]any{"prebuild": row.ID, "ref": row.Ref, "commit": row.Commit, "cause": row.Cause},
+	}
+	if row.Message != "" {
+		ev.Reasons = []string{row.Message}
+	}
+	if row.Digest != "" {
+		ev.Detail["digest"], ev.Detail["size"] = row.Digest, row.Size
+	}
+	return ev
+}
+
+// made runs what runs once, in a workspace of its own, and keeps the checkout.
+func (b *prebuilds) made(ctx context.Context, row prebuild.Row, who identity.Principal, told *story) (size int64, digest string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, longestPrebuild, problem.New(problem.Unavailable, "It took longer than %s.", longestPrebuild))
+	defer cancel()
+	ws := workspace.Workspace{
+		ID: row.Workspace, OwnerName: who.Service, Project: row.Project, Repository: row.Repository, Ref: row.Commit, Name: workspace.CheckoutName(row.Repository),
+	}
+	class, err := b.class(ws)
+	if err != nil {
+		return 0, "", err
+	}
+	prepared, err := b.prepareAs(ctx, ws, who, told.say)
+	if err != nil {
+		return 0, "", err
+	}
+	spec, setup := prepared.Spec, prepared.Setup
+	spec.ID, spec.Name, spec.Limits = ws.ID, ws.Name, class.Limits
+	spec.Endpoint = func(ctx context.Context, uid int) (string, error) { return b.hub.Listen(ctx, ws.ID, uid) }
+	setup.Prebuild = true
+	setup.Env["GITPOD_HEADLESS"] = "true"
+	if err := b.runtime.Start(ctx, spec, func(text string) { told.say("", text) }); err != nil {
+		return 0, "", failedStep("Starting its workspace", err)
+	}
+	wait, cancelWait := context.WithTimeout(ctx, prebuildAgent)
+	defer cancelWait()
+	if err := b.hub.Wait(wait, ws.ID); err != nil {
+		return 0, "", failedStep("Waiting for its workspace", err)
+	}
+	agent := agentapi.New(b.hub.Client(ws.ID))
+	err = agent.Setup(ctx, setup, func(p agentapi.Progress) { told.say("", p.Text) })
+	told.tasks(ctx, agent)
+	if cause := context.Cause(ctx); err != nil && cause != nil && problem.KindOf(cause) != problem.Internal {
+		err = cause
+	}
+	if err != nil {
+		return 0, "", err
+	}
+	folded, err := agent.Fold(ctx, agentapi.FoldOrder{Name: ws.Name})
+	if err != nil {
+		return 0, "", err
+	}
+	defer folded.Close()
+	return b.Write(row.ID, folded)
+}
+
+// remove removes the workspace that a prebuild was made in.
+func (b *prebuilds) remove(ctx context.Context, id identity.WorkspaceID) {
+	ctx, cancel := context.WithTimeout(ctx, prebuildGone)
+	defer cancel()
+	err := b.runtime.Delete(ctx, id)
+	if err == nil {
+		b.hub.Close(id)
+		err = b.hub.Remove(id)
+	}
+	if err != nil {
+		b.log.Error("the workspace of a prebuild could not be removed", "workspace", id, "error", err)
+	}
+}
+
+// story is what was said while a prebuild was made.
+type story struct {
+	mu    sync.Mutex
+	lines strings.Builder
+}
+
+func (s *story) say(_ workspace.Phase, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if text != "" && s.lines.Len() < prebuild.MaxLog {
+		s.lines.WriteString(text + "\n")
+	}
+}
+
+func (s *story) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lines.String()
+}
+
+// tasks adds what tasks and steps have written, the end of it.
+func (s *story) tasks(ctx context.Context, agent agentapi.Client) {
+	all, err := agent.Tasks(ctx)
+	if err != nil {
+		return // the workspace is gone; what is told already says why
+	}
+	for _, t := range all {
+		log, err := agent.TaskLog(ctx, t.ID)
+		if err != nil {
+			continue
+		}
+		text, _ := io.ReadAll(log) // as far as it came
+		log.Close()
+		if len(text) == 0 {
+			continue
+		}
+		s.say("", fmt.Sprintf("--- %s: %s, status %d", t.Name, t.State, t.Exit))
+		s.say("", strings.ToValidUTF8(string(text[max(0, len(text)-maxTaskTold):]), "\uFFFD"))
+	}
+}

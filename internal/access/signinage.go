@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 // tooOld says that a sign-in is older than the resource's project takes (`sign_in_age`); empty where it is not. What only
@@ -28,5 +28,5 @@ func (s signedIn) tooOld(v *view, r Request) string {
 		return ""
 	}
 	return fmt.Sprintf("project %s takes a sign-in of the last %s, and this one is from %s ago",
-		projectName(v.f, r.Resource.Project), grant.Length(most), grant.Length(v.now.Sub(s.signIn.At).Round(time.Minute)))
+		projectName(v.f, r.Resource.Project), problem.Length(most), problem.Length(v.now.Sub(s.signIn.At).Round(time.Minute)))
 }

@@ -215,7 +215,7 @@ func (s *server) requestOf(r *http.Request, q grant.Request) api.Request {
 	f, now := s.c.Access.Facts(), s.c.Now()
 	x := api.Request{
 		ID: string(q.ID), State: string(q.State(now)), User: q.User.String(), UserName: userName(f, q.User), Action: string(q.Action),
-		Resource: resourceName(f, q.Resource), Approvers: groupName(f, q.Approvers), Group: q.Approvers.String(), Why: q.Why, For: grant.Length(q.For),
+		Resource: resourceName(f, q.Resource), Approvers: groupName(f, q.Approvers), Group: q.Approvers.String(), Why: q.Why, For: problem.Length(q.For),
 		Asked: q.Asked, Expires: q.Expires, Decided: q.Decided, Words: q.Words,
 	}
 	if p, ok := f.Projects.Project(q.Resource.Project); ok {

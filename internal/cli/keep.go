@@ -102,7 +102,7 @@ func (a *app) sayTimeout(w api.Workspace) {
 	if w.Timeout == 0 {
 		a.out.line("%s does not stop by itself for want of use", w.ID)
 	} else {
-		a.out.line("%s stops after %s without use", w.ID, (time.Duration(w.Timeout) * time.Second).String())
+		a.out.line("%s stops after %s without use", w.ID, problem.Length(time.Duration(w.Timeout)*time.Second))
 	}
 	if !w.Stops.IsZero() {
 		a.out.line("unless it is used: at %s", w.Stops.Local().Format(time.DateTime))

@@ -113,7 +113,7 @@ func (m *Manager) decide(ctx context.Context, id identity.GrantID, to State, a A
 	case Approved:
 		if q.Given = q.For; a.For != 0 {
 			if a.For > q.For {
-				return q, problem.New(problem.Invalid, "%s was asked for; an approval may be shorter, not longer.", Length(q.For))
+				return q, problem.New(problem.Invalid, "%s was asked for; an approval may be shorter, not longer.", problem.Length(q.For))
 			}
 			if q.Given, err = span(a.For, MaxApproval); err != nil {
 				return q, err
@@ -165,7 +165,7 @@ func over(q Request, now time.Time) error {
 // nowhere else in the clear: the grant's ID leads there.
 func about(e audit.Event, action string, q Request) audit.Event {
 	e.Action, e.Outcome, e.Resource = action, audit.Done, q.Resource.String()
-	e.Detail = map[string]any{"grant": q.ID, "action": q.Action, "asked": Length(q.For)}
+	e.Detail = map[string]any{"grant": q.ID, "action": q.Action, "asked": problem.Length(q.For)}
 	e.Reasons = []string{q.Why}
 	if q.Words != "" {
 		e.Reasons = []string{q.Words}

@@ -51,21 +51,9 @@ func reason(text string) (string, error) {
 // span checks how long something is to last.
 func span(d, most time.Duration) (time.Duration, error) {
 	if d < minFor || d > most {
-		return 0, problem.New(problem.Invalid, "It can be given for between %s and %s, not for %s.", Length(minFor), Length(most), Length(d))
+		return 0, problem.New(problem.Invalid, "It can be given for between %s and %s, not for %s.", problem.Length(minFor), problem.Length(most), problem.Length(d))
 	}
 	return d.Truncate(time.Second), nil
-}
-
-// Length prints a duration without its zeroes: 1h, 90m.
-func Length(d time.Duration) string {
-	text := d.Round(time.Second).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 var agentName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,40}$`)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
@@ -70,12 +71,12 @@ func timeoutWords(x agentapi.OwnTimeout, now time.Time) string {
 	if err != nil || d == 0 {
 		return "it does not stop by itself"
 	}
-	text := d.String() + " without use"
+	text := problem.Length(d) + " without use"
 	if x.Own {
 		text += " (set here)"
 	}
 	if !x.Stops.IsZero() {
-		text += fmt.Sprintf("; stops in %s unless it is used", max(0, x.Stops.Sub(now)).Round(time.Second))
+		text += fmt.Sprintf("; stops in %s unless it is used", problem.Length(max(0, x.Stops.Sub(now))))
 	}
 	if !x.Last.IsZero() {
 		text += "; in any case at " + x.Last.Local().Format(time.DateTime)

@@ -136,7 +136,7 @@ func (s *Service) words(a refused) *AskedFor {
 	f := s.c.Facts()
 	project, _ := f.Projects.Project(a.Resource.Project)
 	return &AskedFor{Action: string(a.Action), Resource: access.Spelled(f, a.Resource), Project: project.Name, Workspace: string(a.Workspace),
-		Context: a.Context, At: a.Asked, Lasts: grant.Length(s.c.StepUpLasts)}
+		Context: a.Context, At: a.Asked, Lasts: problem.Length(s.c.StepUpLasts)}
 }
 
 // back is where a person goes on afterwards: a path of the pages, or an address of another of Lanyard's sites.

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -29,7 +30,11 @@ func (c Classes) Find(name string) (Class, error) {
 			return one, nil
 		}
 	}
-	return Class{}, problem.New(problem.Invalid, "There is no workspace class %q here.", name)
+	var names []string
+	for _, one := range c {
+		names = append(names, one.Name)
+	}
+	return Class{}, problem.New(problem.Invalid, "There is no workspace class %q here; there is %s.", name, strings.Join(names, ", "))
 }
 
 // Rules are the bounds and times that hold for all workspaces. Zero fields bound nothing.

@@ -148,7 +148,7 @@ func (m *Manager) warnBefore(timeout time.Duration) time.Duration {
 
 // notice says when a workspace stops, why, and what keeps it.
 func notice(l Life, now time.Time) string {
-	left := max(time.Second, l.Stops.Sub(now)).Round(time.Second)
+	left := problem.Length(max(time.Second, l.Stops.Sub(now)))
 	if l.Stops.Equal(l.Last) {
 		return fmt.Sprintf("This workspace stops in %s: it has run for as long as a workspace may. Its files are kept.", left)
 	}
@@ -157,9 +157,9 @@ func notice(l Life, now time.Time) string {
 
 // end stops a workspace whose time is up.
 func (m *Manager) end(ctx context.Context, row Workspace, l Life) {
-	why := "nobody used it for " + l.Timeout.String()
+	why := "nobody used it for " + problem.Length(l.Timeout)
 	if l.Stops.Equal(l.Last) {
-		why = "it ran for " + m.c.Rules.MaxLife.String() + ", which is as long as a workspace may"
+		why = "it ran for " + problem.Length(m.c.Rules.MaxLife) + ", which is as long as a workspace may"
 	}
 	m.endBecause(ctx, row, why)
 }

@@ -93,7 +93,7 @@ func TestInside(t *testing.T) {
 		if info.ID != ws.ID || info.Repository != repository || info.Project != "payments" || info.Class == "" || info.Limits.Memory == 0 || info.URL != ws.Terminal || info.Timeout.Stops.IsZero() {
 			t.Errorf("%+v", info)
 		}
-		if out := w.Must("ada", ws, "lanyard info"); !strings.Contains(out, ws.ID) || !strings.Contains(out, "30m0s without use") {
+		if out := w.Must("ada", ws, "lanyard info"); !strings.Contains(out, ws.ID) || !strings.Contains(out, "30m without use") {
 			t.Errorf("info: %s", out)
 		}
 		if out := w.Must("ada", ws, "lanyard user-info --email; gp user-info"); !strings.HasPrefix(out, "ada@contoso.example\n") || !strings.Contains(out, "developer") {
@@ -116,7 +116,7 @@ func TestInside(t *testing.T) {
 
 	t.Run("Timeout", func(t *testing.T) {
 		out := w.Must("ada", ws, "lanyard timeout set 2h && gp timeout show && lanyard timeout extend --json && lanyard timeout set 0")
-		if !strings.HasPrefix(out, "2h0m0s without use (set here)") || !strings.Contains(out, `"own":true`) || !strings.Contains(out, "\n30m0s without use;") {
+		if !strings.HasPrefix(out, "2h without use (set here)") || !strings.Contains(out, `"own":true`) || !strings.Contains(out, "\n30m without use;") {
 			t.Errorf("timeout: %s", out)
 		}
 		if out, code := w.Exec("ada", ws, "gp timeout set 1s"); code != 2 || !strings.Contains(out, "at least 1m") {

@@ -59,7 +59,7 @@ func (g *Gate) serve(r *http.Request, person *websocket.Conn, who identity.Princ
 	ctx, lease, err := g.c.Access.Open(r.Context(), access.Request{
 		Principal: who, Action: identity.AgentRun, Resource: resource(ws), IP: web.ClientIP(r), Durable: true,
 		Detail: map[string]any{
-			"agent": order.Name, "allow": shown(p.lines), "for": grant.Length(p.wanted), "checkout": p.checkout(), "command": shown(order.Exec.Argv),
+			"agent": order.Name, "allow": shown(p.lines), "for": problem.Length(p.wanted), "checkout": p.checkout(), "command": shown(order.Exec.Argv),
 		},
 		Stands: base.stands,
 	}, func(reason access.Reason) { goodbye(person, order.Name, reason) })

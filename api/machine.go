@@ -10,11 +10,12 @@ import (
 
 // Machine is what a workspace has of its machine, and how long it goes on.
 type Machine struct {
-	Class   string  `json:"class,omitempty" doc:"The size that it has"`
-	Limits  *Limits `json:"limits,omitempty" doc:"The bounds of its class"`
-	Image   string  `json:"image,omitempty" doc:"What it runs, or ran last, pinned to a digest"`
-	Plan    string  `json:"plan,omitempty" doc:"Path of the file of the repository that says what it needs"`
-	Context string  `json:"context,omitempty" doc:"The context URL that it was started from"`
+	Class    string  `json:"class,omitempty" doc:"The size that it has"`
+	Limits   *Limits `json:"limits,omitempty" doc:"The bounds of its class"`
+	Image    string  `json:"image,omitempty" doc:"What it runs, or ran last, pinned to a digest"`
+	Prebuild string  `json:"prebuild,omitempty" doc:"The prebuild that its checkout began with"`
+	Plan     string  `json:"plan,omitempty" doc:"Path of the file of the repository that says what it needs"`
+	Context  string  `json:"context,omitempty" doc:"The context URL that it was started from"`
 
 	Used    time.Time `json:"used,omitzero" doc:"When it was last in use"`
 	Began   time.Time `json:"began,omitzero" doc:"When it started to run"`

@@ -96,7 +96,7 @@ func limitsOf(l workspace.Limits) api.Limits {
 func (s *server) machine(x *api.Workspace, row workspace.Workspace) {
 	d := row.Details
 	x.Machine = api.Machine{
-		Class: d.Class, Image: d.Image, Plan: d.Plan, Context: d.Context, Used: d.Used, Pinned: d.Pinned, Archived: d.Archived,
+		Class: d.Class, Image: d.Image, Plan: d.Plan, Prebuild: d.Prebuild, Context: d.Context, Used: d.Used, Pinned: d.Pinned, Archived: d.Archived,
 	}
 	if d.Failed != nil && row.Phase == workspace.Stopped {
 		x.FailedStep = d.Failed.Step

@@ -34,7 +34,7 @@ type Plan struct {
 	Needs        Needs
 	// Extensions are Visual Studio Code's, by ID. An editor in the browser comes later; until then they are shown.
 	Extensions []string
-	Notes    []Note
+	Notes      []Note
 }
 
 // Image is what the workspace's files come from. At most one of Ref and Dockerfile is set; neither: the project's.

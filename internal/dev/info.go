@@ -91,7 +91,7 @@ func (i Info) print(out io.Writer) {
 	}
 	t.Flush()
 	fmt.Fprintf(out, "\nPeople and groups change in the tenant's portal, %s\n", i.Tenant.Portal)
-	fmt.Fprintf(out, "Workspaces run by the runtime %s, %s\n", i.Runtime, strings.TrimSuffix(i.why, "."))
+	fmt.Fprintf(out, "Workspaces run by the runtime %s: %s.\n", i.Runtime, strings.TrimSuffix(i.why, "."))
 	fmt.Fprintf(out, "Projects and their roles change in %s\n", i.Projects)
 	fmt.Fprintf(out, "One click to a workspace: %s/#%s\n", i.URL, i.ContextURLs[0])
 	fmt.Fprintf(out, "Other repositories: %s\n", strings.Join(i.ContextURLs[1:], " "))

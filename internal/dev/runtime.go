@@ -58,7 +58,7 @@ func (w *World) chooseRuntime(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			w.runtime, w.why = onSandbox, "since Docker cannot be used: "+problem.Message(err)
+			w.runtime, w.why = onSandbox, "Docker cannot be used. "+problem.Message(err)
 		}
 	}
 	if err := os.WriteFile(file, []byte(w.runtime+"\n"), 0o644); err != nil {

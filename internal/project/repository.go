@@ -42,10 +42,11 @@ func quote(s string) string {
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
 		s = "…" + s[at:]
 	}
+	more := ""
 	if len(s) > 200 {
-		return strconv.QuoteToASCII(s[:200]) + "…"
+		s, more = s[:200], "…"
 	}
-	return strconv.QuoteToASCII(s)
+	return strings.ReplaceAll(strconv.QuoteToASCII(s), `\u2026`, "…") + more
 }
 
 // splitURL separates an https URL into its host, checked, and its path's segments, not yet checked. There is at

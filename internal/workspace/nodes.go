@@ -104,6 +104,14 @@ func (m *Manager) apply(row Workspace) (wake bool) {
 	return false
 }
 
+// beginning is the first line of a start.
+func beginning(row Workspace) string {
+	if row.Began.IsZero() {
+		return "Creating the workspace."
+	}
+	return "Starting the workspace again, with its files."
+}
+
 // said is what is told here of a workspace that moves elsewhere; the whole story is told by its own replica.
 var said = map[Phase]string{
 	Preparing: "Preparing.", Creating: "Creating the workspace.", Initializing: "Waiting for the workspace's agent.",

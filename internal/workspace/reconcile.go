@@ -297,7 +297,7 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 			return err
 		}
 		m.step(row.ID, "preparing")
-		m.say(row.ID, Creating, "Creating the workspace.")
+		m.say(row.ID, Creating, beginning(row))
 		sid, err := m.c.Sessions.Ensure(ctx, row.Session, row.Owner, row.ID, row.Project)
 		if err != nil {
 			return err

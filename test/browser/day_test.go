@@ -62,6 +62,7 @@ func TestDay(t *testing.T) {
 	home.reads(id("workspace-message"), "This workspace stops in")
 	home.sees(id("workspace-page") + `[data-phase="stopped"]`)
 	home.reads(id("workspace-message"), "Holds work that is not pushed.")
+	home.reads(id("progress-line"), "nobody used it for 1m.")
 	home.shot("4-timed-out")
 	if said := w.Lanyard("list"); !strings.Contains(said.Out, "stopped") || !strings.Contains(said.Out, "has work that is not pushed") {
 		t.Errorf("the list: %+v", said)

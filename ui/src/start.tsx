@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { get, Problem, type Workspace } from "./api";
+import { get, Problem, type Page, type Progress, type Workspace } from "./api";
 import { shortURL, visible } from "./format";
 import { WhatGoesOn } from "./activity";
 import { Fault } from "./parts";
@@ -31,6 +31,14 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
       if (!signal.aborted) failed(fault);
     }
   }, () => 4000, [id]);
+  const [story, setStory] = useState<Progress[]>([]); // of the last start or stop, as it was told until now
+  const phase = workspace?.phase;
+  useEffect(() => {
+    if (!phase || moving(workspace)) return;
+    const stop = new AbortController();
+    get<Page<Progress>>(`/workspaces/${id}/logs`, stop.signal).then((page) => setStory(page.items), (f: unknown) => stop.signal.aborted || failed(f));
+    return () => stop.abort();
+  }, [id, phase, workspace?.notice]);
   const { lines, lost } = useFollow(id, moving(workspace), setWorkspace, failed, load);
 
   useEffect(() => {
@@ -49,7 +57,7 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
         </p>
       )}
       <Fault fault={fault} />
-      {fault instanceof Problem && fault.status === 404 ? null : <Lines lines={lines} live={moving(workspace)} lost={lost} />}
+      {fault instanceof Problem && fault.status === 404 ? null : <Lines lines={moving(workspace) || !story.length ? lines : story} live={moving(workspace)} lost={lost} />}
       {workspace && standing(workspace) && <p class="muted" data-testid="workspace-message">{visible(standing(workspace))}</p>}
       {workspace && (
         <div class="actions left">

@@ -160,7 +160,7 @@ func (r *Runtime) failed(doing string, err error) error {
 	case errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "permission denied while trying to connect"):
 		return problem.Wrap(err, problem.Unavailable, "The Docker engine's socket %s may not be opened by the server's user: put that user into the group docker (which makes it as powerful as root), or run the server as root.", r.socket)
 	case client.IsErrConnectionFailed(err):
-		return problem.Wrap(err, problem.Unavailable, "The Docker engine does not answer at %s. Start it (systemctl start docker), install it (apt-get install docker.io), or name another socket in runtimes: {docker: {socket: …}}.", r.socket)
+		return problem.Wrap(err, problem.Unavailable, "The Docker engine does not answer at %s. Start it (systemctl start docker), install it (apt-get install docker.io), or name another socket: in lanyard.yaml with runtimes: {docker: {socket: …}}, for `lanyard dev` in DOCKER_HOST.", r.socket)
 	}
 	return problem.Wrap(err, problem.Unavailable, "The Docker engine could not %s: %s", doing, plain(err))
 }

@@ -114,6 +114,9 @@ func known(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	if other := instead(cmd.CommandPath(), args[0]); other != "" {
+		return fmt.Errorf("there is no command %q: %s", args[0], other)
+	}
 	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
 		return fmt.Errorf("there is no command %q; did you mean %s?", args[0], strings.Join(like, " or "))
 	}

@@ -127,6 +127,8 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		"step up":       {step, "lanyard token --audience a", 3, []string{"fresh sign-in", "sign in again at: https://lanyard.example.test/login?step=1"}},
 		"signed out":    {problem.New(problem.SignInNeeded, "Sign in first."), "gp idp token --audience a", 4, []string{"gp: Sign in first."}},
 		"hidden":        {problem.New(problem.NotFound, "There is no audience \"a\x1b[2J\"."), "lanyard token --audience a", 3, []string{`"a\u001b[2J"`}},
+		"of Gitpod's":   {nil, "gp ports visibility 80:public", 2, []string{`"visibility": a port is its owner's alone`}},
+		"its old name":  {nil, "gp await-port 80", 2, []string{"`gp ports await PORT` does it"}},
 		"no audience":   {nil, "lanyard token", 2, []string{"one of aws", "--help"}},
 		"a typo":        {nil, "lanyard tokn", 2, []string{"did you mean token"}},
 		"two audiences": {nil, "gp idp token --audience a --audience b", 2, []string{"one audience"}},

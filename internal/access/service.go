@@ -32,6 +32,6 @@ func serving(f *Facts, r Request) Decision {
 		}
 	}
 	d := deny(NotPermitted, fmt.Sprintf("%s may read %s and nothing else", p.Service, p.Repository))
-	d.Hidden = r.Resource.Kind == identity.KindRepo
+	d.Hidden = r.Resource.Kind == identity.KindRepo && r.Resource.Name != p.Repository
 	return d
 }

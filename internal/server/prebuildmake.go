@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -181,9 +182,21 @@ type story struct {
 func (s *story) say(_ workspace.Phase, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if text != "" && s.lines.Len() < prebuild.MaxLog {
+	if text = plainly(text); text != "" && s.lines.Len() < prebuild.MaxLog {
 		s.lines.WriteString(text + "\n")
 	}
+}
+
+// plainly takes out of what was written for a terminal what would move its cursor or change its colours.
+func plainly(text string) string {
+	text = regexp.MustCompile(`\x1b(\[[0-9;:<=>?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?)`).ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "")
+	text = strings.Map(func(r rune) rune {
+		if r < 0x20 && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, text)
+	return strings.TrimRight(text, "\n")
 }
 
 func (s *story) text() string {
@@ -209,6 +222,6 @@ func (s *story) tasks(ctx context.Context, agent agentapi.Client) {
 			continue
 		}
 		s.say("", fmt.Sprintf("--- %s: %s, status %d", t.Name, t.State, t.Exit))
-		s.say("", strings.ToValidUTF8(string(text[max(0, len(text)-maxTaskTold):]), "\uFFFD"))
+		s.say("", string(text[max(0, len(text)-maxTaskTold):]))
 	}
 }

@@ -131,7 +131,8 @@ const tasks = `tasks:
     command: cat made/out > /tmp/seen
 `
 
-func TestPrebuilds(t *testing.T) {
+// Tasks of a prebuild try what a person may; what others prepared for a branch of theirs, or in a fork, nobody else begins with.
+func TestAttack30PrebuildsPoisonNobody(t *testing.T) {
 	w := newWorld(t)
 	first := w.commit(t, "main", "main", map[string]string{".gitpod.yml": tasks, ".gitignore": "made\n"})
 	var kept api.Prebuild
@@ -140,9 +141,12 @@ func TestPrebuilds(t *testing.T) {
 		return
 	}
 	t.Run("a branch after it", func(t *testing.T) { w.after(t, kept) })
+	t.Run("another branch's", w.poisoned)
+	t.Run("a fork's", w.forked)
 	t.Run("a push", w.pushed)
 	t.Run("one that fails", func(t *testing.T) { w.fails(t, first, kept) })
 	t.Run("deleting", func(t *testing.T) { w.deletes(t, kept) })
+	t.Run("a server that is killed", w.killed)
 }
 
 // What a prebuild's tasks try to reach they do not, and a workspace begins with what they made.
@@ -221,4 +225,51 @@ func (w world) deletes(t *testing.T, kept api.Prebuild) {
 	if ws := w.workspace(t, "main"); ws.Prebuild != "" {
 		t.Errorf("the workspace began with %q", ws.Prebuild)
 	}
+}
+
+// A server that dies while one is made leaves neither its workspace nor a prebuild that could be used, and goes on with those
+// that wait.
+func (w world) killed(t *testing.T) {
+	w.commit(t, "wip/slow", "main", map[string]string{".gitpod.yml": "tasks: [{name: make, init: 'sleep 300'}]\n"})
+	w.commit(t, "wip/next", "main", map[string]string{".gitpod.yml": "tasks: [{name: make, init: 'true'}]\n"})
+	var ids []string
+	for _, branch := range []string{"wip/slow", "wip/next"} {
+		p, err := w.As("grace").RunPrebuild(w.Context(), api.RunPrebuild{ContextURL: repo + "/tree/" + branch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, p.ID)
+	}
+	folders := func() map[string]bool {
+		all, err := os.ReadDir(filepath.Join(w.Data, "server", "sandbox", "w"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		for _, f := range all {
+			names[f.Name()] = true
+		}
+		return names
+	}
+	w.Eventually("it is being made", func() bool {
+		p, err := w.As("grace").Prebuild(w.Context(), ids[0])
+		return err == nil && p.State == "running" && len(folders()) > 0
+	})
+	during := folders()
+	w.Kill()
+	w.Run()
+	if p := w.ended(t, ids[0]); p.State != "failed" || !strings.Contains(p.Message, "stopped") {
+		t.Errorf("%+v", p)
+	}
+	if p := w.ended(t, ids[1]); p.State != "done" {
+		t.Errorf("%+v", p)
+	}
+	w.Eventually("their workspaces are gone", func() bool {
+		for name := range folders() {
+			if during[name] {
+				return false
+			}
+		}
+		return len(folders()) == 0
+	})
 }

@@ -94,6 +94,7 @@ func (i Info) print(out io.Writer) {
 	fmt.Fprintf(out, "Workspaces run by the runtime %s: %s.\n", i.Runtime, strings.TrimSuffix(i.why, "."))
 	fmt.Fprintf(out, "Projects and their roles change in %s\n", i.Projects)
 	fmt.Fprintf(out, "One click to a workspace: %s/#%s\n", i.URL, i.ContextURLs[0])
+	fmt.Fprintf(out, "On a merge request's branch, with a variable: %s/#TICKET=42/%s/pull/7\n", i.URL, i.ContextURLs[0])
 	fmt.Fprintf(out, "Other repositories: %s\n", strings.Join(i.ContextURLs[1:], " "))
 	fmt.Fprintf(out, "The whole story as text, in another terminal: lanyard tour\n")
 	fmt.Fprintf(out, "The data is in %s and is kept. Ctrl-C stops Lanyard and its workspaces.\n\n", i.Data)

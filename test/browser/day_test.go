@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/lanyardhq/lanyard/api"
-	"github.com/lanyardhq/lanyard/test/harness"
 )
 
 // TestDay is a day in the life of a workspace: opened by a merge request's address, it runs the repository's tasks, times out,
@@ -17,9 +16,7 @@ import (
 // keeps its files, which an administrator alone takes out.
 func TestDay(t *testing.T) {
 	w := start(t)
-	const request = paymentsAPI + "/pull/7"
-	bare := upstream(t, w, "payments/api")
-	git(t, bare, "update-ref", "refs/pull/7/head", "refs/heads/refunds") // as a Git host shows it
+	const request = paymentsAPI + "/pull/7" // of the branch refunds
 	c := launch(t)
 	b := c.profile()
 
@@ -80,7 +77,7 @@ func TestDay(t *testing.T) {
 	again.shell("cat notes.txt ~/kept.txt && git log -1 --format=%s && echo $TICKET", "Go on with refunds")
 	again.shell("git push -q && git status -sb", "## refunds...origin/refunds")
 	again.shot("5-back")
-	if said := git(t, bare, "log", "-1", "--format=%an %s", "refs/heads/refunds"); said != "Ada Lovelace Go on with refunds" {
+	if said := git(t, filepath.Join(w.Data, "git", "payments", "api.git"), "log", "-1", "--format=%an %s", "refs/heads/refunds"); said != "Ada Lovelace Go on with refunds" {
 		t.Errorf("pushed: %q", said)
 	}
 	if said := w.Lanyard("exec", ws.ID, "--user", "ada", "--", "cat", "notes.txt"); said.Out != "not yet\n" || said.Status != 0 {
@@ -128,16 +125,6 @@ func TestDay(t *testing.T) {
 	if err != nil || string(notes) != "not yet\n" {
 		t.Errorf("what was exported has notes %q %v", notes, err)
 	}
-}
-
-// upstream is the folder of a sample repository.
-func upstream(t *testing.T, w *harness.World, name string) string {
-	t.Helper()
-	folder := filepath.Join(w.Data, "git", name+".git")
-	if _, err := os.Stat(folder); err != nil {
-		t.Fatal(err)
-	}
-	return folder
 }
 
 // git is what git says in a folder, as nobody.

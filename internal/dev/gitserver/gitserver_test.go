@@ -222,7 +222,7 @@ func TestSeedLeavesWhatIsThere(t *testing.T) {
 		return all.String()
 	}
 	before := describe()
-	if !strings.Contains(before, "refs/heads/refunds") {
+	if !strings.Contains(before, "refs/heads/refunds") || !strings.Contains(before, "refs/pull/7/head") {
 		t.Errorf("the refs are %s", before)
 	}
 	if err := Seed(t.Context(), root, Samples()...); err != nil {

@@ -41,7 +41,7 @@ ports:
 func Samples() []Repository {
 	day := func(n int) time.Time { return sampleStart.AddDate(0, 0, n) }
 	return []Repository{
-		{Name: "payments/api", Commits: []Commit{
+		{Name: "payments/api", Requests: map[int]string{7: "refunds"}, Commits: []Commit{
 			{Author: ada, At: day(0), Message: "Begin the payments API\n", Files: map[string]string{
 				".gitpod.yml": samplePlan, "README.md": "# Payments API\n\nTakes orders to pay and keeps the books in the ledger.\n", "go.mod": "module payments.contoso.example/api\n\ngo 1.26\n",
 				"main.go": "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"payments\") }\n"}},

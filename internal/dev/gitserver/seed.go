@@ -19,6 +19,8 @@ import (
 type Repository struct {
 	Name    string // "payments/api"
 	Commits []Commit
+	// Requests are the branches that somebody asks to merge, by the numbers of the requests: refs/pull/N/head, as GitHub has it.
+	Requests map[int]string
 }
 
 // Commit changes files.

@@ -30,6 +30,9 @@ func (r Repository) write(to io.Writer) error {
 		}
 		fmt.Fprintln(w)
 	}
+	for _, number := range slices.Sorted(maps.Keys(r.Requests)) {
+		fmt.Fprintf(w, "reset refs/pull/%d/head\nfrom refs/heads/%s\n\n", number, r.Requests[number])
+	}
 	return w.Flush()
 }
 

@@ -311,6 +311,9 @@ func (l *line) resolve(ref string, branch bool) (id, whole string, err error) {
 	if ref == "" {
 		return "", "", problem.New(problem.NotFound, "%s has no commit yet.", l.text)
 	}
+	if !strings.HasPrefix(ref, "refs/") {
+		ref = "branch or tag " + ref
+	}
 	return "", "", problem.New(problem.NotFound, "There is no %s in %s.", ref, l.text)
 }
 

@@ -86,6 +86,7 @@ func Run(t *testing.T, fresh func(testing.TB) Database) {
 		{"Siblings", siblingsRoundTrip},
 		{"Settings", settingsRoundTrip},
 		{"Snapshots", snapshotsRoundTrip},
+		{"Prebuilds", prebuildsRoundTrip},
 		{"OneDecides", oneDecides},
 		{"RestoredGrantsEnd", restoredGrantsEnd},
 		{"EndedStaysEnded", endedStaysEnded},

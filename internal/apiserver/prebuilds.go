@@ -63,11 +63,11 @@ func (s *server) prebuilds(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) runPrebuild(w http.ResponseWriter, r *http.Request) error {
-	var o api.RunPrebuild
-	if err := read(r, &o); err != nil {
+	if err := known(r); err != nil {
 		return err
 	}
-	if err := known(r); err != nil {
+	var o api.RunPrebuild
+	if err := read(r, &o); err != nil {
 		return err
 	}
 	url, ref, err := project.ParseContextURL(o.ContextURL)

@@ -29,6 +29,7 @@ func (a *app) prebuildsList() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the prebuilds of repositories that you may read",
+		Example: "  lanyard prebuilds list",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.as(cmd, user, func(r *remote.Remote) error {
@@ -67,6 +68,7 @@ func (a *app) prebuildsShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show PREBUILD",
 		Short:             "Show a prebuild and what was said while it was made",
+		Example:           "  lanyard prebuilds show pre-abcdefghij234567",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completePrebuilds,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -146,6 +148,7 @@ func (a *app) prebuildsDelete() *cobra.Command {
 		Use:               "delete PREBUILD…",
 		Aliases:           []string{"rm"},
 		Short:             "Remove prebuilds, and end those that are being made, for the project's maintainers",
+		Example:           "  lanyard prebuilds delete pre-abcdefghij234567",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completePrebuilds,
 		RunE: func(cmd *cobra.Command, args []string) error {

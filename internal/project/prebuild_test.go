@@ -40,13 +40,13 @@ func TestPrebuildsAreRead(t *testing.T) {
 	}
 	for entry, want := range map[string]string{
 		"    credential: {entra: \"api://x/.default\"}\n    prebuilds: true\n": "a credential that is the server's own",
-		"    credential: {github_user: hub}\n    prebuilds: true\n":             "a credential that is the server's own",
-		"    sensitive: c1\n    prebuilds: true\n":                              "a sensitive repository has no prebuilds",
-		"    prebuilds: {branches: [refs/pull/*/head]}\n":                       "never of merge requests",
-		"    prebuilds: {branches: [a..b]}\n":                                   "no ref is called",
-		"    prebuilds: {poll: 1s}\n":                                           "`poll` is at least 1m0s",
-		"    prebuilds: {keep: 0}\n":                                            "keeps 1 to 50",
-		"    prebuilds: {forks: true}\n":                                        "forks",
+		"    credential: {github_user: hub}\n    prebuilds: true\n":            "a credential that is the server's own",
+		"    sensitive: c1\n    prebuilds: true\n":                             "a sensitive repository has no prebuilds",
+		"    prebuilds: {branches: [refs/pull/*/head]}\n":                      "never of merge requests",
+		"    prebuilds: {branches: [a..b]}\n":                                  "no ref is called",
+		"    prebuilds: {poll: 1s}\n":                                          "`poll` is at least 1m0s",
+		"    prebuilds: {keep: 0}\n":                                           "keeps 1 to 50",
+		"    prebuilds: {forks: true}\n":                                       "forks",
 	} {
 		if _, err := parse(entry); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", entry, err)

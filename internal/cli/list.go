@@ -80,11 +80,15 @@ func imageOf(w api.Workspace) string {
 
 // messageOf is what is to be known of a workspace, the most pressing first.
 func messageOf(w api.Workspace) string {
+	first, _, more := strings.Cut(w.Message, "\n")
+	if more {
+		first += " …"
+	}
 	switch {
 	case w.Message != "" && w.FailedStep != "":
-		return w.FailedStep + ": " + w.Message
+		return w.FailedStep + ": " + first
 	case w.Message != "":
-		return w.Message
+		return first
 	case w.Notice != "":
 		return w.Notice
 	case w.Unsaved != nil && w.Unsaved.Changed+w.Unsaved.Unpushed+w.Unsaved.Stashes > 0:

@@ -109,6 +109,9 @@ func (a *app) startOne(ctx context.Context, r *remote.Remote, order api.Order, a
 		if done.Terminal != "" {
 			a.out.line("terminal: %s", done.Terminal)
 		}
+		if done.Plan != "" {
+			a.out.line("what %s began: lanyard logs %s --tasks", done.Plan, done.ID)
+		}
 	}
 	return err
 }

@@ -344,7 +344,7 @@ func (m *Manager) say(id identity.WorkspaceID, phase Phase, text string) {
 	}
 }
 
-// tell is say under the lock.
+// tell is say under the lock. A text of several lines is as many.
 func (m *Manager) tell(e *entry, phase Phase, text string) {
 	if phase != "" {
 		e.row.Phase, e.row.Changed = phase, m.c.Now()
@@ -353,7 +353,12 @@ func (m *Manager) tell(e *entry, phase Phase, text string) {
 		e.placed, e.place, e.row.Queued, e.notice, e.over = false, Place{}, time.Time{}, "", time.Time{}
 		m.moved()
 	}
-	line := Line{At: m.c.Now(), Phase: e.row.Phase, Text: text}
+	for text := range strings.SplitSeq(text, "\n") {
+		m.tellLine(e, Line{At: m.c.Now(), Phase: e.row.Phase, Text: text})
+	}
+}
+
+func (m *Manager) tellLine(e *entry, line Line) {
 	if len(e.lines) >= maxLines {
 		e.lines = slices.Delete(e.lines, 0, maxLines/2)
 	}

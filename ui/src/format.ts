@@ -8,6 +8,11 @@ export function visible(text: string | undefined): string {
   return (text ?? "").replace(invisible, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
+/** A text of several lines, for an element of the class multiline. */
+export function visibleLines(text: string | undefined): string {
+  return (text ?? "").split("\n").map(visible).join("\n");
+}
+
 /** "payments-engineers › payments-api-team": from the group that gives a right to the one the person is in. */
 export function through(path: string[] | undefined, via?: string): string {
   const names = path?.length ? path : via ? [via] : [];

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, Problem, type Page, type Progress, type Workspace } from "./api";
-import { shortURL, visible } from "./format";
+import { shortURL, visible, visibleLines } from "./format";
 import { WhatGoesOn } from "./activity";
 import { Fault } from "./parts";
 import { useRepeat } from "./hooks";
@@ -58,7 +58,7 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
       )}
       <Fault fault={fault} />
       {fault instanceof Problem && fault.status === 404 ? null : <Lines lines={moving(workspace) || !story.length ? lines : story} live={moving(workspace)} lost={lost} />}
-      {workspace && standing(workspace) && <p class="muted" data-testid="workspace-message">{visible(standing(workspace))}</p>}
+      {workspace && standing(workspace) && <p class="muted multiline" data-testid="workspace-message">{visibleLines(standing(workspace))}</p>}
       {workspace && (
         <div class="actions left">
           <WorkspaceActions workspace={workspace} onChange={load} onFault={failed} onDeleted={() => (location.hash = "")} />

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { get, type Page, type Workspace } from "../api";
-import { ago, shortURL, visible } from "../format";
+import { ago, shortURL, visible, visibleLines } from "../format";
 import { useNow, useRepeat } from "../hooks";
 import { Section } from "../parts";
 import { useFollow } from "../progress";
@@ -44,7 +44,7 @@ function Row({ workspace: w, onChange, onFault }: { workspace: Workspace; onChan
         <span class="muted block breakable">
           {shortURL(w.repository)}{w.ref && <> at {visible(w.ref)}</>}{!w.own && <> · {visible(w.owner_name)}</>} · {ago(w.created, now)}{w.class && <> · {visible(w.class)}</>} · <span class="nowrap">{w.id}</span>
         </span>
-        {detail && <span class="block small" data-testid="workspace-message">{visible(detail)}</span>}
+        {detail && <span class="block small multiline" data-testid="workspace-message">{visibleLines(detail)}</span>}
       </div>
       <div class="actions"><WorkspaceActions workspace={w} onChange={onChange} onFault={onFault} /></div>
     </li>

@@ -1,15 +1,19 @@
 package machine
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -23,67 +27,32 @@ func slow(t *testing.T, why string) {
 	}
 }
 
-// A fork bomb, a memory hog and a disk filler in one workspace leave the others and the server as they were.
-func TestHogs(t *testing.T) {
-	slow(t, "a fork bomb and the like")
-	if os.Geteuid() != 0 {
-		t.Skip("bounds of the sandbox take root")
-	}
-	w := world{harness.Start(t)}
-	other := w.Workspace("ada", repository)
-	hog, err := w.As("ada").CreateWorkspace(w.Context(), api.Order{ContextURL: repository, Class: "small"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.phase(hog.ID, "running")
-	for name, line := range map[string]string{
-		"fork bomb":   `bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 3`,
-		"memory hog":  `tail -c 3G </dev/zero`,
-		"disk filler": `head -c 512M </dev/zero >/workspace/big; rm /workspace/big`,
-	} {
-		ctx, stop := context.WithTimeout(w.Context(), 5*time.Second)
-		over, since := make(chan struct{}), time.Now()
-		go func() {
-			defer close(over)
-			_, _, _ = w.TryExec(ctx, "ada", hog, line) // it may end as it likes
-		}()
-		for working := true; working; {
-			if out, code := w.Exec("ada", other, "echo as ever"); code != 0 || out != "as ever\n" {
-				t.Errorf("%s: the other workspace answers %d %q", name, code, out)
-			}
-			if _, err := w.Operator.Workspaces(w.Context()); err != nil {
-				t.Errorf("%s: the server answers %v", name, err)
-			}
-			select {
-			case <-over:
-				working = false
-			case <-time.After(200 * time.Millisecond):
-			}
-		}
-		stop()
-		t.Logf("%s: over after %s", name, time.Since(since).Round(time.Millisecond))
-	}
-	if now, err := w.Operator.Workspace(w.Context(), other.ID); err != nil || now.Phase != "running" || now.Began.IsZero() {
-		t.Errorf("the other one: %+v %v", now, err)
-	}
-	if _, err := w.As("ada").StopWorkspace(w.Context(), hog.ID); err != nil {
-		t.Fatal(err)
-	}
-	w.phase(hog.ID, "stopped")
-	if err := w.As("ada").ForceDeleteWorkspace(w.Context(), hog.ID); err != nil {
-		t.Fatal(err)
-	}
-	w.phase(hog.ID, "")
-}
-
 // Many workspaces run at once, and a server that is killed finds all of them again. LANYARD_MANY says how many.
 func TestMany(t *testing.T) {
 	slow(t, "200 workspaces")
-	many := 200
+	w := world{harness.Start(t)}
+	w.many(t, 200, w.processes)
+}
+
+// The same in Docker. What an engine has for each container, its shim, is counted as the workspace's.
+func TestManyInDocker(t *testing.T) {
+	slow(t, "30 workspaces in an engine")
+	engine := harness.Docker(t)
+	t.Setenv("DOCKER_HOST", "unix://"+engine.Socket)
+	w := world{harness.StartOn(t, func(string) {}, "--runtime", "docker", "--image", engine.Image)}
+	c, err := client.NewClientWithOpts(client.WithHost("unix://"+engine.Socket), client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	w.many(t, 30, func(t *testing.T, id string) []int { return contained(t, c, id) })
+}
+
+// many starts workspaces and kills the server under them; processes are those of one.
+func (w world) many(t *testing.T, many int, processes func(*testing.T, string) []int) {
 	if n, err := strconv.Atoi(os.Getenv("LANYARD_MANY")); err == nil {
 		many = n
 	}
-	w := world{harness.Start(t)}
 	ada := w.As("ada")
 	all := make([]string, many)
 	var starts sync.WaitGroup
@@ -107,62 +76,97 @@ func TestMany(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	var memory int64
-	for _, id := range all {
-		memory += w.proportion(t, id)
+	took := time.Since(begun)
+	before := make([][]int, many)
+	memory := make([]int64, many)
+	var sum int64
+	for i, id := range all {
+		before[i] = processes(t, id)
+		for _, pid := range before[i] {
+			memory[i] += pss(t, pid)
+		}
+		if memory[i] == 0 {
+			t.Errorf("workspace %d has no memory: %v", i, before[i])
+		}
+		sum += memory[i]
 	}
-	t.Logf("%d workspaces run after %s, with %.1f MiB each; the server has %.1f MiB", many, time.Since(begun).Round(time.Millisecond),
-		float64(memory)/float64(many)/(1<<20), float64(pss(t, w.Pid()))/(1<<20))
+	slices.Sort(memory)
+	mib := func(n int64) float64 { return float64(n) / (1 << 20) }
+	t.Logf("%d workspaces run after %s, with %.1f MiB each (%.1f to %.1f); the server has %.1f MiB", many, took.Round(time.Millisecond),
+		mib(sum)/float64(many), mib(memory[0]), mib(memory[many-1]), mib(pss(t, w.Pid())))
 	w.Kill()
+	begun = time.Now()
 	w.Run()
-	for _, id := range []string{all[0], all[many/2], all[many-1]} {
+	for i, id := range all {
 		w.phase(id, "running")
 		w.Eventually("the agent is back", func() bool {
 			out, code, err := w.TryExec(w.Context(), "ada", api.Workspace{ID: id}, "echo back")
 			return err == nil && code == 0 && out == "back\n"
 		})
+		if after := processes(t, id); !slices.ContainsFunc(before[i], func(pid int) bool { return slices.Contains(after, pid) }) {
+			t.Errorf("workspace %d began again: %v before the server was killed, %v now", i, before[i], after)
+		}
 	}
-	list, err := w.Operator.Workspaces(w.Context())
+	t.Logf("the server was killed; every workspace has answered the next one %s after its start", time.Since(begun).Round(time.Millisecond))
+}
+
+// contained are the processes of a workspace in Docker, the shim above its first one among them.
+func contained(t *testing.T, c *client.Client, id string) (pids []int) {
+	t.Helper()
+	all, err := c.ContainerList(t.Context(), container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "lanyard.workspace="+id))})
+	if err != nil || len(all) != 1 {
+		t.Fatalf("the container of %s: %v %v", id, all, err)
+	}
+	about, err := c.ContainerInspect(t.Context(), all[0].ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	running := 0
-	for _, ws := range list {
-		if ws.Phase == "running" {
-			running++
+	top, err := c.ContainerTop(t.Context(), all[0].ID, []string{"-eo", "pid"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range top.Processes {
+		if pid, err := strconv.Atoi(line[0]); err == nil {
+			pids = append(pids, pid)
 		}
 	}
-	if running != many {
-		t.Errorf("%d of %d run after the server's restart", running, many)
+	var shim int
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", about.State.Pid))
+	if err == nil {
+		_, err = fmt.Sscanf(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " %c %d", new(rune), &shim)
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(pids, shim)
 }
 
-// proportion is the memory of all processes of a workspace, what they share counted by its share, in bytes.
-func (w world) proportion(t *testing.T, id string) (sum int64) {
+// processes are those of a workspace in the sandbox.
+func (w world) processes(t *testing.T, id string) (pids []int) {
 	t.Helper()
-	label := identity.WorkspaceID(id).Label()
+	info, err := os.Stat(filepath.Join(w.Data, "server", "sandbox", "w", identity.WorkspaceID(id).Label(), "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid := fmt.Sprint(owner(info))
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Fatal(err)
-	}
-	uid := ""
-	if info, err := os.Stat(filepath.Join(w.Data, "server", "sandbox", "w", label, "files")); err == nil {
-		uid = fmt.Sprint(owner(info))
 	}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		if info, err := os.Stat("/proc/" + e.Name()); err == nil && fmt.Sprint(owner(info)) == uid {
-			sum += pss(t, pid)
-		} else if status, err := os.ReadFile("/proc/" + e.Name() + "/status"); err == nil && strings.Contains(string(status), "\nUid:\t"+uid+"\t") {
-			sum += pss(t, pid) // an undumpable process belongs to root there
+		// An undumpable process belongs to root there, and says who it is.
+		if status, err := os.ReadFile("/proc/" + e.Name() + "/status"); err == nil && strings.Contains(string(status), "\nUid:\t"+uid+"\t") {
+			pids = append(pids, pid)
 		}
 	}
-	return sum
+	return pids
 }
 
+// pss is the memory of a process, what it shares counted by its share, in bytes.
 func pss(t *testing.T, pid int) int64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))

@@ -243,6 +243,9 @@ func (s *server) losesNothing(r *http.Request, row workspace.Workspace) error {
 	case u.None():
 		return nil
 	}
+	if row.Owner != web.PrincipalFrom(r.Context()).User {
+		work = agentapi.Work{} // what the folders are called is the owner's
+	}
 	var where []string
 	for _, c := range work.Checkouts {
 		if c.Changed+c.Unpushed+c.Stashes > 0 && len(work.Checkouts) > 1 {

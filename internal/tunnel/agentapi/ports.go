@@ -31,7 +31,7 @@ func boundPorts(list []PortState) []PortState {
 	for i := range list {
 		p := &list[i]
 		p.Name, p.Text = plain(cut(p.Name, maxTitle)), plain(cut(p.Text, maxText))
-		p.OnOpen, p.Protocol = cut(p.OnOpen, maxTitle), cut(p.Protocol, maxTitle)
+		p.OnOpen, p.Protocol = plain(cut(p.OnOpen, maxTitle)), plain(cut(p.Protocol, maxTitle))
 	}
 	return list
 }

@@ -62,8 +62,8 @@ func boundTasks(list []TaskState) []TaskState {
 	list = list[:min(len(list), maxStates)]
 	for i := range list {
 		t := &list[i]
-		t.ID, t.Name = cut(t.ID, maxTitle), plain(cut(t.Name, maxTitle))
-		t.State, t.Step, t.Terminal = cut(t.State, maxTitle), cut(t.Step, maxTitle), cut(t.Terminal, maxTitle)
+		t.ID, t.Name = plain(cut(t.ID, maxTitle)), plain(cut(t.Name, maxTitle))
+		t.State, t.Step, t.Terminal = plain(cut(t.State, maxTitle)), plain(cut(t.Step, maxTitle)), plain(cut(t.Terminal, maxTitle))
 	}
 	return list
 }
@@ -114,7 +114,7 @@ func (c Client) Watch(ctx context.Context, changed func(Now)) error {
 		n.Tasks, n.Ports = boundTasks(n.Tasks), boundPorts(n.Ports)
 		n.Terminals = n.Terminals[:min(len(n.Terminals), maxStates)]
 		for i := range n.Terminals {
-			n.Terminals[i] = cut(n.Terminals[i], maxTitle)
+			n.Terminals[i] = plain(cut(n.Terminals[i], maxTitle))
 		}
 		changed(n)
 	}

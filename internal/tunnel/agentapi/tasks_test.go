@@ -3,8 +3,10 @@ package agentapi
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,7 +47,7 @@ func TestAttack27WhatAWorkspaceSaysOfItsTasksIsBounded(t *testing.T) {
 		t.Fatalf("%d, %v", len(list), err)
 	}
 	for _, s := range list {
-		if len(s.ID) > maxTitle+4 || len(s.Step) > maxTitle+4 || strings.ContainsAny(s.Name, "\x1b\a") {
+		if len(s.ID) > 2*maxTitle || len(s.Step) > 2*maxTitle || strings.ContainsAny(s.ID+s.Name+s.State+s.Step+s.Terminal, "\x1b\a") {
 			t.Fatalf("%+v", s)
 		}
 	}
@@ -73,4 +75,24 @@ type zeroes struct{}
 func (zeroes) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// What would be lost is told by the workspace that would lose it: the server shows little of that, and nothing that moves a cursor.
+func TestAttack27WhatAWorkspaceSaysOfItsWorkIsBounded(t *testing.T) {
+	nasty := strings.Repeat("\x1b]0;x\a", 1000)
+	w := Work{Checkouts: make([]CheckoutWork, maxCheckouts+1)}
+	w.Checkouts[0] = CheckoutWork{
+		Folder: nasty, Branch: nasty, Error: nasty, Files: slices.Repeat([]string{nasty}, MaxWork+1), Commits: slices.Repeat([]string{nasty}, MaxWork+1),
+		Changed: -1, Unpushed: math.MaxInt, Stashes: 3,
+	}
+	boundWork(&w)
+	c := w.Checkouts[0]
+	if len(w.Checkouts) != maxCheckouts || len(c.Files) != MaxWork || len(c.Commits) != MaxWork || c.Changed != 0 || c.Unpushed != maxCounted || c.Stashes != 3 {
+		t.Errorf("%d checkouts; %d files, %d commits; %d, %d, %d", len(w.Checkouts), len(c.Files), len(c.Commits), c.Changed, c.Unpushed, c.Stashes)
+	}
+	for _, s := range []string{c.Folder, c.Branch, c.Error, c.Files[0], c.Commits[0]} {
+		if len(s) > 3*maxNamed || strings.ContainsAny(s, "\x1b\a") {
+			t.Errorf("%q", s)
+		}
+	}
 }

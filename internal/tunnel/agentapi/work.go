@@ -43,7 +43,34 @@ func (c Client) Work(ctx context.Context) (w Work, err error) {
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxWorkSize)).Decode(&w); err != nil {
 		return w, fmt.Errorf("workspace's work: %w", err)
 	}
+	boundWork(&w)
 	return w, nil
+}
+
+// What a workspace says of its work is bounded like all it says.
+const (
+	maxCheckouts = 64
+	maxNamed     = 500 // bytes of a file's or commit's name
+	maxCounted   = 1_000_000
+)
+
+func boundWork(w *Work) {
+	w.Checkouts = w.Checkouts[:min(len(w.Checkouts), maxCheckouts)]
+	names := func(list []string) []string {
+		list = list[:min(len(list), MaxWork)]
+		for i := range list {
+			list[i] = plain(cut(list[i], maxNamed))
+		}
+		return list
+	}
+	for i := range w.Checkouts {
+		c := &w.Checkouts[i]
+		c.Folder, c.Branch, c.Error = plain(cut(c.Folder, maxNamed)), plain(cut(c.Branch, maxNamed)), plain(cut(c.Error, maxNamed))
+		c.Files, c.Commits = names(c.Files), names(c.Commits)
+		for _, n := range []*int{&c.Changed, &c.Unpushed, &c.Stashes} {
+			*n = min(max(*n, 0), maxCounted)
+		}
+	}
 }
 
 // noticeWithin bounds how long telling the terminals may take.

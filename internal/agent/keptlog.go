@@ -1,9 +1,6 @@
 package agent
 
-import (
-	"bytes"
-	"sync"
-)
+import "sync"
 
 // keptLog keeps the last of what a step writes.
 type keptLog struct {
@@ -23,10 +20,4 @@ func (l *keptLog) text() []byte {
 	defer l.mu.Unlock()
 	text, _ := l.out.history()
 	return text
-}
-
-// lastLine is the last line that is not empty, without what moves a terminal's cursor.
-func (l *keptLog) lastLine() string {
-	lines := bytes.Split(bytes.TrimRight(l.text(), "\r\n\t "), []byte("\n"))
-	return printable(string(lines[len(lines)-1]))
 }

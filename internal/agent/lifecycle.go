@@ -74,7 +74,9 @@ func (a *Agent) runStep(ctx context.Context, j *job) bool {
 	a.change(func() {
 		j.state.State, j.state.Exit, j.log, j.stop = agentapi.TaskRunning, 0, log.text, cancel
 	})
-	a.work.say(j.step.Stage, "%s: %s", j.state.Name, shownParts(j.step.Parts))
+	// What is said here is for all who see the workspace's start, and kept with one that fails. What the commands write may hold
+	// secrets that they were given, so it stays in the step's log, which the workspace's owner alone reads.
+	a.work.say(j.step.Stage, "%s runs", j.state.Name)
 	codes := make([]int, len(j.step.Parts))
 	var wg sync.WaitGroup
 	for i, p := range j.step.Parts {
@@ -93,7 +95,7 @@ func (a *Agent) runStep(ctx context.Context, j *job) bool {
 		j.stop = nil
 	})
 	if worst != 0 {
-		a.work.say(j.step.Stage, "%s failed with status %d: %s", j.state.Name, worst, log.lastLine())
+		a.work.say(j.step.Stage, "%s failed with status %d; the log of %s says more", j.state.Name, worst, j.state.ID)
 	}
 	return worst == 0
 }
@@ -141,34 +143,12 @@ func (a *Agent) runPart(ctx context.Context, j *job, p agentapi.Part, log *keptL
 	for {
 		line, err := lines.ReadSlice('\n')
 		if len(line) > 0 {
-			text := strings.TrimRight(string(line), "\r\n")
-			log.line(prefix + text)
-			a.work.sayLine(j.step.Stage, prefix+text)
+			log.line(prefix + strings.TrimRight(string(line), "\r\n"))
 		}
 		if err != nil && err != bufio.ErrBufferFull {
 			return ch.code()
 		}
 	}
-}
-
-func shownParts(parts []agentapi.Part) string {
-	var shown []string
-	for _, p := range parts {
-		text := p.Shell
-		if len(p.Argv) > 0 {
-			text = strings.Join(p.Argv, " ")
-		}
-		shown = append(shown, printable(headLine(text)))
-	}
-	return strings.Join(shown, " & ")
-}
-
-func headLine(s string) string {
-	first, rest, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	if rest != "" {
-		first += " …"
-	}
-	return first
 }
 
 // reopenAfter is how long nobody was in a workspace before who comes opens it anew: a page that reconnects does not.

@@ -222,7 +222,7 @@ func TestLifecycleRunsInItsOrder(t *testing.T) {
 		},
 	}
 	said := w.setup(s)
-	if !strings.Contains(said, "onCreateCommand of feature: sh -c") {
+	if !strings.Contains(said, "onCreateCommand of feature runs") {
 		t.Errorf("said %s", said)
 	}
 	w.becomes("step-4", agentapi.TaskDone)
@@ -243,6 +243,22 @@ func TestLifecycleRunsInItsOrder(t *testing.T) {
 	}
 }
 
+// TestAttack11StepsOutputIsNotSaid: what a step writes may hold secrets that it was given; who sees only that the workspace
+// starts, and the record of a start that failed, get names and statuses.
+func TestAttack11StepsOutputIsNotSaid(t *testing.T) {
+	w := newWorld(t, nil)
+	said := w.setup(agentapi.Setup{WaitFor: postStart, Lifecycle: []agentapi.Step{
+		{Stage: onCreate, Parts: []agentapi.Part{{Shell: "T=hunter; echo ${T}1"}}},
+		{Stage: postStart, Parts: []agentapi.Part{{Shell: "T=hunter; echo ${T}2 >&2; exit 4"}}},
+	}})
+	if strings.Contains(said, "hunter") || !strings.Contains(said, "postStartCommand failed with status 4") {
+		t.Errorf("said %s", said)
+	}
+	if got := w.log("step-2"); got != "hunter2\n" {
+		t.Errorf("log %q", got)
+	}
+}
+
 func TestLifecycleEndsWithWhatFails(t *testing.T) {
 	w := newWorld(t, nil)
 	said := w.setup(agentapi.Setup{
@@ -253,7 +269,7 @@ func TestLifecycleEndsWithWhatFails(t *testing.T) {
 		},
 		Tasks: []agentapi.Task{{ID: "task-1", Then: "touch ../never"}},
 	})
-	if !strings.Contains(said, "onCreateCommand failed with status 9: no such thing") {
+	if !strings.Contains(said, "onCreateCommand failed with status 9") {
 		t.Errorf("said %s", said)
 	}
 	for id, want := range map[string]string{"step-1": agentapi.TaskFailed, "step-2": agentapi.TaskSkipped, "step-3": agentapi.TaskSkipped, "task-1": agentapi.TaskSkipped} {

@@ -19,10 +19,9 @@ type work struct {
 	over   chan struct{}       // closed when all that a prebuild runs is
 	visits chan struct{}       // one for each time that somebody opens the workspace
 
-	telling sync.Mutex // guards tellers, next and counted
+	telling sync.Mutex // guards tellers and next
 	tellers map[int]func(agentapi.Progress)
 	next    int // key of the next teller
-	counted time.Time
 
 	mu      sync.Mutex // guards the rest
 	begun   bool
@@ -78,19 +77,6 @@ func (w *work) say(phase, format string, args ...any) {
 	defer w.telling.Unlock()
 	for _, say := range w.tellers {
 		say(agentapi.Progress{Phase: phase, Text: fmt.Sprintf(format, args...)})
-	}
-}
-
-// sayLine passes on a line of output, now and then: the log has all.
-func (w *work) sayLine(phase, line string) {
-	w.telling.Lock()
-	due := time.Since(w.counted) >= countEvery
-	if due {
-		w.counted = time.Now()
-	}
-	w.telling.Unlock()
-	if line = printable(line); due && line != "" {
-		w.say(phase, "%s", line)
 	}
 }
 

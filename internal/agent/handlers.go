@@ -35,7 +35,7 @@ func (a *Agent) serveTaskLog(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if log != nil {
-		_, _ = w.Write(log()) // who asked is gone if this fails
+		_, _ = w.Write(replayable(log())) // who asked is gone if this fails
 	}
 }
 

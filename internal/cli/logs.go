@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -8,6 +9,7 @@ import (
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/cli/remote"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
 func (a *app) logs() *cobra.Command {
@@ -31,7 +33,11 @@ in a workspace that runs, and with --task it shows what one of them has written.
 			defer r.Close()
 			switch {
 			case task != "":
-				return r.TaskLog(cmd.Context(), args[0], task, a.c.Stdout)
+				to := io.Writer(a.c.Stdout)
+				if terminal(a.c.Stdout) {
+					to = agentapi.Shown(to) // what the repository's programs wrote is no word of Lanyard's to the terminal
+				}
+				return r.TaskLog(cmd.Context(), args[0], task, to)
 			case tasks:
 				list, err := r.Tasks(cmd.Context(), args[0])
 				if err != nil {

@@ -97,7 +97,11 @@ func (a *app) syncDone() *cobra.Command {
 }
 
 func (a *app) copyOut(from io.Reader) error {
-	if _, err := io.Copy(a.c.Stdout, from); err != nil {
+	to := io.Writer(a.c.Stdout)
+	if isTerminal(a.c.Stdout) {
+		to = agentapi.Shown(to)
+	}
+	if _, err := io.Copy(to, from); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil

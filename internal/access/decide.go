@@ -66,7 +66,7 @@ func judge(f *Facts, r Request, now time.Time, check alive, seen *ground) Decisi
 	case len(verdict.Errors) > 0:
 		d.Code, d.Policies = PolicyError, nil
 		d.Reasons = []string{"a policy could not be evaluated, so the answer is no: " + strings.Join(verdict.Errors, "; ")}
-	case unlisted != "" && held.role != "":
+	case unlisted != "" && (held.role != "" || verdict.Allow): // whoever a policy lets connect
 		d.Code, d.Policies, d.Reasons = NotPermitted, nil, []string{unlisted}
 	case verdict.Allow && delegation != nil && !delegation.Delegated(r.Action, r.Resource, now):
 		d.Code, d.Grant, d.Policies = NotDelegated, delegation.ID, nil

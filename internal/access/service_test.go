@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/policy"
 )
 
 // A prebuild reads its own repository, while the project's file wants prebuilds of it, and nothing else that policies permit
@@ -51,6 +52,40 @@ func TestAttack30PrebuildsReadTheirRepositoryAlone(t *testing.T) {
 	} {
 		if !denied {
 			t.Errorf("%s is allowed", name)
+		}
+	}
+}
+
+// What administrators permit prebuilds to connect to they reach, as far as the project's file lists it; an app stays out of reach
+// whatever is permitted.
+func TestPoliciesLetPrebuildsGetPackages(t *testing.T) {
+	const wanted = "https://git.example.test/payments/api"
+	w := newWorld(t)
+	f := *w.engine.Facts()
+	f.Projects = w.projects(strings.Replace(payments, wanted+"\n", wanted+"\n    prebuilds: true\n", 1) + "workspace: {egress: [pkg.example.test]}\n")
+	set, err := policy.Parse(policy.Source{Tenant: tenant, Files: []policy.File{{Name: "prebuilds.cedar", Text: `@id("prebuilds-connect")
+permit (principal == Service::"prebuild:payments", action in [Action::"registry:read", Action::"egress:connect"], resource);
+@id("too-much")
+permit (principal == Service::"prebuild:payments", action == Action::"app:call", resource);
+`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Policies = set
+	p, _, _ := f.Projects.ForRepository(wanted)
+	service := identity.Principal{Kind: identity.Service, Service: identity.PrebuildService("payments"), Project: p.ID, Repository: wanted}
+	for _, c := range []struct {
+		action identity.Action
+		on     identity.Resource
+		want   Effect
+	}{
+		{identity.EgressConnect, identity.Resource{Kind: identity.KindEgress, Name: "pkg.example.test:443", Project: p.ID}, Allow},
+		{identity.EgressConnect, identity.Resource{Kind: identity.KindEgress, Name: "other.example.test:443", Project: p.ID}, Deny},
+		{identity.RegistryRead, identity.Resource{Kind: identity.KindRegistry, Name: "npm", Project: p.ID}, Allow},
+		{identity.AppCall, identity.Resource{Kind: identity.KindApp, Name: "ledger", Project: p.ID}, Deny},
+	} {
+		if d := Decide(&f, Request{Principal: service, Action: c.action, Resource: c.on}, time.Now()); d.Effect != c.want {
+			t.Errorf("%s on %s: %+v", c.action, c.on, d)
 		}
 	}
 }

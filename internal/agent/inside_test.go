@@ -104,6 +104,7 @@ func TestCommandsOfTheWorkspace(t *testing.T) {
 func TestATaskIsAttachedTo(t *testing.T) {
 	w := newWorld(t, nil)
 	w.setup(agentapi.Setup{Tasks: []agentapi.Task{{ID: "task-1", Then: "echo be''gun; read -r word; echo read $word"}}})
+	w.becomes("task-1", agentapi.TaskRunning)
 	master, tty, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)

@@ -20,9 +20,9 @@ const repo = "https://legacy.example.test/payments/legacy"
 type world struct{ *harness.World }
 
 // newWorld starts the sample world, in which the repository that has a credential of the server's own gets prebuilds.
-func newWorld(t *testing.T) world {
+func newWorld(t *testing.T, flags ...string) world {
 	t.Helper()
-	w := world{harness.Start(t)}
+	w := world{harness.StartOn(t, func(string) {}, flags...)}
 	path := filepath.Join(w.Data, "projects", "payments.yaml")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -272,4 +272,16 @@ func (w world) killed(t *testing.T) {
 		}
 		return len(folders()) == 0
 	})
+}
+
+// The same in a container of an engine, from the image of these tests.
+func TestDocker(t *testing.T) {
+	if os.Getenv("LANYARD_SLOW") == "" {
+		t.Skip("starts an engine: LANYARD_SLOW=1 runs it; the sandbox is tested always, and both runtimes by one suite")
+	}
+	e := harness.Docker(t)
+	t.Setenv("DOCKER_HOST", "unix://"+e.Socket)
+	w := newWorld(t, "--runtime", "docker", "--image", e.Image)
+	commit := w.commit(t, "main", "main", map[string]string{".gitpod.yml": tasks, ".gitignore": "made\n"})
+	w.madeAndUsed(t, commit)
 }

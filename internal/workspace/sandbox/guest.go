@@ -48,11 +48,16 @@ func mayHold(at string) bool {
 		return false
 	}
 	for _, o := range own {
-		if at == o || strings.HasPrefix(o, at+"/") || o != "/workspace" && strings.HasPrefix(at, o+"/") {
+		if overlap(at, o) {
 			return false
 		}
 	}
 	return !slices.Contains([]string{"/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr", "/var", "/home"}, at)
+}
+
+// overlap reports whether one of two folders is the other or lies in it.
+func overlap(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
 // makeOver makes the upper half of the overlay anew, with the folders that bubblewrap mounts at. They are made here, as
@@ -219,14 +224,25 @@ func copyEntry(source, target *os.Root, name string, d fs.DirEntry) error {
 	return errors.Join(err, out.Close())
 }
 
-// makeVolumes makes the folders of the workspace's volumes.
+// makeVolumes makes the folders of the workspace's volumes. None is mounted where an earlier run may have left something:
+// bubblewrap follows a link in the place of a mount point, and the host's files are still there for it while it mounts.
 func (l launch) makeVolumes() error {
-	for _, v := range l.spec.Volumes {
+	for i, v := range l.spec.Volumes {
+		for _, kept := range []string{"/workspace", l.guest.home} {
+			if overlap(v.Target, kept) {
+				return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q: the sandbox mounts nothing in or around %s, which is kept over stops as it is. Leave the mount out, or start the workspace on a server with Docker.", v.Name, v.Target, kept)
+			}
+		}
+		for _, other := range l.spec.Volumes[:i] {
+			if overlap(v.Target, other.Target) {
+				return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q: the sandbox mounts no volume in another, and %.60q is at %.100q.", v.Name, v.Target, other.Name, other.Target)
+			}
+		}
 		if !mayHold(v.Target) || !volumeName(v.Name) {
 			return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q.", v.Name, v.Target)
 		}
-		if l.spec.Image.Path == "" && !strings.HasPrefix(v.Target, l.guest.home+"/") && !strings.HasPrefix(v.Target, "/workspace/") {
-			return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q: without an image all but %s and /workspace is this machine's own.", v.Name, v.Target, l.guest.home)
+		if l.spec.Image.Path == "" {
+			return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q: without an image the sandbox's files are this machine's own.", v.Name, v.Target)
 		}
 		parent := filepath.Join(l.dir, "volumes")
 		if err := makeDir(parent, 0o710, 0, l.state.UID); err != nil {

@@ -131,14 +131,14 @@ func TestImages(t *testing.T) {
 		id := identity.NewWorkspaceID()
 		as := func(spec *workspace.Spec) {
 			spec.Image, spec.User = ready.Image, "gitpod"
-			spec.Volumes = []workspace.Volume{{Name: "cache", Target: "/home/gitpod/.cache"}, {Name: "data", Target: "/var/lib/data"}}
+			spec.Volumes = []workspace.Volume{{Name: "cache", Target: "/var/cache/thing"}, {Name: "data", Target: "/var/lib/data"}}
 		}
 		startImage(t, s, id, as)
 		got := s.Shell(t, id, `id -u; stat -c %U /home/gitpod /workspace /usr; test -e /home/gitpod/.bashrc && echo seeded; git config --system --get safe.directory; getent hosts localhost | grep -qw localhost && echo resolved`)
 		if want := "33333\ngitpod\ngitpod\ngitpod\nseeded\n/workspace/*\nresolved"; got != want {
 			t.Errorf("inside: %q, want %q", got, want)
 		}
-		s.Shell(t, id, `cd /home/gitpod; echo kept | tee kept > .cache/kept; cp kept /var/lib/data/; cp kept /workspace/; cp kept /opt/gone; echo mine > .bashrc`)
+		s.Shell(t, id, `cd /home/gitpod; echo kept | tee kept > /var/cache/thing/kept; cp kept /var/lib/data/; cp kept /workspace/; cp kept /opt/gone; echo mine > .bashrc`)
 		if o := observed(t, s, id); o.Image != ready.Image.Ref {
 			t.Errorf("observed %+v", o)
 		}
@@ -147,7 +147,7 @@ func TestImages(t *testing.T) {
 		}
 		s.Restart(t)
 		startImage(t, s, id, as)
-		got = s.Shell(t, id, `cd /home/gitpod; cat kept .cache/kept /var/lib/data/kept /workspace/kept .bashrc; test ! -e /opt/gone`)
+		got = s.Shell(t, id, `cd /home/gitpod; cat kept /var/cache/thing/kept /var/lib/data/kept /workspace/kept .bashrc; test ! -e /opt/gone`)
 		if want := "kept\nkept\nkept\nkept\nmine"; got != want {
 			t.Errorf("after a stop: %q, want %q", got, want)
 		}
@@ -242,6 +242,7 @@ func TestImageAsOrdinaryUser(t *testing.T) {
 	registry := imagetest.Serve(t, "", "")
 	ref := registry.Push(t, "small:1", imagetest.Image(t, v1.Config{User: "gitpod"}, layer))
 	t.Run("Root", func(t *testing.T) { testSmallImage(t, ref) })
+	t.Run("Volumes", func(t *testing.T) { testVolumesLeadNowhere(t, ref) })
 	t.Run("LinksInTheWay", func(t *testing.T) { testHostileImage(t, registry, layer) })
 	asOrdinaryUser(t, "TestImageAsOrdinaryUser", "TestImageAsOrdinaryUser", envImage+"="+ref)
 }
@@ -277,14 +278,18 @@ func testHostileImage(t *testing.T, registry *imagetest.Registry, layer v1.Layer
 	links := imagetest.Layer(t,
 		imagetest.File{Name: "opt", Link: "/oldroot" + outside, Type: '2'}, imagetest.File{Name: "workspace", Link: "../../../../.." + outside, Type: '2'},
 		imagetest.File{Name: "home", Type: '2', Link: outside}, imagetest.File{Name: "run", Link: "run", Type: '2'}, imagetest.File{Name: "tmp", Body: "a file"},
+		imagetest.File{Name: "cache", Link: "/oldroot" + outside, Type: '2'}, imagetest.File{Name: "data", Link: "workspace", Type: '2'},
 		imagetest.File{Name: "proc", Link: "/oldroot/proc", Type: '2'}, imagetest.File{Name: "dev", Link: "/oldroot/dev", Type: '2'},
 		imagetest.File{Name: "etc/hosts", Link: outside + "/hosts", Type: '2'}, imagetest.File{Name: "etc/gitconfig", Link: "/etc/shadow", Type: '2'})
 	s := withImages(t)
 	ready := pull(t, s, registry, registry.Push(t, "hostile:1", imagetest.Image(t, v1.Config{User: "gitpod"}, layer, links)))
 	id := identity.NewWorkspaceID()
-	as := func(spec *workspace.Spec) { spec.Image, spec.User = ready.Image, ready.User }
+	as := func(spec *workspace.Spec) {
+		spec.Image, spec.User = ready.Image, ready.User
+		spec.Volumes = []workspace.Volume{{Name: "a", Target: "/cache/a"}, {Name: "b", Target: "/data/b/c"}}
+	}
 	startImage(t, s, id, as)
-	if got := s.Shell(t, id, `cat /etc/hosts; echo kept > /workspace/file; echo > /tmp/x; test -d /home/gitpod && test -x /opt/lanyard/lanyard-agent`); !strings.Contains(got, "localhost") {
+	if got := s.Shell(t, id, `cat /etc/hosts; echo in > /cache/a/x; echo in > /data/b/c/x; echo kept > /workspace/file; echo > /tmp/x; test -d /home/gitpod && test -x /opt/lanyard/lanyard-agent`); !strings.Contains(got, "localhost") {
 		t.Errorf("inside: %q", got)
 	}
 	if found, err := os.ReadDir(outside); err != nil || len(found) > 0 {

@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/lanyardhq/lanyard/internal/access"
 	"github.com/lanyardhq/lanyard/internal/gateway"
@@ -126,17 +128,39 @@ func (x *exchange) serve() error {
 	return nil
 }
 
-// action is what a request asks for; what is not for packages is refused.
+// action is what a request asks for; what is not for packages is refused: the server's credential may open more on the
+// registry's host.
 func (x *exchange) action() (identity.Action, error) {
 	read := x.in.Method == http.MethodGet || x.in.Method == http.MethodHead
+	path, err := url.PathUnescape(x.path)
+	if err != nil {
+		return "", problem.Wrap(err, problem.Invalid, "The address is refused because its percent-encoding is broken.")
+	}
+	if (x.registry.Kind == project.NPM || x.registry.Kind == project.OCI) && strings.ContainsAny(path, "%;") {
+		return "", problem.New(problem.Invalid, "The address is refused because no package's has a percent sign or a semicolon.")
+	}
 	switch x.registry.Kind {
 	case project.NPM:
-		if rest, ok := strings.CutPrefix(x.path, "/-/"); ok {
-			return npmAction(rest, read)
+		if path == "/-" || strings.HasPrefix(path, "/-/") {
+			return npmAction(strings.TrimPrefix(path[2:], "/"), read)
+		}
+		if strings.HasPrefix(path, "/_") { // of the database that registries were made of (CouchDB); no package is named so
+			return "", x.noPackage(path)
+		}
+	case project.OCI:
+		if !ociPath().MatchString(path) && !(read && (path == "/v2/" || path == "/v2" || path == "/v2/_catalog")) {
+			return "", x.noPackage(path)
+		}
+	case project.PyPI:
+		if pypiAccounts().MatchString(path) {
+			return "", x.noPackage(path)
 		}
 	case project.Go, project.APT:
 		if !read {
 			return "", problem.New(problem.NoMethod, "The registry %s is only read.", x.registry.Name)
+		}
+		if x.registry.Kind == project.Go && !goPath().MatchString(path) {
+			return "", x.noPackage(path)
 		}
 	}
 	switch x.in.Method {
@@ -148,6 +172,26 @@ func (x *exchange) action() (identity.Action, error) {
 	return "", problem.New(problem.NoMethod, "Registries are not asked with %s.", x.in.Method)
 }
 
+// noPackage refuses a path of the registry's host that is about no package.
+func (x *exchange) noPackage(path string) error {
+	return problem.New(problem.Denied, "Not allowed: %s is no address of packages of the registry %s (%s), and nothing else of its host is opened.", gateway.Printable(path), x.registry.Name, x.registry.Kind)
+}
+
+// The paths of packages: of images (https://github.com/opencontainers/distribution-spec, the table of endpoints), where
+// some registries make their tokens below /v2/ too, and of Go modules (https://go.dev/ref/mod#goproxy-protocol).
+var (
+	ociPath = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^/v2/[a-z0-9][a-z0-9._/-]*/(manifests/[^/]+|blobs/[^/]+|blobs/uploads/.*|tags/list|referrers/[^/]+)$`)
+	})
+	goPath = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^/(.+/@(v/[^/]+|latest)|sumdb/.+)$`)
+	})
+	// Where Python packages lie differs from one registry to the next; this is what is beside them at PyPI's own and devpi's.
+	pypiAccounts = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^/(_|account|admin|manage|\+login|\+token|\+admin)`)
+	})
+)
+
 // npmAction is the action of a path below /-/ of an npm registry. There are accounts and tokens, which would be the server's
 // own, beside what is about packages.
 func npmAction(rest string, read bool) (identity.Action, error) {
@@ -156,7 +200,7 @@ func npmAction(rest string, read bool) (identity.Action, error) {
 		return identity.RegistryRead, nil
 	case strings.HasPrefix(rest, "npm/v1/security/"): // asked by POST
 		return identity.RegistryRead, nil
-	case strings.HasPrefix(rest, "package/") && strings.Contains(rest, "/dist-tags"):
+	case npmTags().MatchString(rest):
 		if read {
 			return identity.RegistryRead, nil
 		}
@@ -164,6 +208,11 @@ func npmAction(rest string, read bool) (identity.Action, error) {
 	}
 	return "", problem.New(problem.Denied, "Not allowed: /-/%s is about accounts of the registry, and here people are who they are to Lanyard: there is nothing to sign in to.", gateway.Printable(rest))
 }
+
+// npmTags is about the tags of a package.
+var npmTags = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^package/(@[^/]+/)?[^/]+/dist-tags(/[^/]+)?$`)
+})
 
 // send sends the request as the registry gets it.
 func (x *exchange) send(ctx context.Context, write bool) (*http.Response, error) {

@@ -103,7 +103,14 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{gatewaytest.Ada, "GET", "/r/apt/pool/libstdc%2b%2b_1~2.deb", 200, "GET /base/apt/pool/libstdc%2b%2b_1~2.deb"},
 		{gatewaytest.Ada, "POST", "/r/pypi/legacy/", 200, "POST /base/pypi/legacy/"},
 		{gatewaytest.Ada, "PATCH", "/r/oci/v2/x/blobs/uploads/1", 200, "PATCH /base/oci/v2/x/blobs/uploads/1"},
-		{gatewaytest.Ada, "OPTIONS", "/r/oci/v2/", 405, "are not asked with"},
+		{gatewaytest.Ada, "OPTIONS", "/r/oci/v2/x/tags/list", 405, "are not asked with"},
+		{gatewaytest.Linus, "GET", "/r/oci/v2/", 200, "GET /base/oci/v2/"},
+		{gatewaytest.Linus, "GET", "/r/oci/v2/_catalog?n=10", 200, "GET /base/oci/v2/_catalog?n=10"},
+		{gatewaytest.Linus, "GET", "/r/oci/v2/team/base/manifests/sha256%3A00", 200, "GET /base/oci/v2/team/base/manifests/sha256%3A00"},
+		{gatewaytest.Ada, "POST", "/r/oci/v2/team/base/blobs/uploads/", 200, "POST"},
+		{gatewaytest.Linus, "GET", "/r/go/sumdb/sum.golang.org/supported", 200, "GET"},
+		{gatewaytest.Linus, "GET", "/r/go/example.com/x/@latest", 200, "GET"},
+		{gatewaytest.Linus, "GET", "/r/apt/pool/a_1%7erc1.deb", 200, "GET /base/apt/pool/a_1%7erc1.deb"},
 		{gatewaytest.Mallory, "GET", "/r/npm/left-pad", 404, "There is no app or registry npm here"},
 		{gatewaytest.Ada, "GET", "/r/nothing/left-pad", 404, "There is no app or registry nothing here"},
 	} {
@@ -130,6 +137,18 @@ func TestAttack11CredentialsOfTheRegistry(t *testing.T) {
 		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
 			if status, body, _ := s.ask(t, ada, method, "/r/npm/-/"+path); status != 403 || !strings.Contains(body, "there is nothing to sign in to") {
 				t.Errorf("%s /-/%s: %d %s", method, path, status, body)
+			}
+		}
+	}
+	for _, path := range []string{
+		"npm/%2d/npm/v1/tokens", "npm/%2D/whoami", "npm/-%2fwhoami", "npm/%252d/whoami", "npm/-;x/whoami", "npm/-", "npm/-/package/../npm/v1/tokens", "npm/-/package/x/y/dist-tags",
+		"npm/-/user/x/dist-tags", "npm/_users", "npm/_session", "npm/%5Fsession",
+		"oci/", "oci/token", "oci/service/token?service=x", "oci/api/v2.0/users", "oci/V2/x/tags/list", "oci/v2/token", "oci/v2/auth", "oci/v2/x/token", "oci/v2x/x/tags/list", "oci/v2/%2574oken",
+		"oci/v2/x/manifests/1;a", "oci/%762/token", "pypi/_/oidc/mint-token", "pypi/%2blogin", "pypi/manage/account/", "go/admin", "go/api/security/token",
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			if status, body, _ := s.ask(t, ada, method, "/r/"+path); status != 403 && status != 400 && status != 405 && status != 307 {
+				t.Errorf("%s %s: %d %s", method, path, status, body)
 			}
 		}
 	}

@@ -112,6 +112,9 @@ func (s *server) setVariable(w http.ResponseWriter, r *http.Request) error {
 	if err := setting.CheckName(v.Name); err != nil { // before it is in the log
 		return err
 	}
+	if at.Project != "" && project.LoadsCode(v.Name) {
+		return problem.New(problem.Invalid, "%s makes programs run other code, or reach other places, than they say, so nobody sets it for everybody's workspaces in a project. Each person may for their own (lanyard env set %s=…), and the repository's file may say it, where it is reviewed.", v.Name, v.Name)
+	}
 	return s.openFor(w, r, s.aboutVariable(r, on, v), func(w http.ResponseWriter, r *http.Request) error {
 		v.By = userName(s.c.Access.Facts(), web.PrincipalFrom(r.Context()).User)
 		v.Changed = s.c.Now()

@@ -115,6 +115,16 @@ func TestWhoseVariables(t *testing.T) {
 	}
 }
 
+// TestAttack30NobodySetsForOthersWhatLoadsCode: a person decides what their own programs load, and not what everybody's do.
+func TestAttack30NobodySetsForOthersWhatLoadsCode(t *testing.T) {
+	w := newWorld(t)
+	for project, want := range map[string]int{"": 0, "payments": http.StatusBadRequest} {
+		if _, err := w.as(ada).SetVariable(t.Context(), api.SetVariable{Name: "LD_PRELOAD", Value: "/tmp/x.so", Project: project}); status(err) != want {
+			t.Errorf("project %q: %v", project, err)
+		}
+	}
+}
+
 // A snapshot is opened by who may read its repository today; to others it is not there.
 func TestWhoOpensASnapshot(t *testing.T) {
 	w := newWorld(t)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/setting"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/workspace"
@@ -74,11 +75,18 @@ func (g *Gate) setVariables(w http.ResponseWriter, r *http.Request) error {
 		if err := setting.CheckName(name); err != nil {
 			return err
 		}
+		// Code in a workspace of today would else run in those of tomorrow, of other refs, with what they are given.
+		if project.LoadsCode(name) {
+			return problem.New(problem.Invalid, "%s makes programs run other code, or reach other places, than they say, so it is not set from inside a workspace. Set it outside: lanyard env set %s=…", name, name)
+		}
 		if err := setting.CheckValue(name, o.Set[name]); err != nil {
 			return err
 		}
 	}
 	return g.serve(w, r, identity.EnvSet, map[string]any{"variables": names}, func(ctx context.Context, _ identity.Principal, ws workspace.Workspace) (any, error) {
+		if err := g.keepsSecrets(ctx, ws, names); err != nil {
+			return nil, err
+		}
 		for _, name := range names {
 			v := setting.Variable{Scope: here(ws), Name: name, Value: o.Set[name], By: ws.OwnerName}
 			if err := g.c.Settings.Set(ctx, v); err != nil {
@@ -89,12 +97,29 @@ func (g *Gate) setVariables(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// keepsSecrets refuses names that a secret variable has in the workspace: what is inside neither replaces nor removes one.
+func (g *Gate) keepsSecrets(ctx context.Context, ws workspace.Workspace, names []string) error {
+	got, err := g.c.Settings.Resolve(ctx, setting.Query{Scope: setting.Scope{User: ws.Owner, Project: ws.Project, Repository: ws.Repository}})
+	if err != nil {
+		return err
+	}
+	for _, v := range got.Withheld { // as all secret ones are here
+		if slices.Contains(names, v.Name) {
+			return problem.New(problem.Conflict, "%s is a secret variable, which is changed outside of workspaces alone: lanyard env set --secret %s, lanyard env unset %s", v.Name, v.Name, v.Name)
+		}
+	}
+	return nil
+}
+
 func (g *Gate) unsetVariable(w http.ResponseWriter, r *http.Request) error {
 	name := r.URL.Query().Get("name")
 	if err := setting.CheckName(name); err != nil {
 		return err
 	}
 	return g.serve(w, r, identity.EnvSet, map[string]any{"variables": []string{name}, "removed": true}, func(ctx context.Context, _ identity.Principal, ws workspace.Workspace) (any, error) {
+		if err := g.keepsSecrets(ctx, ws, []string{name}); err != nil {
+			return nil, err
+		}
 		if err := g.c.Settings.Unset(ctx, here(ws), name); err != nil {
 			if problem.KindOf(err) == problem.NotFound {
 				err = problem.New(problem.NotFound, "You have no variable %s for this repository. One of the project's, and one for all your workspaces, is removed outside: lanyard env unset.", name)

@@ -19,7 +19,7 @@ type bareStart func(context.Context) (time.Duration, error)
 
 // starts measures the time from the click that starts a workspace whose checkout is there already to the prompt of its terminal in
 // the browser, beside a bare start. @clone is from the click that makes a workspace, the clone of a small repository included.
-// They take turns. Then many are started at once.
+// They take turns. Then many are started at once, and with a prebuild.
 func (w *devWorld) starts(ctx context.Context, figure, peer string, bare bareStart) error {
 	var started, made, alone []float64
 	for round := range startRounds + 1 {
@@ -43,7 +43,10 @@ func (w *devWorld) starts(ctx context.Context, figure, peer string, bare bareSta
 	}
 	compare(figure+".p50", median(started), "ms", peer, median(alone))
 	report(figure+".p50@clone", median(made), "ms")
-	return w.crowds(ctx, figure, peer, bare)
+	if err := w.crowds(ctx, figure, peer, bare); err != nil {
+		return err
+	}
+	return w.prebuilt(ctx, figure)
 }
 
 // crowds measures many starts that are asked for in one moment, beside as many bare ones.

@@ -49,6 +49,8 @@ type Config struct {
 	// StepUp, which may be nil, makes the address at which the person who was refused signs in with an authentication
 	// context for this request alone, or afresh where that is empty; empty where it cannot.
 	StepUp func(r Request, authContext string) string
+	// Class, which may be nil, is the class of a workspace, for requests that do not say it: policies hold on every way in.
+	Class func(identity.WorkspaceID) string
 }
 
 // Engine holds the facts and the open leases.
@@ -67,6 +69,7 @@ type Engine struct {
 	figures figures
 	opened  func(context.Context, Request, Decision, *Lease)
 	stepUp  func(Request, string) string
+	class   func(identity.WorkspaceID) string
 	// step, where a test set it, is called between the steps of Open so that a change can be forced in.
 	step func(string)
 }
@@ -75,7 +78,7 @@ var _ Authorizer = (*Engine)(nil)
 
 // New returns an engine that holds these facts and no leases.
 func New(c Config) *Engine {
-	e := &Engine{index: index{seed: maphash.MakeSeed()}, cache: cache{seed: maphash.MakeSeed()}, log: c.Log, now: c.Now, opened: c.Opened, stepUp: c.StepUp}
+	e := &Engine{index: index{seed: maphash.MakeSeed()}, cache: cache{seed: maphash.MakeSeed()}, log: c.Log, now: c.Now, opened: c.Opened, stepUp: c.StepUp, class: c.Class}
 	if e.now == nil {
 		e.now = time.Now
 	}
@@ -89,9 +92,22 @@ func New(c Config) *Engine {
 // Facts returns the facts of now.
 func (e *Engine) Facts() *Facts { return e.facts.Load() }
 
+// classed is a request that says the class of the workspace that is asked for, or else of the one that asks.
+func (e *Engine) classed(r Request) Request {
+	id := r.Principal.Workspace
+	if r.Resource.Kind == identity.KindWorkspace {
+		id = identity.WorkspaceID(r.Resource.Name)
+	}
+	if r.Class == "" && id != "" && e.class != nil {
+		r.Class = e.class(id)
+	}
+	return r
+}
+
 // Open implements Authorizer.
 func (e *Engine) Open(ctx context.Context, r Request, bye func(Reason)) (context.Context, *Lease, error) {
 	now := e.now()
+	r = e.classed(r)
 	l := &Lease{ID: identity.NewLeaseID(), Request: r, Opened: now, engine: e, bye: bye}
 	ctx, l.cancel = context.WithCancelCause(ctx)
 

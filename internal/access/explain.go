@@ -32,19 +32,19 @@ type Explanation struct {
 
 // Explain implements Authorizer.
 func (e *Engine) Explain(_ context.Context, r Request) Explanation {
-	return explain(e.Facts(), r, e.now(), alive{})
+	return explain(e.Facts(), e.classed(r), e.now(), alive{})
 }
 
 // May decides without opening anything, and without words: for which items a list shows, which buttons a page has.
 func (e *Engine) May(r Request) bool {
-	d, _, _ := e.decide(e.Facts(), r, e.now(), alive{})
+	d, _, _ := e.decide(e.Facts(), e.classed(r), e.now(), alive{})
 	return d.Effect == Allow
 }
 
 // Standing answers what a user could do who had just signed in: the same decision without the session. It is for
 // "why --user", which asks about people who may not be signed in at all.
 func (e *Engine) Standing(r Request) Explanation {
-	return explain(e.Facts(), r, e.now(), alive{anySession: true})
+	return explain(e.Facts(), e.classed(r), e.now(), alive{anySession: true})
 }
 
 func explain(f *Facts, r Request, now time.Time, check alive) Explanation {

@@ -139,7 +139,9 @@ func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row s
 	}
 	on := repository.Resource(p.ID)
 	// The branch that was checked out may be nowhere else; the repository's file is read where the workspace read it.
-	err = s.open(w, r, identity.WorkspaceCreate, on, true, func(w http.ResponseWriter, r *http.Request) error {
+	create := s.request(r, identity.WorkspaceCreate, on)
+	create.Durable, create.Class = true, s.className(workspace.Workspace{Project: p.ID, Details: workspace.Details{Class: o.Class}})
+	err = s.openFor(w, r, create, func(w http.ResponseWriter, r *http.Request) error {
 		reading := s.request(r, identity.RepoRead, on)
 		reading.Durable, reading.Detail = true, map[string]any{"snapshot": row.ID}
 		return s.openFor(w, r, reading, func(w http.ResponseWriter, r *http.Request) error {

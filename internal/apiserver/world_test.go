@@ -102,6 +102,10 @@ func newWorld(t *testing.T) *world {
 			Bounds: access.Bounds{Stale: time.Hour, Close: time.Hour},
 		},
 		Audit: w.audit, Log: slog.New(slog.DiscardHandler),
+		Class: func(id identity.WorkspaceID) string {
+			row, _ := w.workspaces.Get(id)
+			return row.Class
+		},
 	})
 	w.sessions = session.NewManager(session.Config{
 		Rows: w.rows, Idle: time.Hour, Lifetime: 12 * time.Hour, Log: slog.New(slog.DiscardHandler),

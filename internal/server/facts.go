@@ -34,6 +34,7 @@ func (s *Server) makeFacts(ctx context.Context) error {
 		},
 		Audit: s.audit, Log: s.log, Opened: decided,
 		StepUp: func(r access.Request, authContext string) string { return s.signin.Offer(r, authContext) },
+		Class:  s.className,
 	})
 	s.left = &departures{wake: make(chan struct{}, 1), users: map[identity.UserID]struct{}{}, end: s.depart}
 	s.sessions = session.NewManager(session.Config{

@@ -60,6 +60,25 @@ func (s *Server) class(row workspace.Workspace) (workspace.Class, error) {
 	return c, nil
 }
 
+// className is the class of a workspace, or of the one that it stands beside, for policies; empty: there is none.
+func (s *Server) className(id identity.WorkspaceID) string {
+	if s.workspaces == nil { // before any is known
+		return ""
+	}
+	if beside, ok := s.workspaces.Sibling(id); ok {
+		id = beside.Of
+	}
+	row, ok := s.workspaces.Get(id)
+	if !ok {
+		return ""
+	}
+	c, err := s.class(row)
+	if err != nil {
+		return row.Class
+	}
+	return c.Name
+}
+
 // activity notices whether workspaces are used. What counts: a command that runs by `exec`, bytes that move in an open terminal
 // or a forwarded port, and Git's requests from inside.
 type activity struct {

@@ -225,6 +225,24 @@ func (w world) deletes(t *testing.T, kept api.Prebuild) {
 	if ws := w.workspace(t, "main"); ws.Prebuild != "" {
 		t.Errorf("the workspace began with %q", ws.Prebuild)
 	}
+	w.commit(t, "wip/long", "main", map[string]string{".gitpod.yml": "tasks: [{name: make, init: 'sleep 300'}]\n"})
+	long, err := w.As("grace").RunPrebuild(w.Context(), api.RunPrebuild{ContextURL: repo + "/tree/wip/long"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Eventually("it is being made", func() bool {
+		p, err := w.As("grace").Prebuild(w.Context(), long.ID)
+		return err == nil && p.State == "running"
+	})
+	if err := w.As("grace").DeletePrebuild(w.Context(), long.ID); err != nil {
+		t.Fatal(err)
+	}
+	if p := w.made(t, "main"); p.State != "done" { // which waits for nothing
+		t.Errorf("%+v", p)
+	}
+	if _, err := w.As("grace").Prebuild(w.Context(), long.ID); err == nil {
+		t.Error("what was deleted while it was made is there")
+	}
 }
 
 // A server that dies while one is made leaves neither its workspace nor a prebuild that could be used, and goes on with those

@@ -150,6 +150,40 @@ func TestQueueGoesOn(t *testing.T) {
 	}
 }
 
+// A class that is changed while it waits or runs makes no room: what counts is what runs, and the new class waits for its turn.
+func TestAnotherClassMakesNoRoom(t *testing.T) {
+	w := newWorld(t)
+	w.end()
+	w.rules = workspace.Rules{Memory: 5 << 30}
+	w.start()
+	change := func(row workspace.Workspace, class string) {
+		t.Helper()
+		if _, err := w.m.Change(t.Context(), row.ID, func(d *workspace.Details) { d.Class = class }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, err := w.order("ada", "large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.until(first.ID, workspace.Running)
+	change(first, "small")
+	second, err := w.order("ada", "large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.waits(second.ID, 1, 1)
+	w.end()
+	w.start()
+	w.waits(second.ID, 1, 1)
+	change(second, "small")
+	w.want(first.ID, workspace.WantStopped)
+	w.until(first.ID, workspace.Stopped)
+	if row := w.until(second.ID, workspace.Running); row.Holds != 1<<30 {
+		t.Errorf("it was given room for %d", row.Holds)
+	}
+}
+
 func TestLimitsOfPersonAndProject(t *testing.T) {
 	w := newWorld(t)
 	w.end()

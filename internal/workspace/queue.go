@@ -23,21 +23,22 @@ func (m *Manager) class(row Workspace) (Class, error) {
 	return m.c.Class(row)
 }
 
-// admit waits until the machine has room for a workspace, and takes it. Who waits is told the place. Between people the turn
-// goes to whoever has the fewest workspaces running or ahead, then to who came first.
-func (m *Manager) admit(ctx context.Context, id identity.WorkspaceID) error {
+// admit waits until the machine has room for a workspace, and takes it for the class that is returned. Who waits is told the
+// place. Between people the turn goes to whoever has the fewest workspaces running or ahead, then to who came first.
+func (m *Manager) admit(ctx context.Context, id identity.WorkspaceID) (class string, err error) {
 	var said Place
 	for {
 		m.mu.Lock()
 		e := m.entries[id]
 		if e == nil {
 			m.mu.Unlock()
-			return problem.New(problem.NotFound, "There is no workspace %s.", id)
+			return "", problem.New(problem.NotFound, "There is no workspace %s.", id)
 		}
-		if e.placed {
+		if class = e.row.Class; e.placed && m.held(e.row) == m.memory(e.row) {
 			m.mu.Unlock()
-			return nil
+			return class, nil
 		}
+		e.placed = false // what was changed since takes its turn
 		first := e.row.Queued.IsZero()
 		if first {
 			e.row.Queued = m.c.Now()
@@ -45,10 +46,10 @@ func (m *Manager) admit(ctx context.Context, id identity.WorkspaceID) error {
 		at, err := m.turn(e)
 		if err != nil || at == (Place{}) {
 			e.placed = err == nil
-			e.row.Queued, e.place = time.Time{}, Place{}
+			e.row.Queued, e.place, e.row.Holds = time.Time{}, Place{}, m.memory(e.row)
 			m.moved()
 			m.mu.Unlock()
-			return err
+			return class, err
 		}
 		e.place = at
 		if first { // others may stand behind it
@@ -68,7 +69,7 @@ func (m *Manager) admit(ctx context.Context, id identity.WorkspaceID) error {
 		select {
 		case <-ctx.Done():
 			m.leaveQueue(id)
-			return ctx.Err()
+			return "", ctx.Err()
 		case <-moved:
 		}
 	}
@@ -111,7 +112,7 @@ func (m *Manager) turn(e *entry) (Place, error) {
 		case !m.mine(one.row):
 		case one.placed:
 			running++
-			memory += m.memory(one.row)
+			memory += m.held(one.row)
 			ahead[one.row.Owner]++
 		case one == e || one.row.Desired == WantRunning && !one.row.Queued.IsZero():
 			waiting = append(waiting, one)
@@ -146,6 +147,14 @@ func (m *Manager) memory(row Workspace) int64 {
 		return 0
 	}
 	return c.Memory
+}
+
+// held is what a workspace that has its room counts for.
+func (m *Manager) held(row Workspace) int64 {
+	if row.Holds > 0 {
+		return row.Holds
+	}
+	return m.memory(row)
 }
 
 // Place is where a workspace waits for room; zero: it does not.

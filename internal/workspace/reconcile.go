@@ -293,9 +293,11 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 	fresh := row.Phase != Running
 	if fresh {
 		m.step(row.ID, "waiting for room")
-		if err := m.admit(ctx, row.ID); err != nil {
+		class, err := m.admit(ctx, row.ID)
+		if err != nil {
 			return err
 		}
+		row.Class = class // which may have been changed since
 		m.step(row.ID, "preparing")
 		m.say(row.ID, Creating, beginning(row))
 		sid, err := m.c.Sessions.Ensure(ctx, row.Session, row.Owner, row.ID, row.Project)

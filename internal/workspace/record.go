@@ -76,6 +76,8 @@ type Details struct {
 	Commit   string `json:"commit,omitempty"`
 	Prebuild string `json:"prebuild,omitempty"`
 	Snapshot string `json:"snapshot,omitempty"`
+	// Foreign says that the snapshot is somebody else's: its files are what they left there, and nobody reviewed them.
+	Foreign bool `json:"foreign,omitempty"`
 	// Used is when somebody was last in it, as far as it is stored.
 	Used time.Time `json:"used,omitzero"`
 	// Timeout is what its owner set instead of the project's; zero: nothing.
@@ -86,6 +88,8 @@ type Details struct {
 	// Began is when it last started to run; Queued since when it waits for room on its machine.
 	Began  time.Time `json:"began,omitzero"`
 	Queued time.Time `json:"queued,omitzero"`
+	// Holds is the memory that it was given room for when it last started, in bytes: another class holds from the next start.
+	Holds int64 `json:"holds,omitempty"`
 	// Unsaved is what its checkouts held when it last stopped and no remote had; nil: that is not known.
 	Unsaved *Unsaved `json:"unsaved,omitempty"`
 	// Failed is the last start, where it failed.

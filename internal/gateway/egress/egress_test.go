@@ -49,7 +49,7 @@ func newOutside(t *testing.T) *outside {
 	o := &outside{roots: x509.NewCertPool(), World: gatewaytest.New(t,
 		`workspace: {egress: ["`+host+`", "*.example.com", "`+host+`:7000", "`+host+`:8080", localhost, "169.254.169.254", gone.example.test]}`+"\n")}
 	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s %s for %s", r.Method, r.RequestURI, r.Host)
+		fmt.Fprintf(w, "%s %s for %s%s", r.Method, r.RequestURI, r.Host, r.Header.Get("Upgrade"))
 	})
 	secure, plain := httptest.NewTLSServer(answer), httptest.NewServer(answer)
 	o.roots.AddCert(secure.Certificate())
@@ -241,6 +241,43 @@ func TestAttack21FrontedHosts(t *testing.T) {
 			if want := asked == host+":"+port; want != (resp.StatusCode == 200) {
 				t.Errorf("at %s for %q: %d %s", port, asked, resp.StatusCode, body)
 			}
+		}
+	}
+}
+
+// However a request begins, it is one, and goes on in no protocol whose requests nobody looks at.
+func TestAttack21RequestsLookLikeNone(t *testing.T) {
+	o := newOutside(t)
+	s := o.server(t, o.Workspace(gatewaytest.Ada))
+	for _, begin := range []string{"\r\nGET /", "\n\n\r\n GET /", "MKCOL /", "GET\t/", "SEARCH\t/", "get /", "A\x0b/", "M-SEARCH /" + strings.Repeat("x", 9000)} {
+		if what, err := (&client{from: bufio.NewReader(strings.NewReader(begin + " HTTP/1.1\r\n"))}).speech(); what != inHTTP {
+			t.Errorf("%.20q: %v, %v", begin, what, err)
+		}
+		for name, want := range map[string]bool{host: true, "evil.example.test": false} {
+			c := open(t, s, host+":8080")
+			fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", begin, name)
+			all, _ := io.ReadAll(c)
+			passed := strings.HasPrefix(string(all), "HTTP/1.1 200 ")
+			if passed && !want || !passed && want && !strings.ContainsAny(begin, "\t\x0b") { // which Go's server refuses
+				t.Errorf("%.20q for %s: %.200q", begin, name, all)
+			}
+		}
+	}
+	for _, up := range []string{"Upgrade: h2c", "Upgrade: websocket, h2c", "Upgrade: h2c\r\nUpgrade: websocket", "Upgrade: websocket"} {
+		c := open(t, s, host+":80")
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n%s\r\n\r\n", host, up)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if said := strings.TrimPrefix(string(body), "GET / for "+host); (up == "Upgrade: websocket") != (said == "websocket") || strings.Contains(said, "h2c") {
+			t.Errorf("%q: %s", up, body)
+		}
+	}
+	for _, raw := range []string{"SSH-2.0-x y\r\n", "*1\r\n", "0032git-upload-pack /x\x00", "\x00\x00", "hello\n", "EHLO there\r\n"} {
+		if what, err := (&client{from: bufio.NewReader(strings.NewReader(raw))}).speech(); what != other || err != nil {
+			t.Errorf("%q: %v, %v", raw, what, err)
 		}
 	}
 }

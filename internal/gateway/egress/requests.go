@@ -60,6 +60,9 @@ func (x *exchange) requests(c *client, out net.Conn) {
 				refuse(w, http.StatusForbidden, "Not allowed: "+why+".")
 				return
 			}
+			if up := r.Header.Values("Upgrade"); len(up) != 1 || !strings.EqualFold(up[0], "websocket") {
+				r.Header.Del("Upgrade") // to HTTP/2 without TLS, say, whose requests name hosts that nobody would look at
+			}
 			proxy.ServeHTTP(w, r)
 		}),
 		ReadHeaderTimeout: firstWithin, IdleTimeout: 2 * time.Minute,

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/project"
@@ -35,29 +36,53 @@ const (
 const recordHandshake = 0x16
 
 // methods begin requests of HTTP/1.1, and PRI those of HTTP/2.
-var methods = []string{"GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "OPTIONS ", "CONNECT ", "TRACE ", "PROPFIND ", "REPORT ", "PRI "}
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PROPFIND", "REPORT", "PRI"}
 
-// speech waits for as many bytes as it takes to tell.
+// speech waits for as many bytes as it takes to tell. HTTP is also a line of any other method that names its version, and
+// what servers skip before a request (RFC 9112 sections 2.2 and 3) is skipped here, and taken away where it is HTTP.
 func (c *client) speech() (speech, error) {
+	start, word := 0, true // where the first line begins; whether its first word goes on
+	http := func() (speech, error) {
+		_, err := c.from.Discard(start)
+		return inHTTP, err
+	}
 	for n := 1; ; n++ {
 		b, err := c.from.Peek(n)
+		if errors.Is(err, bufio.ErrBufferFull) {
+			if word && start == 0 {
+				return other, nil
+			}
+			return http()
+		}
 		if err != nil {
 			return other, err
 		}
-		if b[0] == recordHandshake {
+		line, last := b[start:], b[n-1]
+		switch {
+		case n == 1 && last == recordHandshake:
 			return inTLS, nil
-		}
-		more := false
-		for _, m := range methods {
-			if string(b) == m {
-				return inHTTP, nil
+		case len(line) == 1 && (space(last) || last == '\n'):
+			start = n
+		case word && token(last):
+		case word && space(last):
+			if slices.Contains(methods, string(line[:len(line)-1])) {
+				return http()
 			}
-			more = more || strings.HasPrefix(m, string(b))
-		}
-		if !more {
+			word = false
+		case word, last == '\n', last == 0:
 			return other, nil
+		case last == '/' && len(line) >= 5 && strings.EqualFold(string(line[len(line)-5:]), "HTTP/"):
+			return http()
 		}
 	}
+}
+
+// space reports whether servers may take a byte for the end of a word.
+func space(c byte) bool { return strings.IndexByte(" \t\v\f\r", c) >= 0 }
+
+// token reports whether a byte may be in a method (RFC 9110 section 5.6.2).
+func token(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
 // greets reads the client's greeting and refuses one that names another host than was asked for. read is what was read.

@@ -53,9 +53,9 @@ func TestCollect(t *testing.T) {
 }
 
 // imported makes an image of one file that is named like it.
-func imported(ctx context.Context, t *testing.T, r *Runtime, name string) string {
+func imported(ctx context.Context, t *testing.T, r *Runtime, name string, changes ...string) string {
 	t.Helper()
-	said, err := r.engine.ImageImport(ctx, engineimage.ImportSource{Source: bytes.NewReader(oneFile(t, name)), SourceName: "-"}, name, engineimage.ImportOptions{})
+	said, err := r.engine.ImageImport(ctx, engineimage.ImportSource{Source: bytes.NewReader(oneFile(t, name)), SourceName: "-"}, name, engineimage.ImportOptions{Changes: changes})
 	if err != nil {
 		t.Fatal(err)
 	}

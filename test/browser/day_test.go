@@ -71,6 +71,7 @@ func TestDay(t *testing.T) {
 	}
 	home.click(id("resume"))
 	home.sees(id("workspace-page") + `[data-phase="running"]`)
+	home.sees(id("task") + `[data-task="task-1"][data-state="done"]`)
 	home.click(id("open-terminal"))
 	again := home.opened("http://t-")
 	again.terminal()

@@ -60,7 +60,7 @@ func TestBadInput(t *testing.T) {
 		"control":     {"https%3A%2F%2Fgit.example.test%2Fpayments%2Fapi%0A%1b[31m", "control characters"},
 		"upload-pack": {"https://git.example.test/payments/api/tree/--upload-pack=touch", "dash"},
 		"option":      {"--upload-pack=touch%20/tmp/x", "begins with a dash"},
-		"variables":   {"LD_PRELOAD=/tmp/x.so/https://git.example.test/payments/api", "variables"},
+		"variables":   {"LD_PRELOAD=/tmp/x.so/https://git.example.test/payments/api", "the variable LD_PRELOAD"},
 		"userinfo":    {"https://ada:secret@git.example.test/payments/api", ""},
 		"elsewhere":   {"https://other.example.test/x/y", "There is no"},
 		"scheme":      {"ext::sh -c touch", "https://"},

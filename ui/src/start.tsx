@@ -57,13 +57,13 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
         </p>
       )}
       <Fault fault={fault} />
-      {fault instanceof Problem && fault.status === 404 ? null : <Lines lines={moving(workspace) || !story.length ? lines : story} live={moving(workspace)} lost={lost} />}
       {workspace && standing(workspace) && <p class="muted multiline" data-testid="workspace-message">{visibleLines(standing(workspace))}</p>}
       {workspace && (
         <div class="actions left">
           <WorkspaceActions workspace={workspace} onChange={load} onFault={failed} onDeleted={() => (location.hash = "")} />
         </div>
       )}
+      {fault instanceof Problem && fault.status === 404 ? null : <Lines lines={moving(workspace) || !story.length ? lines : story} live={moving(workspace)} lost={lost} />}
       {workspace && <WhatGoesOn id={id} live={workspace.phase !== "stopped" && workspace.phase !== "stopping"} />}
     </main>
   );

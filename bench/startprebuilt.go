@@ -157,8 +157,11 @@ func (w *devWorld) initialised(ctx context.Context, branch string, prebuilt bool
 		return 0, err
 	}
 	code, err := w.ada.Exec(ctx, ws.ID, agentapi.ExecRequest{Argv: []string{"bash", "-c", "until [ -e /workspace/legacy/made/done ]; do sleep 0.01; done"}}, agentapi.Streams{})
-	if err != nil || code != 0 {
-		return 0, errors.Join(err, fmt.Errorf("waiting for init ended with %d", code))
+	if err == nil && code != 0 {
+		err = fmt.Errorf("waiting for init ended with %d", code)
+	}
+	if err != nil {
+		return 0, err
 	}
 	took := time.Since(click)
 	if (ws.Prebuild != "") != prebuilt {

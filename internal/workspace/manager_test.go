@@ -156,6 +156,7 @@ func (f *faulty) EndSession(context.Context, identity.SessionID, string, ...audi
 }
 
 type world struct {
+	gave  int // how often secrets were, under mu
 	t     *testing.T
 	f     *faulty
 	rows  *store.Store
@@ -185,7 +186,12 @@ func (w *world) start() {
 	w.m = workspace.NewManager(workspace.Config{
 		Rows: w.rows, Runtime: cmp.Or(w.runtime, workspace.Runtime(w.f)), Rules: w.rules, Class: classOf, Now: w.now, Warn: w.warn, Doors: w.f, Sessions: w.f, Log: slog.New(slog.DiscardHandler),
 		Prepare: func(context.Context, workspace.Workspace, workspace.Say) (workspace.Prepared, error) {
-			return workspace.Prepared{Setup: agentapi.Setup{Name: "api"}}, nil
+			return workspace.Prepared{Setup: agentapi.Setup{Name: "api"}, Secret: map[string]string{"TOKEN": "x"}, Gives: func(context.Context) error {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.gave++
+				return nil
+			}}, nil
 		},
 		Timeout: func(workspace.Workspace) time.Duration {
 			w.mu.Lock()

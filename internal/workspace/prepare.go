@@ -16,6 +16,8 @@ type Prepared struct {
 	Setup agentapi.Setup
 	// Secret is added to Setup.Env for the workspace itself: it is neither remembered nor given to what stands beside it.
 	Secret map[string]string
+	// Gives, if not nil, is called when Secret is about to be used, and only then; an error ends the start.
+	Gives func(context.Context) error
 	// Fill, if not nil, makes the checkout before the setup; one that is there already it leaves as it is.
 	Fill func(context.Context, agentapi.Client) error
 	// Note writes into the record what is to be remembered of this start; nil: nothing. It is called under the manager's
@@ -47,7 +49,7 @@ func (m *Manager) prepare(ctx context.Context, row Workspace, say Say) (Prepared
 		p.Note(&e.row.Details)
 	}
 	known := p
-	known.Secret = nil
+	known.Secret, known.Gives = nil, nil
 	e.prepared = &known
 	return p, nil
 }
@@ -68,7 +70,9 @@ func (m *Manager) preparedOf(ctx context.Context, of identity.WorkspaceID) (Prep
 	case known != nil:
 		return *known, nil
 	}
-	return m.prepare(ctx, row, func(Phase, string) {}) // it runs, and is not being prepared again
+	p, err := m.prepare(ctx, row, func(Phase, string) {}) // it runs, and is not being prepared again
+	p.Secret, p.Gives = nil, nil
+	return p, err
 }
 
 // setUp lets the agent prepare the workspace inside.
@@ -80,6 +84,11 @@ func (p Prepared) setUp(ctx context.Context, agent agentapi.Client, say func(str
 	}
 	setup := p.Setup
 	if len(p.Secret) > 0 {
+		if p.Gives != nil {
+			if err := p.Gives(ctx); err != nil {
+				return err
+			}
+		}
 		env := make(map[string]string, len(setup.Env)+len(p.Secret))
 		maps.Copy(env, setup.Env)
 		maps.Copy(env, p.Secret)

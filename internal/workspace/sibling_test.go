@@ -48,6 +48,25 @@ func TestSiblingThatDoesNotStartLeavesNothing(t *testing.T) {
 	w.wantNoSibling(of)
 }
 
+// What stands beside a workspace gets none of its secrets, so none is written down as given, also where they are asked for again.
+func TestASiblingIsGivenNoSecret(t *testing.T) {
+	w := newWorld(t)
+	of := w.create().ID
+	w.until(of, workspace.Running)
+	w.end()
+	w.start()
+	for range 2 {
+		if _, err := w.m.StartSibling(t.Context(), order(of), nil); err == nil { // this agent does not know how to pack
+			t.Error("started without a checkout")
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.gave != 1 {
+		t.Errorf("secrets were given %d times", w.gave)
+	}
+}
+
 func TestSiblingsThatThereCannotBe(t *testing.T) {
 	w := newWorld(t)
 	of := w.create().ID

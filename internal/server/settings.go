@@ -30,6 +30,7 @@ func (s *Server) makeSettings() {
 type given struct {
 	env, secret map[string]string
 	dotfiles    string
+	note        func(context.Context) error // writes into the log that the secret ones were given; nil: there are none
 }
 
 // secrets reports whether a workspace is given secret variables, and why not.
@@ -48,7 +49,7 @@ func (s *Server) secrets(ctx context.Context, row workspace.Workspace) (given bo
 }
 
 // given finds what a workspace gets. Secret variables are given where the project's file declares them and no policy stands in
-// the way; those that were given are in the log by name.
+// the way.
 func (s *Server) given(ctx context.Context, row workspace.Workspace, say workspace.Say) (g given, err error) {
 	p, _ := s.engine.Facts().Projects.Project(row.Project)
 	query := setting.Query{Scope: setting.Scope{User: row.Owner, Project: row.Project, Repository: row.Repository}}
@@ -77,10 +78,11 @@ func (s *Server) given(ctx context.Context, row workspace.Workspace, say workspa
 	}
 	if len(names) > 0 {
 		slices.Sort(names)
-		ev := audit.Event{Time: time.Now(), Action: string(identity.EnvSecret), Outcome: audit.Done, User: audit.PersonOf(row.Owner, row.OwnerName), Session: row.Session,
-			Workspace: row.ID, Project: p.Name, Resource: "workspace " + string(row.ID), Detail: map[string]any{"variables": names}}
-		if err := s.audit.Durable(ctx, ev); err != nil {
-			return g, err
+		g.note = func(ctx context.Context) error {
+			return s.audit.Durable(ctx, audit.Event{
+				Time: time.Now(), Action: string(identity.EnvSecret), Outcome: audit.Done, User: audit.PersonOf(row.Owner, row.OwnerName), Session: row.Session,
+				Workspace: row.ID, Project: p.Name, Resource: "workspace " + string(row.ID), Detail: map[string]any{"variables": names},
+			})
 		}
 	}
 	g.dotfiles, err = s.settings.Dotfiles(ctx, row.Owner)
@@ -110,7 +112,7 @@ func (s *Server) personal(ctx context.Context, row workspace.Workspace, p *works
 	if p.Setup.Env == nil {
 		p.Setup.Env = map[string]string{}
 	}
-	p.Secret = map[string]string{}
+	p.Secret, p.Gives = map[string]string{}, g.note
 	for _, set := range []struct{ from, to map[string]string }{{g.env, p.Setup.Env}, {g.secret, p.Secret}} {
 		for name, value := range set.from {
 			if own(name) {

@@ -187,9 +187,12 @@ func (s *story) say(_ workspace.Phase, text string) {
 	}
 }
 
+// terminalCodes are colours, moves of the cursor and titles (ECMA-48, CSI and OSC).
+var terminalCodes = regexp.MustCompile(`\x1b(\[[0-9;:<=>?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?)`)
+
 // plainly takes out of what was written for a terminal what would move its cursor or change its colours.
 func plainly(text string) string {
-	text = regexp.MustCompile(`\x1b(\[[0-9;:<=>?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?)`).ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "")
+	text = terminalCodes.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "")
 	text = strings.Map(func(r rune) rune {
 		if r < 0x20 && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
 			return -1

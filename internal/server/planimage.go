@@ -62,7 +62,12 @@ func (x *preparing) pull(ctx context.Context, images workspace.Images, ref strin
 		}
 	}
 	if _, _, pinned := strings.Cut(x.row.Image, "@sha256:"); pinned && x.again() && len(x.said.Plan.Features) == 0 {
-		order.Ref, order.Again = x.row.Image, true
+		// Asked may be another host than that of ref, which an administrator has changed since.
+		user, password, err := x.registryCredential(x.row.Image, x.project().Name)
+		if err != nil {
+			return workspace.Ready{}, err
+		}
+		order = workspace.PullOrder{Ref: x.row.Image, User: user, Password: password, Again: true}
 	}
 	return images.Pull(ctx, order, x.progress)
 }

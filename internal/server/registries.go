@@ -25,13 +25,14 @@ type Registries struct {
 // a repository's file or a registry's answer names.
 func (s *Server) registries() Registries {
 	var all Registries
-	trusted := map[string]bool{}
+	trusted := map[string]bool{} // with the port: what else listens there is nobody's to be sent to
 	for _, r := range s.options.Registries {
 		if r.PlainHTTP {
 			all.Plain = append(all.Plain, r.Host)
+			trusted[withPort(r.Host, "80")] = true
 		}
 		for _, host := range append([]string{r.Host}, r.Also...) {
-			trusted[strings.ToLower(host)] = true
+			trusted[withPort(host, "443")] = true
 		}
 	}
 	all.Transport = &http.Transport{
@@ -45,7 +46,7 @@ func (s *Server) registries() Registries {
 				return nil, err
 			}
 			ip := net.ParseIP(host)
-			if trusted[host] || trusted[address] || s.options.LocalRegistries && (host == "localhost" || ip != nil && ip.IsLoopback()) {
+			if trusted[strings.ToLower(address)] || s.options.LocalRegistries && (host == "localhost" || ip != nil && ip.IsLoopback()) {
 				return Dial(ctx, network, address)
 			}
 			return s.upstream.DialOut(ctx, host, port)
@@ -54,6 +55,14 @@ func (s *Server) registries() Registries {
 		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute,
 	}
 	return all
+}
+
+// withPort is a host as an address to dial: with the port that it says, or the usual one.
+func withPort(host, usual string) string {
+	if _, _, err := net.SplitHostPort(host); err != nil {
+		host = net.JoinHostPort(host, usual)
+	}
+	return strings.ToLower(host)
 }
 
 // registryCredential is what the server has for pulling an image for a project's workspace; empty: nothing.

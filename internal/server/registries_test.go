@@ -1,15 +1,19 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/lanyardhq/lanyard/internal/config"
+	"github.com/lanyardhq/lanyard/internal/gateway/gatewaytest"
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/image/imagetest"
@@ -60,5 +64,62 @@ func TestAttack21ImagesFromInside(t *testing.T) {
 	}
 	if _, _, err := s.registryCredential(ref, "payments"); problem.KindOf(err) != problem.BadUpstream {
 		t.Error(err)
+	}
+}
+
+// What is trusted is a service of a host, and nothing else that listens there.
+func TestAttack21RegistriesOtherPorts(t *testing.T) {
+	registry := imagetest.Serve(t, "", "")
+	ref := registry.Push(t, "team/base:1", imagetest.Image(t, v1.Config{}, imagetest.Layer(t, imagetest.File{Name: "a", Body: "a"})))
+	s := &Server{log: slog.New(slog.DiscardHandler), upstream: upstream.New(upstream.Config{Log: slog.New(slog.DiscardHandler)})}
+	for _, c := range []struct {
+		config.Registry
+		reached bool
+	}{
+		{config.Registry{Host: "127.0.0.1"}, false},
+		{config.Registry{Host: "127.0.0.1", PlainHTTP: true}, false},
+		{config.Registry{Host: "other.example.test", Also: []string{"127.0.0.1", "127.0.0.1:1"}}, false},
+		{config.Registry{Host: "other.example.test", Also: []string{registry.Host}}, true},
+		{config.Registry{Host: registry.Host, PlainHTTP: true}, true},
+	} {
+		s.options.Registries = []config.Registry{c.Registry}
+		if err := pullBy(t, s, workspace.PullOrder{Ref: ref}); (err == nil) != c.reached {
+			t.Errorf("%+v: %v", c.Registry, err)
+		}
+	}
+}
+
+// told is a runtime's images that remember what was asked for.
+type told struct {
+	workspace.Images
+	last workspace.PullOrder
+}
+
+func (o *told) Pull(_ context.Context, order workspace.PullOrder, _ func(string)) (workspace.Ready, error) {
+	o.last = order
+	return workspace.Ready{}, nil
+}
+
+// The image of an earlier start is on another registry than the one that the project names now.
+func TestAttack11PasswordOfAnotherRegistry(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("puller:a long password\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	world := gatewaytest.New(t, "")
+	s := &Server{engine: world.Engine, log: slog.New(slog.DiscardHandler)}
+	s.options.Registries = []config.Registry{{Host: "new.example.test", BasicFile: file}}
+	payments, _ := world.Engine.Facts().Projects.ByName("payments")
+	earlier := "@sha256:" + strings.Repeat("0", 64)
+	for host, want := range map[string]string{"old.example.test": "", "new.example.test": "puller"} {
+		x := &preparing{Server: s, row: workspace.Workspace{Project: payments.ID}}
+		x.row.Began, x.row.Image, x.row.Said = time.Now(), host+"/team/base"+earlier, []byte("{}")
+		var images told
+		if _, err := x.pull(t.Context(), &images, "new.example.test/team/base:1", false); err != nil {
+			t.Fatal(err)
+		}
+		if o := images.last; o.Ref != x.row.Image || !o.Again || o.User != want || (o.Password != "") != (want != "") {
+			t.Errorf("%s is asked with the user %q", o.Ref, o.User)
+		}
 	}
 }

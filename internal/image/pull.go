@@ -53,17 +53,28 @@ func (s *Store) Pull(ctx context.Context, o workspace.PullOrder, progress func(s
 		}
 		return workspace.Ready{}, err
 	}
-	folder, err := s.folder(d.digest)
+	folder, err := s.folder(ref, d.digest)
 	if err != nil {
 		return workspace.Ready{}, err
 	}
 	s.using.RLock()
 	defer s.using.RUnlock()
 	if !s.touch(folder) {
-		err := s.once(ctx, d.digest, progress, func(ctx context.Context, say func(string)) error {
+		err := s.once(ctx, ref.At(d.digest), progress, func(ctx context.Context, say func(string)) error {
 			if s.touch(folder) { // somebody was just done
 				return nil
 			}
+			select {
+			case s.slots <- struct{}{}:
+			default:
+				say(fmt.Sprintf("waiting for %d other images", atOnce))
+				select {
+				case s.slots <- struct{}{}:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+			defer func() { <-s.slots }()
 			return s.make(ctx, ref, d, folder, say)
 		})
 		if err != nil {
@@ -83,7 +94,7 @@ func silent(err error) bool {
 func (s *Store) kept(ref Reference) (string, bool) {
 	s.using.RLock()
 	defer s.using.RUnlock()
-	folder, err := s.folder(ref.ref.Identifier())
+	folder, err := s.folder(ref, ref.ref.Identifier())
 	return folder, err == nil && s.touch(folder)
 }
 
@@ -102,7 +113,7 @@ func (s *Store) make(ctx context.Context, ref Reference, d described, folder str
 	var blobs []string
 	layers := d.manifest.Layers
 	for i, l := range layers {
-		err := s.once(ctx, l.Digest.String(), func(string) {}, func(ctx context.Context, _ func(string)) error {
+		err := s.once(ctx, ref.At(l.Digest.String()), func(string) {}, func(ctx context.Context, _ func(string)) error {
 			say(layerName(i, len(layers), l.Size))
 			return s.fetch(ctx, puller, ref, l)
 		})
@@ -112,7 +123,7 @@ func (s *Store) make(ctx context.Context, ref Reference, d described, folder str
 			}
 			return explain(ref, explainDisk(err))
 		}
-		blobs = append(blobs, s.blob(l.Digest))
+		blobs = append(blobs, s.blob(ref, l.Digest))
 	}
 	fresh, err := os.MkdirTemp(filepath.Join(s.dir, "tmp"), "files-")
 	if err != nil {
@@ -170,11 +181,9 @@ func explainDisk(err error) error {
 	return err
 }
 
-func (s *Store) blob(h v1.Hash) string { return filepath.Join(s.dir, "blobs", h.Hex) }
-
 // fetch fetches a layer unless it is here; what does not have its digest is never kept.
 func (s *Store) fetch(ctx context.Context, p *remote.Puller, ref Reference, l v1.Descriptor) error {
-	final := s.blob(l.Digest)
+	final := s.blob(ref, l.Digest)
 	if s.touch(final) {
 		return nil
 	}

@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -103,7 +104,7 @@ func TestPull(t *testing.T) {
 	if again := mustPull(t, s, ready.Image.Ref); again.Image != ready.Image {
 		t.Errorf("%+v", again)
 	}
-	other := registry.Push(t, "team/other:1", imagetest.Image(t, v1.Config{}, base, imagetest.Layer(t, imagetest.File{Name: "etc/more", Body: "more"})))
+	other := registry.Push(t, "team/base:2", imagetest.Image(t, v1.Config{}, base, imagetest.Layer(t, imagetest.File{Name: "etc/more", Body: "more"})))
 	if got := content(t, mustPull(t, s, other), "etc/more"); got != "more" {
 		t.Error(got)
 	}
@@ -160,6 +161,65 @@ func TestPrivateRegistry(t *testing.T) {
 		if _, err := pull(t, s, wrong); problem.KindOf(err) != problem.Invalid {
 			t.Errorf("%q: %v", wrong, err)
 		}
+	}
+}
+
+// That a private image is here, or a layer of it, is nobody's who only knows its digest and has a registry that names it.
+func TestAttack20LayersOfAnotherRegistry(t *testing.T) {
+	private, mine := imagetest.Serve(t, "puller", "a long password"), imagetest.Serve(t, "", "")
+	secret := imagetest.Image(t, v1.Config{}, imagetest.Layer(t, imagetest.File{Name: "secret", Body: "hunter2"}))
+	s := open(t, nil)
+	if _, err := s.Pull(t.Context(), workspace.PullOrder{Ref: private.Push(t, "private:1", secret), User: "puller", Password: "a long password"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	ref := mine.Push(t, "mine:1", secret)
+	layer := imageOf(t, mine, ref).layer
+	without := func(w http.ResponseWriter, r *http.Request) bool { // it knows of the layer, and cannot give it
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, layer) {
+			http.NotFound(w, r)
+			return true
+		}
+		return false
+	}
+	mine.Spoil.Store(&without)
+	if ready, err := pull(t, s, ref); err == nil {
+		t.Errorf("it has %q", content(t, ready, "secret"))
+	}
+}
+
+func TestPullsAtOnceAreBounded(t *testing.T) {
+	registry := imagetest.Serve(t, "", "")
+	s := open(t, nil)
+	var refs []string
+	for i := range 3 * atOnce {
+		refs = append(refs, registry.Push(t, fmt.Sprintf("many%d:1", i), imagetest.Image(t, v1.Config{}, imagetest.Layer(t, imagetest.File{Name: "f", Body: fmt.Sprint(i)}))))
+	}
+	for range atOnce { // others pull, and one gives up waiting
+		s.slots <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := s.Pull(ctx, workspace.PullOrder{Ref: refs[0]}, func(step string) {
+		if strings.HasPrefix(step, "waiting") {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("while others pull: %v", err)
+	}
+	for range atOnce {
+		<-s.slots
+	}
+	var all sync.WaitGroup
+	for _, ref := range refs {
+		all.Go(func() {
+			if _, err := pull(t, s, ref); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if len(s.slots) > 0 {
+		t.Errorf("%d pulls go on", len(s.slots))
 	}
 }
 

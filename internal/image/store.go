@@ -3,16 +3,20 @@
 //
 // Below its folder:
 //
-//	blobs/<hex>         a layer as the registry sent it, named by its SHA-256
-//	files/<hex>/root    the unpacked files of the image whose manifest has that digest
+//	blobs/<hex>         a layer as the registry sent it
+//	files/<hex>/root    the unpacked files of an image
 //	files/<hex>/config  what the image says of itself
 //	tmp/                what is being made
+//
+// The names are SHA-256 sums of repository@digest, with the registry's host: a digest is no secret, and a registry of
+// somebody's own may name any, so what one repository gave is not taken for another's.
 //
 // Whoever wants an image asks the registry for it, with a credential of their own, also when its files are here: that one
 // person could pull it is no reason to give it to another.
 package image
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,6 +28,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // Config is what New needs.
@@ -49,6 +55,9 @@ type Bounds struct {
 // DefaultBounds let the largest images pass that are in use for development.
 var DefaultBounds = Bounds{Layers: 256, Compressed: 32 << 30, Unpacked: 64 << 30, Entries: 4 << 20}
 
+// atOnce is how many images are fetched and unpacked at a time.
+const atOnce = 4
+
 // Store is the folder of images.
 type Store struct {
 	dir    string
@@ -59,7 +68,8 @@ type Store struct {
 	now    func() time.Time
 
 	mu      sync.Mutex
-	pulling map[string]*flight // by manifest digest, and by layer
+	pulling map[string]*flight // by repository and manifest digest, and by layer
+	slots   chan struct{}      // one for each image that is being made
 	using   sync.RWMutex       // held to write while files are removed
 }
 
@@ -72,7 +82,7 @@ func New(c Config) (*Store, error) {
 	if c.Transport == nil {
 		return nil, errors.New("image: no transport")
 	}
-	s := &Store{dir: dir, web: c.Transport, plain: map[string]bool{}, bounds: c.Bounds.orDefault(), log: c.Log, now: c.Now, pulling: map[string]*flight{}}
+	s := &Store{dir: dir, web: c.Transport, plain: map[string]bool{}, bounds: c.Bounds.orDefault(), log: c.Log, now: c.Now, pulling: map[string]*flight{}, slots: make(chan struct{}, atOnce)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -113,13 +123,23 @@ func (b Bounds) orDefault() Bounds {
 	return b
 }
 
-// folder is where the image with that manifest digest (sha256:…) is, or will be.
-func (s *Store) folder(digest string) (string, error) {
+// folder is where the image with that manifest digest (sha256:…) of ref's repository is, or will be.
+func (s *Store) folder(ref Reference, digest string) (string, error) {
 	name, ok := strings.CutPrefix(digest, "sha256:")
-	if raw, err := hex.DecodeString(name); !ok || err != nil || len(raw) != 32 {
+	if raw, err := hex.DecodeString(name); !ok || err != nil || len(raw) != sha256.Size {
 		return "", fmt.Errorf("image: %q is no SHA-256 digest", digest)
 	}
-	return filepath.Join(s.dir, "files", name), nil
+	return filepath.Join(s.dir, "files", keyOf(ref, digest)), nil
+}
+
+// blob is where a layer of ref's repository is, or will be.
+func (s *Store) blob(ref Reference, h v1.Hash) string {
+	return filepath.Join(s.dir, "blobs", keyOf(ref, h.String()))
+}
+
+func keyOf(ref Reference, digest string) string {
+	sum := sha256.Sum256([]byte(ref.At(digest)))
+	return hex.EncodeToString(sum[:])
 }
 
 // removeAll removes what images may leave: also folders that nobody may write, when the server is not root.

@@ -27,10 +27,11 @@ func (r *Runtime) Build(context.Context, workspace.BuildOrder, func(string)) (wo
 	return workspace.Ready{}, problem.New(problem.Invalid, "The sandbox builds no images from a Dockerfile, and adds no features to one; the docker runtime does. Name an image that is built elsewhere, or let an administrator configure runtimes.docker.")
 }
 
-// How often images are looked through, and how long one is kept that nobody uses.
+// How often images are looked through, how long one is kept that nobody uses, and how many bytes of all.
 const (
 	collectEvery = time.Hour
 	keepUnused   = 14 * 24 * time.Hour
+	keepBytes    = 128 << 30 // twice the largest image that is taken
 )
 
 // collectImages removes the images that no workspace runs and that nobody wanted for a while.
@@ -43,7 +44,7 @@ func (r *Runtime) collectImages(ctx context.Context) {
 		r.log.Error("sandbox: images that are not used cannot be found", "err", err)
 		return
 	}
-	o := image.CollectOrder{Age: keepUnused}
+	o := image.CollectOrder{Age: keepUnused, Size: keepBytes}
 	for _, w := range all {
 		// One that is stopped begins anew at its next start, which asks for the image again.
 		if s, err := readState(r.dir(w.ID)); err == nil && s.Files != "" && w.Running {

@@ -24,7 +24,7 @@ type Snapshot struct {
 	Digest      string    `json:"digest"`
 	Created     time.Time `json:"created"`
 	Expires     time.Time `json:"expires"`
-	URL         string    `json:"url" doc:"Opens a workspace from it, for who may read the repository"`
+	URL         string    `json:"url,omitempty" doc:"Opens a workspace from it, for who may read the repository; its owner is told"`
 	Can         []string  `json:"can" doc:"What the one who asks may do now: open, delete"`
 }
 

@@ -42,6 +42,18 @@ type Context struct {
 	// Variables are what the link would set; the person confirms them.
 	Variables map[string]string `json:"variables,omitempty" doc:"What the link would set in the workspace's environment"`
 	Classes   []Class           `json:"classes,omitempty" doc:"That the workspace may be of, the default one first"`
+	// Snapshot is what fills the checkout; nil: the repository alone does.
+	Snapshot *ContextSnapshot `json:"snapshot,omitempty" doc:"That the checkout is taken from"`
+}
+
+// ContextSnapshot says what comes out of a snapshot, and from whom: its files may be of nobody but them.
+type ContextSnapshot struct {
+	ID          string    `json:"id"`
+	Own         bool      `json:"own" doc:"The one who asks took it"`
+	OwnerName   string    `json:"owner_name"`
+	Note        string    `json:"note,omitempty"`
+	Created     time.Time `json:"created"`
+	Uncommitted bool      `json:"uncommitted" doc:"It holds what was not committed"`
 }
 
 // Progress is one line of a workspace's start.

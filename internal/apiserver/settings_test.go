@@ -125,6 +125,32 @@ func TestAttack30NobodySetsForOthersWhatLoadsCode(t *testing.T) {
 	}
 }
 
+// TestAttack30AnothersSnapshotIsSaidToBe: what runs of a snapshot is its owner's, so whoever opens it is told whose that is, and the
+// workspace remembers.
+func TestAttack30AnothersSnapshotIsSaidToBe(t *testing.T) {
+	w := newWorld(t)
+	const id = "snap-aaaaaaaaaaaaaaaa"
+	for _, c := range []struct {
+		who identity.UserID
+		own bool
+	}{{ada, true}, {linus, false}} {
+		var got api.Context
+		if err := w.as(c.who).Do(t.Context(), http.MethodGet, "/context", map[string][]string{"url": {"snapshot/" + id}}, nil, &got); err != nil {
+			t.Fatal(err)
+		}
+		if s := got.Snapshot; s == nil || s.ID != id || s.OwnerName != "Ada Lovelace" || s.Own != c.own || s.Created.IsZero() {
+			t.Errorf("%v: %+v", c.who, s)
+		}
+		made, err := w.as(c.who).OpenSnapshot(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row, _ := w.workspaces.Get(identity.WorkspaceID(made.ID)); row.Foreign == c.own {
+			t.Errorf("%v: the workspace's files are another's: %v", c.who, row.Foreign)
+		}
+	}
+}
+
 // A snapshot is opened by who may read its repository today; to others it is not there.
 func TestWhoOpensASnapshot(t *testing.T) {
 	w := newWorld(t)
@@ -156,7 +182,7 @@ func TestWhoOpensASnapshot(t *testing.T) {
 			}
 		}
 		list, err := w.as(c.who).Snapshots(ctx)
-		if err != nil || len(list) != c.listed || c.listed > 0 && strings.Join(list[0].Can, " ") != c.can {
+		if err != nil || len(list) != c.listed || c.listed > 0 && (strings.Join(list[0].Can, " ") != c.can || (list[0].URL != "") != list[0].Own) {
 			t.Errorf("%v lists %+v %v", c.who, list, err)
 		}
 	}

@@ -150,6 +150,7 @@ func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row s
 				return err
 			}
 			d.Snapshot, d.Context = string(row.ID), "snapshot/"+string(row.ID)
+			d.Foreign = row.Owner != who.User
 			made, err := s.c.Workspaces.Create(r.Context(), workspace.Order{
 				Owner: who.User, OwnerName: userName(s.c.Access.Facts(), who.User), Session: who.Session,
 				Project: row.Project, Repository: row.Repository, Ref: row.Ref, IP: web.ClientIP(r), Details: d,
@@ -189,7 +190,11 @@ func (s *server) contextOfSnapshot(w http.ResponseWriter, r *http.Request, id id
 	if !ok || p.ID != row.Project || !s.may(r, identity.WorkspaceCreate, repository.Resource(p.ID)) {
 		return snapshot.NotHere(string(id))
 	}
-	return answer(w, http.StatusOK, s.contextOf(target{repository: row.Repository, ref: row.Ref, project: p}))
+	x := s.contextOf(target{repository: row.Repository, ref: row.Ref, project: p})
+	x.Snapshot = &api.ContextSnapshot{
+		ID: string(row.ID), Own: row.Owner == web.PrincipalFrom(r.Context()).User, OwnerName: row.OwnerName, Note: row.Note, Created: row.Created, Uncommitted: row.Dirty,
+	}
+	return answer(w, http.StatusOK, x)
 }
 
 // hideSnapshot tells who may not know of a repository no more than that there is no such snapshot.
@@ -219,12 +224,16 @@ func (s *server) snapshotOf(r *http.Request, row snapshot.Row) api.Snapshot {
 		ID: string(row.ID), Owner: row.Owner.String(), OwnerName: row.OwnerName, Own: row.Owner == web.PrincipalFrom(r.Context()).User,
 		Workspace: string(row.Workspace), Project: string(row.Project), Repository: row.Repository, Branch: row.Branch, Commit: row.Commit,
 		Uncommitted: row.Dirty, Note: row.Note, Size: row.Size, Digest: row.Digest, Created: row.Created, Expires: row.Expires,
-		URL: s.c.URL + "/#snapshot/" + string(row.ID), Can: []string{},
+		Can: []string{},
 	}
 	if p, ok := f.Projects.Project(row.Project); ok {
 		x.Project = p.Name
 	}
-	if p, repository, ok := f.Projects.ForRepository(row.Repository); ok && p.ID == row.Project && s.may(r, identity.RepoRead, repository.Resource(p.ID)) {
+	// Who opens another's has the address from them: it is not for whoever may list and delete.
+	if x.Own {
+		x.URL = s.c.URL + "/#snapshot/" + string(row.ID)
+	}
+	if p, repository, ok := f.Projects.ForRepository(row.Repository); ok && x.Own && p.ID == row.Project && s.may(r, identity.RepoRead, repository.Resource(p.ID)) {
 		x.Can = append(x.Can, "open")
 	}
 	if s.may(r, identity.WorkspaceDelete, taken(row)) {

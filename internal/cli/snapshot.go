@@ -87,22 +87,27 @@ func (a *app) snapshotList() *cobra.Command {
 
 func (a *app) snapshotOpen() *cobra.Command {
 	var user string
-	var asJSON bool
+	var asJSON, yes bool
 	cmd := &cobra.Command{
 		Use:               "open SNAPSHOT",
 		Short:             "Start a workspace from a snapshot",
 		Example:           `  lanyard snapshot open snap-abcdefghij234567`,
-		Long:              "Starts a new workspace whose checkout is the snapshot's; `lanyard start snapshot/ID` does the same.",
+		Long:              "Starts a new workspace whose checkout is the snapshot's; `lanyard start snapshot/ID` does the same. Another person's is shown first, and asked about.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeSnapshots,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.as(cmd, user, func(r *remote.Remote) error {
-				return a.startOne(cmd.Context(), r, api.Order{ContextURL: "snapshot/" + args[0]}, asJSON)
+				order := api.Order{ContextURL: "snapshot/" + args[0]}
+				if err := a.confirmSnapshot(cmd.Context(), r, order.ContextURL, yes); err != nil {
+					return err
+				}
+				return a.startOne(cmd.Context(), r, order, asJSON)
 			})
 		},
 	}
 	a.signInFlag(cmd, &user)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON a step, the last the workspace")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "open another person's snapshot without asking")
 	return cmd
 }
 

@@ -52,6 +52,9 @@ A workspace belongs to a person, and the operator is none: under lanyard dev, sa
 			if err := a.confirmVariables(&order, yes); err != nil {
 				return err
 			}
+			if err := a.confirmSnapshot(cmd.Context(), r, order.ContextURL, yes); err != nil {
+				return err
+			}
 			return a.startOne(cmd.Context(), r, order, asJSON)
 		},
 	}

@@ -20,7 +20,7 @@ import (
 func (a *app) orderFlags(cmd *cobra.Command, o *api.Order, yes *bool) {
 	cmd.Flags().StringVar(&o.Class, "class", "", "the size of a new workspace, of those that its project offers")
 	cmd.Flags().StringVar(&o.File, "file", "", "the repository's file to go by, or the folder of .devcontainer that holds it; none: no file")
-	cmd.Flags().BoolVarP(yes, "yes", "y", false, "set the variables of the context URL without asking")
+	cmd.Flags().BoolVarP(yes, "yes", "y", false, "set the variables of the context URL, and open another person's snapshot, without asking")
 	_ = cmd.RegisterFlagCompletionFunc("class", func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return a.completeClasses(cmd, args)
 	})
@@ -42,6 +42,44 @@ func (a *app) completeClasses(cmd *cobra.Command, args []string) ([]cobra.Comple
 		}
 		return names, err
 	})
+}
+
+// confirmSnapshot shows whose a snapshot is that fills the workspace, and asks whether it is wanted, unless it is the person's own:
+// what is in it, and what the start runs of it, nobody else may ever have seen.
+func (a *app) confirmSnapshot(ctx context.Context, r *remote.Remote, contextURL string, yes bool) error {
+	if yes || !strings.HasPrefix(contextURL, "snapshot/") {
+		return nil
+	}
+	var c api.Context
+	if err := r.Do(ctx, "GET", "/context", map[string][]string{"url": {contextURL}}, nil, &c); err != nil {
+		return err
+	}
+	if c.Snapshot == nil || c.Snapshot.Own {
+		return nil
+	}
+	a.err.line("This snapshot is another person's. The workspace runs what is in it as you:")
+	a.err.line("  %s, taken by %s on %s, of %s", c.Snapshot.ID, c.Snapshot.OwnerName, c.Snapshot.Created.Local().Format("2006-01-02 15:04"), at(c.Repository, c.Ref))
+	if c.Snapshot.Note != "" {
+		a.err.line("  note: %s", c.Snapshot.Note)
+	}
+	if c.Snapshot.Uncommitted {
+		a.err.line("  it holds changes that were not committed, which no review has seen")
+	}
+	if !terminal(a.c.Stdin) {
+		return usage("somebody has to want this snapshot; run it again with --yes if you do")
+	}
+	return a.agreed("Start it? [y/N] ")
+}
+
+// agreed asks a question, whose other answers end the command.
+func (a *app) agreed(question string) error {
+	fmt.Fprint(a.err, question)
+	var answer string
+	_, _ = fmt.Fscanln(a.c.Stdin, &answer) // nothing is no
+	if !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
+		return problem.New(problem.Invalid, "Nothing was started.")
+	}
+	return nil
 }
 
 // confirmVariables shows the variables of a context URL, which a stranger may have written, and asks whether they are wanted.
@@ -67,11 +105,7 @@ func (a *app) confirmVariables(o *api.Order, yes bool) error {
 	if !terminal(a.c.Stdin) {
 		return usage("somebody has to want these variables; run it again with --yes if you do")
 	}
-	fmt.Fprint(a.err, "Start it with them? [y/N] ")
-	var answer string
-	_, _ = fmt.Fscanln(a.c.Stdin, &answer) // nothing is no
-	if o.Confirmed = strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"); !o.Confirmed {
-		return problem.New(problem.Invalid, "Nothing was started.")
-	}
-	return nil
+	err = a.agreed("Start it with them? [y/N] ")
+	o.Confirmed = err == nil
+	return err
 }

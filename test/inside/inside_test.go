@@ -167,7 +167,7 @@ func TestInside(t *testing.T) {
 			t.Errorf("list: %+v", said)
 		}
 		for who, context := range map[string]string{"ada": taken.ID, "grace": "snapshot/" + taken.ID} { // of the same project
-			args := []string{"start", context, "--json", "--user", who}
+			args := []string{"start", context, "--json", "--yes", "--user", who}
 			if who == "ada" {
 				args = []string{"snapshot", "open", context, "--json", "--user", who}
 			}

@@ -30,6 +30,7 @@ export interface Activity { running: boolean; ready: boolean; tasks: Task[]; por
 export interface Class { name: string; title?: string; default?: boolean }
 export interface Context {
   project: string; repository: string; ref?: string; request?: number; variables?: Record<string, string>; classes?: Class[];
+  snapshot?: { id: string; own: boolean; owner_name: string; note?: string; created: string; uncommitted: boolean };
 }
 export interface Order {
   context_url?: string; project?: string; repository?: string; ref?: string; class?: string; file?: string; confirmed?: boolean;

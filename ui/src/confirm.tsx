@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, send, type Context, type Order, type Workspace } from "./api";
-import { shortURL, visible } from "./format";
+import { clock, shortURL, visible } from "./format";
 import { Act, Fault } from "./parts";
 import { startedHere } from "./start";
 
@@ -34,6 +34,15 @@ export function Confirm({ context, onFault }: { context: string; onFault: (fault
     <main class="card" data-testid="confirm-page">
       <h1>{fault && !found ? "This cannot be started" : "Start a workspace?"}</h1>
       <Fault fault={fault} />
+      {found?.snapshot && !found.snapshot.own && (
+        <div class="notice bad" role="alert" data-testid="confirm-foreign">
+          <p>
+            This is a snapshot that {visible(found.snapshot.owner_name)} took
+            {found.snapshot.uncommitted ? ", with changes that were never committed, so no review has seen them" : ""}. The workspace runs
+            what is in it as you. Start it only if you expected it from them.
+          </p>
+        </div>
+      )}
       {found ? (
         <dl class="facts">
           <dt>Repository</dt><dd data-testid="confirm-repository"><code>{shortURL(found.repository)}</code></dd>
@@ -41,6 +50,16 @@ export function Confirm({ context, onFault }: { context: string; onFault: (fault
             {found.ref ? <code>{visible(found.ref)}</code> : "default branch"}{found.request ? ` (merge request ${found.request})` : ""}
           </dd>
           <dt>Project</dt><dd data-testid="confirm-project">{visible(found.project)}</dd>
+          {found.snapshot && (
+            <>
+              <dt>Snapshot</dt>
+              <dd class="breakable" data-testid="confirm-snapshot">
+                <code>{found.snapshot.id}</code>, taken by {found.snapshot.own ? "you" : visible(found.snapshot.owner_name)}, {clock(found.snapshot.created)}
+                {found.snapshot.uncommitted && "; with uncommitted changes"}
+                {found.snapshot.note && <div>{visible(found.snapshot.note)}</div>}
+              </dd>
+            </>
+          )}
           <dt>Variables</dt>
           <dd class="breakable" data-testid="confirm-variables">
             {variables.length === 0 ? "none" : variables.map(([name, value]) => <div key={name}><code>{visible(name)}={visible(value)}</code></div>)}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"archive/tar"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (a *Agent) serveUnfold(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "that cannot name a folder of the workspace")
 		return
 	}
-	if err := a.unfold(name, r.Body); err != nil {
+	if err := a.unfold(r.Context(), name, r.Body); err != nil {
 		a.log.Warn("unfolding a checkout failed", "err", err)
 		refuse(w, http.StatusInternalServerError, "The checkout could not be taken: "+err.Error())
 		return
@@ -128,7 +129,7 @@ func newlyUnfolded(workspace, name string) string {
 	return filepath.Join(workspace, ".lanyard", name+".unfolded")
 }
 
-func (a *Agent) unfold(name string, folded io.Reader) error {
+func (a *Agent) unfold(ctx context.Context, name string, folded io.Reader) error {
 	a.setups.Lock()
 	defer a.setups.Unlock()
 	dir := filepath.Join(a.config.Workspace, name)
@@ -144,6 +145,9 @@ func (a *Agent) unfold(name string, folded io.Reader) error {
 		return err
 	}
 	once, err := unfoldTree(fresh, folded)
+	if err == nil {
+		err = a.ownGit(ctx, fresh)
+	}
 	if err == nil {
 		err = a.keepUnfolded(name, once)
 	}

@@ -108,3 +108,42 @@ func TestUnfoldStaysInside(t *testing.T) {
 		}
 	}
 }
+
+// What ran while a prebuild was made leaves nothing that Git starts in the workspaces of others.
+func TestAttack29AFoldedCheckoutBringsNothingThatGitStarts(t *testing.T) {
+	server, root := repositories(t, map[string]map[string]string{"api": {"one": "1"}})
+	poison := `touch ../made; for h in post-checkout reference-transaction post-merge; do printf '#!/bin/sh\ntouch /tmp/../'"$PWD"'/../hook\n' >.git/hooks/$h; chmod +x .git/hooks/$h; done
+git config core.fsmonitor 'touch ../fsmonitor; false'; git config core.sshCommand 'touch ../ssh; false'; git config credential.helper '!touch ../helper'
+git config filter.x.smudge 'touch ../smudge; cat'; git config filter.x.clean 'touch ../clean; cat'; mkdir -p .git/info; echo '* filter=x' >.git/info/attributes
+git config core.pager 'touch ../pager'; git config include.path ../evil; echo /nowhere >.git/objects/info/alternates`
+	first := newWorld(t, server)
+	s := setupOf(first, exampleHost+"api", "")
+	s.Lifecycle, s.Prebuild = []agentapi.Step{{Stage: onCreate, Parts: []agentapi.Part{{Shell: poison}}}}, true
+	first.setup(s)
+	if code, out := first.exec("test -e ../made && git config --file .git/config core.fsmonitor"); code != 0 {
+		t.Fatalf("nothing is poisoned: %s", out)
+	}
+	folded, err := first.agent().Fold(testContext(t), agentapi.FoldOrder{Name: s.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folded.Close()
+	var kept bytes.Buffer
+	if _, err := kept.ReadFrom(folded); err != nil {
+		t.Fatal(err)
+	}
+	newer := newerCommit(t, filepath.Join(root, "api"))
+	second := newWorld(t, server)
+	s = setupOf(second, exampleHost+"api", "main")
+	if err := second.agent().Unfold(testContext(t), s.Name, &kept); err != nil {
+		t.Fatal(err)
+	}
+	second.setup(s)
+	second.exec("echo x >>two; git status; git diff; git checkout -- .; git fetch")
+	if _, out := second.exec("git rev-parse HEAD"); strings.TrimSpace(out) != newer {
+		t.Errorf("it did not follow: %s", out)
+	}
+	if _, out := second.exec("ls ..; ls -d .git/hooks .git/info/attributes .git/objects/info/alternates 2>/dev/null"); strings.TrimSpace(out) != s.Name {
+		t.Errorf("beside the checkout is %q", out)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
@@ -49,7 +50,7 @@ func (a *Agent) follow(ctx context.Context, g plumbing, r agentapi.Repository, s
 		return a.checkoutRef(ctx, r.Ref, g.dir, say)
 	}
 	say(agentapi.Progress{Phase: "checkout", Text: "git fetch " + r.URL})
-	if err := a.git(ctx, g.dir, "checkout", say, "fetch", "--progress", "--tags", "--prune", "origin"); err != nil {
+	if err := a.git(ctx, g.dir, "checkout", say, guardedly("fetch", "--progress", "--tags", "--prune", "origin")...); err != nil {
 		return err
 	}
 	what := []string{r.Ref, "--"}
@@ -58,10 +59,13 @@ func (a *Agent) follow(ctx context.Context, g plumbing, r agentapi.Repository, s
 	}
 	// What the prebuild changed in files that Git knows stays, unless it is in the way.
 	say(agentapi.Progress{Phase: "checkout", Text: "git checkout " + r.Ref})
-	args := append([]string{"-c", "advice.detachedHead=false", "checkout", "--progress"}, what...)
+	args := append(guardedly("-c", "advice.detachedHead=false", "checkout", "--progress"), what...)
 	if a.git(ctx, g.dir, "checkout", func(agentapi.Progress) {}, args...) == nil {
 		return nil
 	}
-	args = append([]string{"-c", "advice.detachedHead=false", "checkout", "--force", "--progress"}, what...)
+	args = append(guardedly("-c", "advice.detachedHead=false", "checkout", "--force", "--progress"), what...)
 	return a.git(ctx, g.dir, "checkout", say, args...)
 }
+
+// guardedly are arguments of Git that let it start nothing which the checkout names.
+func guardedly(args ...string) []string { return append(slices.Clone(guarded), args...) }

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,6 +40,9 @@ func (s *Server) secrets(ctx context.Context, row workspace.Workspace) (given bo
 	if p, _ := s.engine.Facts().Projects.Project(row.Project); !p.Workspace.SecretVariables {
 		return false, "the project's file does not say `workspace: {secret_variables: true}`"
 	}
+	if why := unreviewed(row); why != "" {
+		return false, why
+	}
 	if now, ok := s.workspaces.Get(row.ID); ok {
 		row.Session = now.Session // that of this start
 	}
@@ -46,6 +51,37 @@ func (s *Server) secrets(ctx context.Context, row workspace.Workspace) (given bo
 		Resource: identity.Resource{Kind: identity.KindWorkspace, Name: string(row.ID), Project: row.Project, Owner: row.Owner},
 	})
 	return decision.Effect == access.Allow, strings.Join(decision.Reasons, "; ")
+}
+
+// unreviewed says why a workspace's files may be of somebody who could push them to no branch of the repository; empty: they
+// are not. A merge request's ref leads to what anybody put into a fork, and so may a commit's name, since hosts keep the objects
+// of forks with those of the repository. What counts is the ref, however the workspace was asked for.
+func unreviewed(row workspace.Workspace) string {
+	if row.Foreign {
+		return "its files are from a snapshot that somebody else took"
+	}
+	own := func(ref string) bool {
+		return strings.HasPrefix(ref, "refs/heads/") || strings.HasPrefix(ref, "refs/tags/")
+	}
+	var x said
+	if len(row.Said) > 0 && json.Unmarshal(row.Said, &x) != nil {
+		x = said{Commit: "unknown"}
+	}
+	switch {
+	case row.Ref == "" || own(row.Ref) || own(x.Ref):
+		return ""
+	case x.Commit == "" && !strings.Contains(row.Ref, "/") && !commitID(row.Ref):
+		return "" // a server whose refs are not read here: no ref of a merge request has such a name
+	case commitID(row.Ref):
+		return "it was started at a commit by its ID, which may be one of a fork; start it at a branch"
+	}
+	return row.Ref + " is no branch or tag of the repository, so anybody may have written what is there"
+}
+
+// commitID reports whether a ref is a commit's name.
+func commitID(ref string) bool {
+	_, err := hex.DecodeString(ref)
+	return err == nil && (len(ref) == 40 || len(ref) == 64)
 }
 
 // given finds what a workspace gets. Secret variables are given where the project's file declares them and no policy stands in
@@ -93,6 +129,7 @@ func (s *Server) given(ctx context.Context, row workspace.Workspace, say workspa
 func (s *Server) prepareOwn(ctx context.Context, row workspace.Workspace, say workspace.Say) (workspace.Prepared, error) {
 	p, err := s.prepare(ctx, row, say)
 	if err == nil {
+		p.Note(&row.Details) // what was checked out decides what is given
 		err = s.personal(ctx, row, &p, say)
 	}
 	return p, err

@@ -91,6 +91,7 @@ func (k *Keeper) Restore(ctx context.Context, id identity.SnapshotID, name strin
 	if err != nil {
 		return fmt.Errorf("read the snapshot %s: %w", id, err)
 	}
+	p.Origin = row.Repository // and not what the workspace that it was taken of said
 	_, err = to.Unpack(ctx, agentapi.Unpack{Name: name, Uncommitted: true, Keep: true}, p, in)
 	return err
 }

@@ -6,6 +6,7 @@ package snapshot
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
@@ -48,6 +49,7 @@ type Rows interface {
 type Limits struct {
 	Size  int64         // of one, in bytes
 	Count int           // of one person
+	Total int64         // of all in the data folder together, in bytes; one that is begun below it is kept
 	Keep  time.Duration // how long
 }
 
@@ -55,6 +57,7 @@ type Limits struct {
 const (
 	DefaultSize  = 1 << 30
 	DefaultCount = 20
+	DefaultTotal = 100 << 30
 	DefaultKeep  = 30 * 24 * time.Hour
 )
 
@@ -69,7 +72,12 @@ type Config struct {
 }
 
 // Keeper keeps snapshots.
-type Keeper struct{ c Config }
+type Keeper struct {
+	c Config
+
+	mu     sync.Mutex
+	taking map[identity.UserID]bool // who has one taken now
+}
 
 // New returns a Keeper.
 func New(c Config) *Keeper {
@@ -82,8 +90,11 @@ func New(c Config) *Keeper {
 	if c.Limits.Count <= 0 {
 		c.Limits.Count = DefaultCount
 	}
+	if c.Limits.Total <= 0 {
+		c.Limits.Total = DefaultTotal
+	}
 	if c.Limits.Keep <= 0 {
 		c.Limits.Keep = DefaultKeep
 	}
-	return &Keeper{c}
+	return &Keeper{c: c, taking: map[identity.UserID]bool{}}
 }

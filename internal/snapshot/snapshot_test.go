@@ -114,6 +114,49 @@ func TestTakenAndRestored(t *testing.T) {
 	}
 }
 
+// TestAttack27SnapshotsAtOnceAreCounted: the bounds of what is kept hold however many are taken at once.
+func TestAttack27SnapshotsAtOnceAreCounted(t *testing.T) {
+	k, m, _ := keeper(t, Limits{Count: 1})
+	read, write := io.Pipe()
+	defer write.Close()
+	first := make(chan error, 1)
+	go func() {
+		c := &checkout{pack: agentapi.Pack{Commit: strings.Repeat("b", 40), Origin: "https://evil.example.test"}, body: read}
+		_, err := k.Take(t.Context(), Row{Owner: ada, Repository: "https://git.example.test/api"}, c, audit.Event{})
+		first <- err
+	}()
+	if _, err := write.Write([]byte("PACK")); err != nil { // it is being taken
+		t.Fatal(err)
+	}
+	if _, _, err := take(t, k, "x"); problem.KindOf(err) != problem.Conflict {
+		t.Errorf("a second one at once: %v", err)
+	}
+	write.Close()
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := take(t, k, "x"); problem.KindOf(err) != problem.TooLarge || len(m.rows) != 1 {
+		t.Errorf("a second one after it: %v %d", err, len(m.rows))
+	}
+	back := &checkout{}
+	if err := k.Restore(t.Context(), m.rows[0].ID, "api", back); err != nil || back.packed.Origin != "https://git.example.test/api" {
+		t.Errorf("the origin is what the workspace said: %q %v", back.packed.Origin, err)
+	}
+	for i := range atOnce {
+		if _, err := k.begin(identity.UserID{Tenant: "t", Object: string(rune('a' + i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := k.begin(ada); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("more than a few at once: %v", err)
+	}
+	full, m, _ := keeper(t, Limits{Total: 3})
+	m.rows = []Row{{Node: "n", Size: 3}}
+	if _, _, err := take(t, full, "x"); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("more than all may have: %v", err)
+	}
+}
+
 // What was changed on the disk is not given to a workspace.
 func TestChangedFileIsNotOpened(t *testing.T) {
 	k, _, _ := keeper(t, Limits{})

@@ -34,6 +34,11 @@ func (k *Keeper) Take(ctx context.Context, of Row, from Source, event audit.Even
 	if len(of.Note) > maxNote || !utf8.ValidString(of.Note) {
 		return of, problem.New(problem.Invalid, "What is said of a snapshot is text of at most %d bytes.", maxNote)
 	}
+	done, err := k.begin(of.Owner)
+	if err != nil {
+		return of, err
+	}
+	defer done()
 	if err := k.room(ctx, of.Owner); err != nil {
 		return of, err
 	}
@@ -57,17 +62,44 @@ func (k *Keeper) Take(ctx context.Context, of Row, from Source, event audit.Even
 	return of, nil
 }
 
+// atOnce is how many are taken at once: each may fill the disk up to the bound of one.
+const atOnce = 4
+
+// begin takes the slot of a person, who has one, so that the count of room holds until the row is there, and one of all.
+func (k *Keeper) begin(u identity.UserID) (done func(), err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.taking[u] {
+		return nil, problem.New(problem.Conflict, "A snapshot of yours is being taken just now. Wait until it is there.")
+	}
+	if len(k.taking) >= atOnce {
+		return nil, problem.New(problem.Unavailable, "%d snapshots are being taken just now, which is the most at once. Try again in a moment.", atOnce)
+	}
+	k.taking[u] = true
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.taking, u)
+	}, nil
+}
+
 // room refuses one more than a person may have.
 func (k *Keeper) room(ctx context.Context, u identity.UserID) error {
 	all, err := k.c.Rows.Snapshots(ctx)
 	if err != nil {
 		return err
 	}
-	n := 0
+	n, sum := 0, int64(0)
 	for _, r := range all {
 		if r.Owner == u {
 			n++
 		}
+		if r.Node == k.c.Node {
+			sum += r.Size
+		}
+	}
+	if sum >= k.c.Limits.Total {
+		return problem.New(problem.Unavailable, "The snapshots on this server have %d MiB together, which is the most that is kept. Delete one, or tell who runs Lanyard.", sum>>20)
 	}
 	if n >= k.c.Limits.Count {
 		return problem.New(problem.TooLarge, "You have %d snapshots, which is the most that are kept. Delete one first: lanyard snapshot list, lanyard snapshot delete ID", n)

@@ -23,8 +23,8 @@ import (
 // outside is the name of a Dockerfile that is not in the folder that its build sees, there.
 const outside = ".lanyard.Dockerfile"
 
-// build builds the repository's Dockerfile. What the build sees names the result, so that the same content is built once,
-// whoever starts it and at whatever commit; the name is remembered, so that a later start asks nobody for it.
+// build builds the repository's Dockerfile. What the build sees names the result, so that the same content is built once
+// for a person in a project, at whatever commit; the name is remembered, so that a later start asks nobody for it.
 func (x *preparing) build(ctx context.Context, images workspace.Images) (workspace.Ready, error) {
 	want := x.said.Plan.Image
 	name, within := want.Dockerfile, true
@@ -69,7 +69,7 @@ func stream(whole *gitread.Whole, err error) (io.ReadCloser, error) {
 	return whole.Stream(), nil
 }
 
-// nameBuild makes the name of what will be built from the content that the build sees.
+// nameBuild makes the name of what will be built from the content that the build sees. runBuild adds for whom.
 func (x *preparing) nameBuild(ctx context.Context, name string) error {
 	want := x.said.Plan.Image
 	c, err := x.open(ctx, x.said.Commit)
@@ -105,6 +105,17 @@ func (x *preparing) nameBuild(ctx context.Context, name string) error {
 // runBuild builds what an order says, with what holds for every build of this workspace: its exit, and the images it may begin
 // with. Where the exit was opened it is closed again: the workspace itself may run as another user.
 func (x *preparing) runBuild(ctx context.Context, images workspace.Images, o workspace.BuildOrder) (workspace.Ready, error) {
+	class, err := x.class(x.row)
+	if err != nil {
+		return workspace.Ready{}, err
+	}
+	o.Limits = class.Limits
+	// What a step saw through the gateway is for who has the same rights.
+	key, err := json.Marshal([]any{x.row.Project, x.row.Owner, o.Key})
+	if err != nil {
+		return workspace.Ready{}, fmt.Errorf("name what is built: %w", err)
+	}
+	o.Key = string(key)
 	opened := false
 	o.ID = x.row.ID
 	o.Endpoint = func(ctx context.Context, uid int) (string, error) {

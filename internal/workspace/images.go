@@ -29,8 +29,11 @@ type PullOrder struct {
 
 // BuildOrder says what to build.
 type BuildOrder struct {
-	// Key names the content that the build sees, Dockerfile, context and arguments: the same key is the same image.
+	// Key names the content that the build sees, Dockerfile, context and arguments, and for whom it is built: the same key, with
+	// the same images to begin with, is the same image. Those are asked for every time, also where it is there.
 	Key string
+	// Limits are what a step may use of the machine.
+	Limits Limits
 	// Context opens the folder that the build sees, as a tar stream.
 	Context    func(context.Context) (io.ReadCloser, error)
 	Dockerfile string // path in it

@@ -13,6 +13,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/build"
 
@@ -26,6 +27,13 @@ const (
 	builtLines    = 40
 )
 
+// longestBuild is how long the engine may build an image; defaultMemory what a step may have where no class says it.
+const (
+	longestBuild  = time.Hour
+	defaultMemory = 4 << 30
+	cpuPeriod     = 100_000 // microseconds
+)
+
 // Build implements workspace.Images by the engine's own builder. RUN steps have no network but the loopback of a small container,
 // whose process 1 is the agent with the workspace's socket: what they reach is what the workspace reaches.
 func (r *Runtime) Build(ctx context.Context, o workspace.BuildOrder, progress func(string)) (workspace.Ready, error) {
@@ -36,12 +44,21 @@ func (r *Runtime) Build(ctx context.Context, o workspace.BuildOrder, progress fu
 	if err != nil {
 		return workspace.Ready{}, err
 	}
-	sum := sha256.Sum256([]byte(o.Key))
-	key := hex.EncodeToString(sum[:])
+	uses, err := r.basesOf(ctx, o)
+	if err != nil {
+		return workspace.Ready{}, err
+	}
+	bases := make([]string, len(uses))
+	for i, u := range uses {
+		if bases[i], err = r.base(ctx, o, u, progress); err != nil {
+			return workspace.Ready{}, err
+		}
+	}
+	key := sumOf(append([]string{o.Key}, bases...)...)
 	tag := "lanyard-build/" + strings.ToLower(server) + ":" + key[:40]
 	here, err := r.engine.ImageInspect(ctx, tag)
 	if notFound(err) {
-		if err = r.once(ctx, tag, func(ctx context.Context) error { return r.build(ctx, o, tag, key, progress) }); err != nil {
+		if err = r.once(ctx, tag, func(ctx context.Context) error { return r.build(ctx, o, bases, tag, key, progress) }); err != nil {
 			return workspace.Ready{}, err
 		}
 		here, err = r.engine.ImageInspect(ctx, tag)
@@ -53,55 +70,66 @@ func (r *Runtime) Build(ctx context.Context, o workspace.BuildOrder, progress fu
 	return r.ready(ctx, here, here.ID)
 }
 
-func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, tag, key string, progress func(string)) error {
+// sumOf names a list of texts.
+func sumOf(texts ...string) string {
+	h := sha256.New()
+	for _, text := range texts {
+		fmt.Fprintf(h, "%d:%s", len(text), text)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, bases []string, tag, key string, progress func(string)) error {
 	if _, err := r.engine.ImageInspect(ctx, tag); err == nil {
 		return nil // somebody was faster
 	}
-	text, err := readDockerfile(ctx, o)
+	d, err := readBuild(ctx, o)
 	if err != nil {
 		return err
 	}
-	d, err := parseDockerfile(o.Dockerfile, text, o.Args)
-	if err != nil {
-		return err
-	}
-	bases := make([]string, len(d.uses))
-	for i, u := range d.uses {
-		if bases[i], err = r.base(ctx, o, d, u, progress); err != nil {
-			return err
-		}
+	if len(d.uses) != len(bases) {
+		return fmt.Errorf("docker: the build of %s names other images than it did", o.Dockerfile)
 	}
 	exit, err := r.openExit(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer exit.close(ctx)
-	return r.run(ctx, o, d.pin(bases), tag, key, exit.id, progress)
+	if err := r.run(ctx, o, d.pin(bases), tag, key, exit.id, progress); err != nil {
+		return err
+	}
+	im, err := r.engine.ImageInspect(ctx, tag)
+	if err != nil {
+		return r.failed("look for what was built", err)
+	}
+	r.made(im.ID)
+	return nil
 }
 
 // base makes ready an image that a Dockerfile names.
-func (r *Runtime) base(ctx context.Context, o workspace.BuildOrder, d *dockerfile, u use, progress func(string)) (string, error) {
-	ref := u.image
+func (r *Runtime) base(ctx context.Context, o workspace.BuildOrder, u use, progress func(string)) (string, error) {
+	d := &dockerfile{name: o.Dockerfile}
+	ref := u.Image
 	if ref != o.Base || ref == "" {
-		order, err := workspace.PullOrder{Ref: u.image}, error(nil)
+		order, err := workspace.PullOrder{Ref: u.Image}, error(nil)
 		if o.From != nil {
-			order, err = o.From(u.image)
+			order, err = o.From(u.Image)
 		}
 		var ready workspace.Ready
 		if err == nil {
 			ready, err = r.Pull(ctx, order, progress)
 		}
 		if err != nil {
-			return "", problem.Wrap(err, problem.KindOf(err), "%s:%d: %s", d.name, u.line+1, problem.Message(err))
+			return "", problem.Wrap(err, problem.KindOf(err), "%s:%d: %s", d.name, u.Line+1, problem.Message(err))
 		}
 		ref = ready.Image.Ref
 	}
 	im, err := r.engine.ImageInspect(ctx, ref)
 	if err != nil {
-		return "", r.failed("look for the image "+u.image, err)
+		return "", r.failed("look for the image "+u.Image, err)
 	}
 	if im.Config != nil && len(im.Config.OnBuild) > 0 { // a Dockerfile of somebody else's, which nobody has read
-		return "", d.refuse(u.line, "the image %s has ONBUILD instructions, which could fetch something past the gateway: write them into the Dockerfile, and begin with an image that has none", u.image)
+		return "", d.refuse(u.Line, "the image %s has ONBUILD instructions, which could fetch something past the gateway: write them into the Dockerfile, and begin with an image that has none", u.Image)
 	}
 	return ref, nil
 }
@@ -127,12 +155,26 @@ func (r *Runtime) run(ctx context.Context, o workspace.BuildOrder, text []byte, 
 	if err != nil {
 		return err
 	}
+	if o.Limits.Memory <= 0 {
+		o.Limits.Memory = defaultMemory
+	}
+	limits, err := r.resources(ctx, o.Limits)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, longestBuild, problem.New(problem.Invalid, "Building the image of %s took longer than %s.", o.Dockerfile, longestBuild))
+	defer cancel()
 	progress("building the image of " + o.Dockerfile)
 	answer, err := r.engine.ImageBuild(ctx, sees, build.ImageBuildOptions{
+		Memory: limits.Memory, MemorySwap: limits.MemorySwap, CPUPeriod: cpuPeriod, CPUQuota: limits.NanoCPUs / (1e9 / cpuPeriod),
 		Version: build.BuilderV1, Tags: []string{tag}, Dockerfile: name, Target: o.Target, BuildArgs: args, Platform: platform(),
 		NetworkMode: "container:" + exit, Remove: true, ForceRemove: true, ShmSize: shmBytes,
-		Labels: map[string]string{labelServer: server, labelBuilt: key},
+		NoCache: true, // a step of somebody else's may have seen what only they may see
+		Labels:  map[string]string{labelServer: server, labelBuilt: key},
 	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return problem.Wrap(err, problem.Invalid, "The image of %s could not be built: %s", o.Dockerfile, plain(err))
 	}
@@ -149,10 +191,22 @@ func (r *Runtime) run(ctx context.Context, o workspace.BuildOrder, text []byte, 
 			progress(line)
 		}
 	})
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return problem.Wrap(err, problem.Invalid, "The image of %s could not be built: %s\n%s", o.Dockerfile, plain(err), strings.Join(last, "\n"))
 	}
 	return nil
+}
+
+// readBuild reads what an order's Dockerfile says.
+func readBuild(ctx context.Context, o workspace.BuildOrder) (*dockerfile, error) {
+	text, err := readDockerfile(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return parseDockerfile(o.Dockerfile, text, o.Args)
 }
 
 // readDockerfile takes the Dockerfile out of the context.

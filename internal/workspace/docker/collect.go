@@ -2,6 +2,8 @@ package docker
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,19 +26,22 @@ func (r *Runtime) imageFolder(id string) string {
 	return filepath.Join(r.root, "images", hash)
 }
 
-// used notes that an image which was pulled or built here is asked for now.
-func (r *Runtime) used(id string) {
+// made notes that an image was pulled or built here: only those are ever removed.
+func (r *Runtime) made(id string) {
 	dir := r.imageFolder(id)
-	path := filepath.Join(dir, usedFile)
-	now := time.Now()
-	if os.Chtimes(path, now, now) == nil {
-		return
-	}
 	err := makeFolders(dir)
 	if err == nil {
-		err = replaceFile(path, nil, 0o600)
+		err = replaceFile(filepath.Join(dir, usedFile), nil, 0o600)
 	}
 	if err != nil {
+		r.log.Warn("docker: that an image was made here could not be noted", "image", id, "err", err)
+	}
+}
+
+// used notes that an image is asked for now, if it was pulled or built here.
+func (r *Runtime) used(id string) {
+	now := time.Now()
+	if err := os.Chtimes(filepath.Join(r.imageFolder(id), usedFile), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.log.Warn("docker: the use of an image could not be noted", "image", id, "err", err)
 	}
 }
@@ -44,6 +49,7 @@ func (r *Runtime) used(id string) {
 // collect removes images that were pulled or built here and that nobody has asked for in keepUnused. The engine refuses where a
 // container, running or not, has the image: then it stays.
 func (r *Runtime) collect(ctx context.Context, now time.Time) {
+	r.forgetBases(now)
 	known, err := os.ReadDir(filepath.Join(r.root, "images"))
 	if err != nil {
 		return // nothing was ever noted

@@ -34,15 +34,16 @@ func TestCollect(t *testing.T) {
 	for _, name := range []string{"lanyard-test/old:1", "lanyard-test/young:1", "lanyard-test/others:1"} {
 		ids[name] = imported(ctx, t, r, name)
 	}
-	r.used(ids["lanyard-test/old:1"])
+	r.made(ids["lanyard-test/old:1"])
 	r.collect(ctx, time.Now().Add(time.Minute))
 	r.used(ids["lanyard-test/old:1"])
 	long := time.Now().Add(-2 * keepUnused)
 	if err := os.Chtimes(r.imageFolder(ids["lanyard-test/old:1"])+"/"+usedFile, long, long); err != nil {
 		t.Fatal(err)
 	}
-	r.used(ids["lanyard-test/young:1"])
-	r.collect(ctx, time.Now())
+	r.made(ids["lanyard-test/young:1"])
+	r.used(ids["lanyard-test/others:1"]) // by a workspace; it was there before
+	r.collect(ctx, time.Now().Add(keepUnused-time.Hour))
 	for name, stays := range map[string]bool{"lanyard-test/old:1": false, "lanyard-test/young:1": true, "lanyard-test/others:1": true} {
 		_, err := r.engine.ImageInspect(ctx, name)
 		if (err == nil) != stays {

@@ -35,8 +35,8 @@ type step struct {
 
 // use is a place that names an image.
 type use struct {
-	line  int    // index
-	image string // with arguments filled in
+	Line  int    // index
+	Image string // with arguments filled in
 }
 
 var (
@@ -146,7 +146,7 @@ func (d *dockerfile) write(text string) { d.steps = append(d.steps, step{before:
 // writeUse adds one that does.
 func (d *dockerfile) writeUse(line int, before, image, after string) {
 	d.steps = append(d.steps, step{before: before, after: after, use: len(d.uses)})
-	d.uses = append(d.uses, use{line: line, image: image})
+	d.uses = append(d.uses, use{Line: line, Image: image})
 }
 
 // argument reads an ARG before the first FROM. Stages may take it over, so it is written as it stands.

@@ -49,7 +49,7 @@ CMD ["x"] \`
 	}
 	var images []string
 	for _, u := range d.uses {
-		images = append(images, u.image)
+		images = append(images, u.Image)
 	}
 	if want := []string{"debian:12", "alpine:3", "node:20"}; !slices.Equal(images, want) {
 		t.Fatalf("%q, want %q", images, want)
@@ -109,7 +109,7 @@ func TestAttack13DockerfileThatReadsInTwoWays(t *testing.T) {
 		}
 		to := make([]string, len(d.uses))
 		for i, u := range d.uses {
-			to[i] = "<" + u.image + ">"
+			to[i] = "<" + u.Image + ">"
 		}
 		if got := string(d.pin(to)); got != want {
 			t.Errorf("%q: the engine builds %q, want %q", text, got, want)

@@ -11,6 +11,7 @@ import (
 
 	engineimage "github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/registry"
+	"github.com/docker/docker/client"
 
 	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -61,6 +62,7 @@ func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (wor
 		return r.ready(ctx, here, here.ID) // made on this machine, by who runs it
 	}
 	if isHere && o.offline {
+		r.used(here.ID)
 		return r.ready(ctx, here, pinned(here, ref))
 	}
 	digest, err := r.asker.Digest(ctx, ref, o.User, o.Password)
@@ -102,7 +104,7 @@ func (r *Runtime) fetch(ctx context.Context, o order, host, pin string, progress
 	progress("pulling the image " + ref)
 	said, err := r.engine.ImagePull(ctx, pin, engineimage.PullOptions{RegistryAuth: auth, Platform: platform()})
 	if err != nil {
-		return r.failed("pull the image "+ref, err)
+		return r.notPulled(ref, err)
 	}
 	defer said.Close()
 	layers, done := make(map[string]bool), 0
@@ -116,9 +118,24 @@ func (r *Runtime) fetch(ctx context.Context, o order, host, pin string, progress
 		}
 	})
 	if err != nil {
-		return problem.Wrap(err, problem.Unavailable, "The image %s could not be pulled: %s", ref, plain(err))
+		return r.notPulled(ref, err)
 	}
+	im, err := r.engine.ImageInspect(ctx, pin)
+	if err != nil {
+		return r.failed("look for the image "+ref, err)
+	}
+	r.made(im.ID)
 	return nil
+}
+
+// notPulled is the error of a pull that failed. The engine's own words may quote what some address inside answered, which is for
+// the log alone.
+func (r *Runtime) notPulled(ref string, err error) error {
+	if client.IsErrConnectionFailed(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return r.failed("pull the image "+ref, err)
+	}
+	r.log.Warn("docker: an image could not be pulled", "image", ref, "err", plain(err))
+	return problem.New(problem.Unavailable, "The image %s could not be pulled by the Docker engine, although its registry has it. The server's log says why.", ref)
 }
 
 // message is a line of what the engine says of a pull or a build.

@@ -168,7 +168,7 @@ ENV FLAVOUR=built
 			t.Fatalf("%v\n%s", err, said.String())
 		}
 	}
-	if opened != 2 { // to read the Dockerfile, and to build
+	if opened != 3 { // to learn what it begins with, to write it anew, and to build
 		t.Errorf("the context was opened %d times", opened)
 	}
 	if ready.User != "vscode" || ready.Env["FLAVOUR"] != "built" {
@@ -209,6 +209,52 @@ func TestBuildRefuses(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 		s.Hub.Close(id)
+	}
+}
+
+// What was built is built anew for who has another key, or when the image that it begins with is another; who may not have that
+// image does not get what was built on it; and a step has no more memory than its order says.
+func TestAttack20BuiltImagesAreNotForEverybody(t *testing.T) {
+	s := runtimetest.NewServer(t, suite(t))
+	r := s.Runtime.(*docker.Runtime)
+	id := identity.NewWorkspaceID()
+	defer s.Hub.Close(id)
+	opened := 0
+	order := workspace.BuildOrder{
+		Key: t.Name(), Dockerfile: "Dockerfile", ID: id, Endpoint: s.Spec(id).Endpoint, Limits: workspace.Limits{CPUs: 1, Memory: 256 << 20},
+		Context: func(context.Context) (io.ReadCloser, error) {
+			opened++
+			return io.NopCloser(bytes.NewReader(archive(t, map[string]string{"Dockerfile": "FROM named\nRUN head -c 16 /dev/urandom > /random; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null | grep -qx 268435456\n"}))), nil
+		},
+		From: func(string) (workspace.PullOrder, error) { return workspace.PullOrder{Ref: "lanyard-test/base:1"}, nil },
+	}
+	build := func() string {
+		t.Helper()
+		ready, err := r.Build(runtimetest.Context(t), order, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ready.Image.Ref
+	}
+	first := build()
+	before := opened
+	if again := build(); again != first || opened != before {
+		t.Errorf("the same order: %s after %s, and the context was opened %d times more", again, first, opened-before)
+	}
+	allowed := order.From
+	order.From = func(string) (workspace.PullOrder, error) {
+		return workspace.PullOrder{}, problem.New(problem.Denied, "not for you")
+	}
+	if _, err := r.Build(runtimetest.Context(t), order, nil); problem.KindOf(err) != problem.Denied {
+		t.Errorf("who may not have the base: %v", err)
+	}
+	order.From = func(string) (workspace.PullOrder, error) { return workspace.PullOrder{Ref: first}, nil }
+	if _, err := r.Build(runtimetest.Context(t), order, nil); err == nil && build() == first {
+		t.Error("another base gives the same image")
+	}
+	order.From = allowed
+	if order.Key += " of another"; build() == first {
+		t.Error("another key gives the same image, or a step of another's")
 	}
 }
 

@@ -53,6 +53,7 @@ type tarring struct {
 	objects map[string]object
 	size    int
 	entries int
+	bytes   int
 }
 
 const maxDepth = 100
@@ -85,6 +86,9 @@ func (w *tarring) folder(at, id string, depth int) error {
 			return errors.New("the Git server left a file out")
 		}
 		head.Size = int64(len(content))
+		if w.bytes += len(name) + len(content); w.bytes > maxFolder { // and a file too
+			return errTooLarge
+		}
 		if err := w.to.WriteHeader(head); err != nil {
 			return err
 		}

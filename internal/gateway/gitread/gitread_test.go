@@ -3,6 +3,7 @@ package gitread
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http/httptest"
@@ -197,5 +198,21 @@ func TestAttack30HostilePacks(t *testing.T) {
 		if _, err := readPack(strings.NewReader(pack), sha1Format(), maxFile); err == nil {
 			t.Errorf("%s is taken", name)
 		}
+	}
+}
+
+// A folder that names one large file many times is small as it is fetched, and without end as a stream.
+func TestAttack27FoldersThatRepeatAFile(t *testing.T) {
+	blob, tree := strings.Repeat("b", 20), strings.Repeat("t", 20)
+	var entries []byte
+	for i := range 4 {
+		entries = append(entries, "100644 "+string(rune('a'+i))+"\x00"+blob...)
+	}
+	hexed := func(s string) string { return hex.EncodeToString([]byte(s)) }
+	whole := &Whole{id: hexed(tree), objects: map[string]object{
+		hexed(tree): {treeKind, entries}, hexed(blob): {blobKind, make([]byte, maxFolder/3)},
+	}}
+	if err := whole.Tar(io.Discard); !errors.Is(err, errTooLarge) {
+		t.Errorf("%v", err)
 	}
 }

@@ -65,9 +65,16 @@ func (b *prebuilds) makeOne(ctx context.Context, row prebuild.Row) {
 	who, stop := b.now.who, b.now.stop
 	b.mu.Unlock()
 	defer stop(nil)
-	row.State = prebuild.Running
 	told := &story{}
-	err := b.Put(lasting, row)
+	leave, err := b.room(ctx, row)
+	if err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errDropped) {
+		return // the server ends; it waits on, and is found when it begins again
+	}
+	if err == nil {
+		defer leave()
+		row.State = prebuild.Running
+		err = b.Put(lasting, row)
+	}
 	if err == nil {
 		row.Size, row.Digest, err = b.made(ctx, row, who, told)
 	}
@@ -95,6 +102,15 @@ func (b *prebuilds) makeOne(ctx context.Context, row prebuild.Row) {
 		b.log.Error("a prebuild's end could not be stored", "prebuild", row.ID, "error", err)
 	}
 	b.sweep(lasting)
+}
+
+// room waits until the machine has room for a prebuild that nobody's workspace waits for.
+func (b *prebuilds) room(ctx context.Context, row prebuild.Row) (leave func(), err error) {
+	class, err := b.class(workspace.Workspace{Project: row.Project})
+	if err != nil {
+		return nil, err
+	}
+	return b.workspaces.Room(ctx, row.Workspace, class)
 }
 
 // event tells how a prebuild ended.

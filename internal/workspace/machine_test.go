@@ -184,6 +184,38 @@ func TestAnotherClassMakesNoRoom(t *testing.T) {
 	}
 }
 
+// A prebuild takes room as a workspace does, and none that somebody waits for.
+func TestAPrebuildWaitsForRoom(t *testing.T) {
+	w := newWorld(t)
+	w.end()
+	w.rules = workspace.Rules{Running: 1}
+	w.start()
+	leave, err := w.m.Room(t.Context(), "w-aaaaaaaaaaaaaaaa", workspace.Class{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := w.started("ada")
+	w.waits(row.ID, 1, 1)
+	leave()
+	w.until(row.ID, workspace.Running)
+	given := make(chan func())
+	go func() {
+		leave, err := w.m.Room(t.Context(), "w-aaaaaaaaaaaaaaaa", workspace.Class{})
+		if err != nil {
+			t.Error(err)
+		}
+		given <- leave
+	}()
+	select {
+	case <-given:
+		t.Error("it has room on a full machine")
+	case <-time.After(50 * time.Millisecond):
+	}
+	w.want(row.ID, workspace.WantStopped)
+	leave = <-given
+	leave()
+}
+
 func TestLimitsOfPersonAndProject(t *testing.T) {
 	w := newWorld(t)
 	w.end()

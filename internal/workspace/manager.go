@@ -114,6 +114,7 @@ type Manager struct {
 	mu       sync.RWMutex // every request of a workspace reads; changes are rare
 	entries  map[identity.WorkspaceID]*entry
 	siblings siblings
+	guests   map[identity.WorkspaceID]int64 // what has room beside the workspaces, and its memory
 
 	running context.Context // ends with Run: what is under way stops with it
 	work    sync.WaitGroup
@@ -151,7 +152,8 @@ func NewManager(c Config) *Manager {
 	}
 	return &Manager{
 		c: c, entries: map[identity.WorkspaceID]*entry{}, siblings: siblings{all: map[identity.WorkspaceID]*sibling{}},
-		queue: make(chan struct{}), noticed: make(chan struct{}, 1),
+		guests: map[identity.WorkspaceID]int64{},
+		queue:  make(chan struct{}), noticed: make(chan struct{}, 1),
 	}
 }
 

@@ -75,6 +75,54 @@ func (m *Manager) admit(ctx context.Context, id identity.WorkspaceID) (class str
 	}
 }
 
+// Room waits until the machine has room for what runs beside the workspaces, a prebuild, and nobody waits for that room. It
+// counts as a workspace does until it leaves.
+func (m *Manager) Room(ctx context.Context, id identity.WorkspaceID, c Class) (leave func(), err error) {
+	if most := m.c.Rules.Memory; most > 0 && c.Memory > most {
+		return nil, tooLarge(c)
+	}
+	for {
+		m.mu.Lock()
+		if m.room(c.Memory) {
+			m.guests[id] = c.Memory
+			m.mu.Unlock()
+			return func() {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				delete(m.guests, id)
+				m.moved()
+			}, nil
+		}
+		moved := m.queue
+		m.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-moved:
+		}
+	}
+}
+
+// room reports whether there is some that no workspace waits for. The lock is held.
+func (m *Manager) room(memory int64) bool {
+	running := 1 + len(m.guests)
+	for _, held := range m.guests {
+		memory += held
+	}
+	for _, one := range m.entries {
+		switch {
+		case !m.mine(one.row):
+		case one.placed:
+			running++
+			memory += m.held(one.row)
+		case one.row.Desired == WantRunning && !one.row.Queued.IsZero():
+			return false
+		}
+	}
+	r := m.c.Rules
+	return (r.Running == 0 || running <= r.Running) && (r.Memory == 0 || memory <= r.Memory)
+}
+
 // leaveQueue gives up a place in the queue.
 func (m *Manager) leaveQueue(id identity.WorkspaceID) {
 	m.mu.Lock()
@@ -104,7 +152,10 @@ func (m *Manager) turn(e *entry) (Place, error) {
 	if r.Memory > 0 && own.Memory > r.Memory {
 		return Place{}, tooLarge(own)
 	}
-	running, memory := 0, int64(0)
+	running, memory := len(m.guests), int64(0)
+	for _, held := range m.guests {
+		memory += held
+	}
 	ahead := map[identity.UserID]int{}
 	var waiting []*entry
 	for _, one := range m.entries {

@@ -23,6 +23,9 @@ import (
 // outside is the name of a Dockerfile that is not in the folder that its build sees, there.
 const outside = ".lanyard.Dockerfile"
 
+// wholes has room for the folders that builds hold in memory, each as large as gitread lets it be: further ones wait for one to end.
+var wholes = make(chan struct{}, 8)
+
 // build builds the repository's Dockerfile. What the build sees names the result, so that the same content is built once
 // for a person in a project, at whatever commit; the name is remembered, so that a later start asks nobody for it.
 func (x *preparing) build(ctx context.Context, images workspace.Images) (workspace.Ready, error) {
@@ -39,7 +42,19 @@ func (x *preparing) build(ctx context.Context, images workspace.Images) (workspa
 			return workspace.Ready{}, err
 		}
 	}
+	held := false
+	defer func() {
+		if held {
+			<-wholes
+		}
+	}()
 	load := sync.OnceValues(func() (*gitread.Whole, error) {
+		select {
+		case wholes <- struct{}{}:
+			held = true
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 		c, err := x.open(ctx, x.said.Commit)
 		if err != nil {
 			return nil, err

@@ -139,9 +139,7 @@ func TestSetupWithAFullDisk(t *testing.T) {
 		t.Errorf("said %s", said)
 	}
 	w.becomes("task-1", agentapi.TaskDone)
-	if log := w.log("task-1"); !strings.Contains(log, "works") {
-		t.Errorf("log %q", log)
-	}
+	eventually(t, "the task's output is in its log", func() bool { return strings.Contains(w.log("task-1"), "works") })
 	a := w.attach("main", agentapi.Size{})
 	a.typed("rm ~/big; echo ro''om\n")
 	a.until("room")

@@ -106,9 +106,7 @@ func TestTasksRunInOneShellEach(t *testing.T) {
 	w.becomes("task-build", agentapi.TaskDone)
 	a.typed("echo af''ter $FROM\n") // the shell is the person's now
 	a.until("after before")
-	if log := w.log("task-build"); !strings.Contains(log, "typed words") {
-		t.Errorf("log: %q", log)
-	}
+	eventually(t, "the task's output is in its log", func() bool { return strings.Contains(w.log("task-build"), "typed words") })
 	b := w.attach("task-long", agentapi.Size{})
 	b.until("sleep 1000")
 	eventually(t, "the step has begun", func() bool { return w.state("task-long").Step == "command" })

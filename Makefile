@@ -76,7 +76,7 @@ $(CROSS):
 
 test: needs-test build $(CLIENTS) ## every test but the slow ones, with the race detector (`make check` has vet)
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 $(GOTESTSUM) $(RACE) -vet=off -count=1 -p $(AT_ONCE) -timeout 15m
-	scripts/fuzz 2
+	scripts/fuzz 1
 
 test-all: needs-test build $(CLIENTS) ## the slow ones too, and what uses a database again on PostgreSQL
 	CGO_ENABLED=1 LANYARD_REQUIRE=all LANYARD_PROGRAMS=$(CURDIR)/bin LANYARD_REQUIRE_POSTGRES=1 LANYARD_SLOW=1 $(GO) test $(RACE) -count=1 -timeout 60m ./...

@@ -34,7 +34,7 @@ func (s *server) machineEndpoints() []endpoint {
 	return []endpoint{
 		{method: http.MethodGet, path: "/classes", access: web.Asks(inBody), serve: s.under(s.classProject, s.classes),
 			says: "The classes that workspaces of a project may be of, the default one first", query: paged(param{"project", "The project's name"}), out: api.Page[api.Class]{}},
-		{method: http.MethodPatch, path: "/workspaces/{id}", access: web.Needs(identity.WorkspaceStart), on: s.workspaceIn, serve: s.changeWorkspace,
+		{method: http.MethodPatch, path: "/workspaces/{id}", access: web.Asks(classInBody), serve: s.changeWorkspace,
 			says: "Changes how a workspace is kept: its timeout, its class, whether it is pinned", in: api.WorkspaceChange{}, out: api.Workspace{}},
 		{method: http.MethodGet, path: "/workspaces/{id}/unsaved", access: web.Needs(identity.WorkspaceList), on: s.workspaceIn, serve: s.unsaved,
 			says: "What would be lost with a workspace's files: what is not committed, or not pushed", out: api.Unsaved{}},
@@ -132,16 +132,33 @@ func unsavedOf(u workspace.Unsaved, work agentapi.Work) *api.Unsaved {
 	return &x
 }
 
-// changeWorkspace changes how a workspace is kept. A timeout beyond what the configuration allows is refused, not shortened.
+const classInBody = "the class that is wanted stands in the body, and policies may leave it to some"
+
+// changeWorkspace changes how a workspace is kept. What is asked is whether it may be started as it will be then: who lost its
+// class may choose another.
 func (s *server) changeWorkspace(w http.ResponseWriter, r *http.Request) error {
-	row, err := s.row(r)
-	if err != nil {
+	if _, err := s.somebody(r); err != nil {
 		return err
 	}
 	var c api.WorkspaceChange
 	if err := read(r, &c); err != nil {
 		return err
 	}
+	row, err := s.row(r)
+	if err != nil {
+		return err
+	}
+	wanted := row
+	if c.Class != nil {
+		wanted.Class = *c.Class
+	}
+	request := s.request(r, identity.WorkspaceStart, workspaceResource(row))
+	request.Class = s.className(wanted)
+	return s.openFor(w, r, request, func(w http.ResponseWriter, r *http.Request) error { return s.change(w, r, wanted, c) })
+}
+
+// change does what changeWorkspace was allowed to. A timeout beyond what the configuration allows is refused, not shortened.
+func (s *server) change(w http.ResponseWriter, r *http.Request, row workspace.Workspace, c api.WorkspaceChange) (err error) {
 	var timeout time.Duration
 	if c.Timeout != nil && *c.Timeout != "" {
 		if timeout, err = s.readTimeout(*c.Timeout); err != nil {
@@ -149,18 +166,9 @@ func (s *server) changeWorkspace(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if c.Class != nil && s.c.ClassOf != nil {
-		other := row
-		other.Class = *c.Class
-		if _, err := s.c.ClassOf(other); err != nil {
+		if _, err := s.c.ClassOf(row); err != nil {
 			return err
 		}
-		request := s.request(r, identity.WorkspaceStart, workspaceResource(row))
-		request.Class = s.className(other) // which policies may leave to some
-		_, lease, err := s.c.Access.Open(r.Context(), request, nil)
-		if err != nil {
-			return err
-		}
-		lease.End()
 	}
 	if c.Pinned != nil || c.Timeout != nil || c.Class != nil {
 		by := s.event(r, "workspace:change", workspaceResource(row))

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -21,6 +22,9 @@ import (
 // TestDocker starts six of the files that the parsers are tested with, with the base image of these tests in the place of
 // their own: two images, two Dockerfiles, a feature of a registry, and none of these.
 func TestDocker(t *testing.T) {
+	if os.Getenv("LANYARD_SLOW") == "" {
+		t.Skip("builds and starts six containers for a minute: set LANYARD_SLOW=1 (make test-all)")
+	}
 	e := harness.Docker(t)
 	t.Setenv("DOCKER_HOST", "unix://"+e.Socket)
 	w := world{harness.StartOn(t, func(string) {}, "--runtime", "docker", "--image", e.Image)}

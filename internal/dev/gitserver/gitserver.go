@@ -103,6 +103,10 @@ func (s *Server) backend(w http.ResponseWriter, r *http.Request, name, operation
 	in.URL.Path = "/" + name + ".git/" + operation
 	in.URL.RawPath = ""
 	in.TransferEncoding = nil // net/http/cgi refuses chunked requests, though it would pass on this body well
+	// Without a length it reads to the end of its input. With one, git http-backend waits for the rest for ever, at full speed,
+	// when the input ends before: as it does when this server is killed.
+	in.ContentLength = -1
+	in.Header.Del("Content-Length")
 	in.Header.Del("Authorization")
 	in.Body = slowedBody{in.Body, &s.rate, r.Context().Done()}
 	handler := cgi.Handler{

@@ -11,7 +11,7 @@ AT_ONCE := $(shell expr $$(nproc) + 1)
 RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false
 # A failed test is run again, at most twice, and named as flaky when it passes then: with a thousand tests of real programs on
 # a busy machine one that waits too briefly would else stop everybody. A data race is never tried again, nor are many failures.
-GOTESTSUM := $(GO) tool gotestsum --format pkgname --rerun-fails=2 --rerun-fails-max-failures=4 --rerun-fails-abort-on-data-race --packages ./... --
+GOTESTSUM := $(GO) tool gotestsum --format pkgname --rerun-fails=2 --rerun-fails-max-failures=8 --rerun-fails-abort-on-data-race --packages ./... --
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 ESBUILD := $(GO) tool esbuild
@@ -31,7 +31,7 @@ needs-run:
 	@scripts/need bubblewrap:bwrap git:git curl:curl ca-certificates:/etc/ssl/certs/ca-certificates.crt
 
 needs-test: needs-run
-	@scripts/need chromium:chromium postgresql:/usr/lib/postgresql gcc:gcc libc6-dev:/usr/include/stdlib.h nginx:nginx systemd:systemd-socket-activate openssl:openssl docker.io:dockerd debootstrap:debootstrap dpkg-dev:dpkg-scanpackages
+	@scripts/need chromium:chromium postgresql:/usr/lib/postgresql gcc:gcc libc6-dev:/usr/include/stdlib.h nginx:nginx systemd:systemd-socket-activate openssl:openssl docker.io:dockerd debootstrap:debootstrap dpkg-dev:dpkg-scanpackages python3-pip:/usr/bin/pip3
 	@scripts/base-image >/dev/null
 	$(GO) -C test/pebble build tool
 

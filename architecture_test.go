@@ -15,14 +15,14 @@ const module = "github.com/lanyardhq/lanyard/"
 // layers are the rooms from the bottom up (docs/design.md, "The house"). A room may import what stands in a lower
 // layer, and within a layer only a subfolder its parent.
 var layers = [][]string{
-	{"internal/source"}, // findings with their place; knows nothing of Lanyard
+	{"internal/source", "internal/cmdline"}, // findings with their place, wrong command lines; know nothing of Lanyard
 	{"internal/identity", "internal/problem", "internal/observe", "internal/aadsts"},
 	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/credential", "internal/tunnel", "internal/tunnel/agentapi", "internal/devfile"},
 	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/directory/signedin", "internal/session", "internal/tlscert", "internal/session/review", "internal/project", "internal/grant", "internal/policy/cases", "internal/setting", "internal/snapshot", "internal/prebuild"},
 	{"internal/access"},
 	{"internal/web"},
 	{"internal/connection", "internal/workspace", "internal/issuer", "internal/signin", "internal/gateway", "internal/directory/scim/provision"},
-	{"internal/gateway/upstream", "internal/workspace/confine"}, // what the protocols dial through; what runtimes of one machine share
+	{"internal/gateway/upstream", "internal/workspace/confine", "internal/workspace/space", "internal/image/guard"}, // what the protocols dial through; what runtimes of one machine share
 	{
 		"api", "internal/apiserver", "internal/dashboard", "internal/gateway/gitproxy", "internal/gateway/httpproxy",
 		"internal/gateway/terminal", "internal/gateway/aiagent", "internal/gateway/verbs", "internal/gateway/egress", "internal/gateway/registry", "internal/gateway/gitread", "internal/image", "internal/image/feature", "internal/workspace/docker", "internal/store", "internal/directory/entra", "internal/registration", "internal/workspace/sandbox", "internal/entrasim",

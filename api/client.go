@@ -53,6 +53,18 @@ func (e *Error) Error() string {
 	}
 }
 
+// Unreachable says that no answer came: the server is away, or the way to it. Err is why.
+type Unreachable struct {
+	URL string
+	Err error
+}
+
+func (e *Unreachable) Error() string {
+	return fmt.Sprintf("the server at %s does not answer: %v", e.URL, e.Err)
+}
+
+func (e *Unreachable) Unwrap() error { return e.Err }
+
 // ErrClosed says that the server ended a stream because access to it was taken away.
 var ErrClosed = errors.New("access to the stream was taken away")
 
@@ -103,7 +115,11 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("reach Lanyard at %s: %w", c.URL, err)
+		var way *url.Error
+		if errors.As(err, &way) { // which names the address once more
+			err = way.Err
+		}
+		return nil, &Unreachable{URL: c.URL, Err: err}
 	}
 	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
 		return answer, nil

@@ -16,6 +16,8 @@ type Machine struct {
 	Prebuild string  `json:"prebuild,omitempty" doc:"The prebuild that its checkout began with"`
 	Plan     string  `json:"plan,omitempty" doc:"Path of the file of the repository that says what it needs"`
 	Context  string  `json:"context,omitempty" doc:"The context URL that it was started from"`
+	Warm     bool    `json:"warm,omitempty" doc:"It was made ahead, and its first start was given it"`
+	Cold     string  `json:"cold,omitempty" doc:"Why its first start was not given one that was made ahead, where its project has some"`
 
 	Used    time.Time `json:"used,omitzero" doc:"When it was last in use"`
 	Began   time.Time `json:"began,omitzero" doc:"When it started to run"`

@@ -16,14 +16,15 @@ type Prebuild struct {
 	Commit     string     `json:"commit"`
 	Cause      string     `json:"cause" doc:"push, poll, schedule, or who asked for it"`
 	State      string     `json:"state" doc:"waiting, running, done, failed"`
-	Message    string     `json:"message,omitempty" doc:"Why it failed"`
+	Message    string     `json:"message,omitempty" doc:"Why it failed, or waits again"`
 	Log        string     `json:"log,omitempty" doc:"What was said while it was made; not in lists"`
 	Size       int64      `json:"size,omitempty" doc:"In bytes"`
 	Digest     string     `json:"digest,omitempty"`
 	Created    time.Time  `json:"created"`
+	Started    *time.Time `json:"started,omitempty" doc:"Absent while it waits"`
 	Ended      *time.Time `json:"ended,omitempty"`
 	Expires    *time.Time `json:"expires,omitempty"`
-	Can        []string   `json:"can" doc:"What the one who asks may do now: delete"`
+	Can        []string   `json:"can" doc:"What the one who asks may do now: run (its branch again), delete"`
 }
 
 // RunPrebuild asks for one.

@@ -23,6 +23,19 @@ type Project struct {
 	ClosedAt   time.Time `json:"closed_at,omitzero"`
 	// Roles say which groups and app roles hold which role; only who may read the directory is told.
 	Roles []RoleGroup `json:"roles,omitempty"`
+	// Warm are the workspaces that are made ahead for it on this server's machine; only who may read the directory is told.
+	Warm []WarmPool `json:"warm,omitempty"`
+}
+
+// WarmPool are workspaces of a class that are made ahead, and belong to nobody yet.
+type WarmPool struct {
+	Class   string    `json:"class"`
+	Image   string    `json:"image,omitempty" doc:"Empty: the project's"`
+	Wanted  int       `json:"wanted"`
+	Ready   int       `json:"ready"`
+	Making  int       `json:"making"`
+	Message string    `json:"message,omitempty" doc:"Why there are not more"`
+	Since   time.Time `json:"since,omitzero" doc:"Since when there is such a reason"`
 }
 
 // RoleGroup is a group or app role that holds a role.
@@ -47,4 +60,7 @@ type AppSite struct {
 type Repository struct {
 	URL  string `json:"url"`
 	Name string `json:"name" doc:"The last segment of its path"`
+	// Prebuilds says that its file asks for them; CanPrebuild that who asks may have one made now.
+	Prebuilds   bool `json:"prebuilds,omitempty"`
+	CanPrebuild bool `json:"can_prebuild,omitempty"`
 }

@@ -13,6 +13,7 @@ type Snapshot struct {
 	Owner       string    `json:"owner"`
 	OwnerName   string    `json:"owner_name"`
 	Own         bool      `json:"own" doc:"The one who asks took it"`
+	Foreign     bool      `json:"foreign" doc:"It may hold what somebody else wrote, so opening it takes confirmed"`
 	Workspace   string    `json:"workspace" doc:"That it was taken of; may be gone"`
 	Project     string    `json:"project" doc:"The project's name"`
 	Repository  string    `json:"repository"`
@@ -33,6 +34,11 @@ type TakeSnapshot struct {
 	Note string `json:"note,omitempty"`
 }
 
+// OpenSnapshot starts a workspace from one.
+type OpenSnapshot struct {
+	Confirmed bool `json:"confirmed,omitempty" doc:"The person has seen whose it is and wants it"`
+}
+
 // Snapshots lists one's own snapshots and those one may end, newest first.
 func (c *Client) Snapshots(ctx context.Context) ([]Snapshot, error) {
 	return list[Snapshot](ctx, c, "/snapshots", nil)
@@ -44,8 +50,8 @@ func (c *Client) TakeSnapshot(ctx context.Context, workspace string, t TakeSnaps
 }
 
 // OpenSnapshot starts a workspace from one.
-func (c *Client) OpenSnapshot(ctx context.Context, id string) (w Workspace, err error) {
-	return w, c.Do(ctx, http.MethodPost, "/snapshots/"+url.PathEscape(id)+"/open", nil, nil, &w)
+func (c *Client) OpenSnapshot(ctx context.Context, id string, o OpenSnapshot) (w Workspace, err error) {
+	return w, c.Do(ctx, http.MethodPost, "/snapshots/"+url.PathEscape(id)+"/open", nil, o, &w)
 }
 
 // DeleteSnapshot removes one.

@@ -30,7 +30,7 @@ type Order struct {
 	Ref        string `json:"ref,omitempty"`
 	Class      string `json:"class,omitempty" doc:"Empty: the project's"`
 	File       string `json:"file,omitempty" doc:"The repository's file to go by, or the folder of .devcontainer that holds it; none: no file; empty: the one that counts"`
-	Confirmed  bool   `json:"confirmed,omitempty" doc:"The person has seen the variables of the context URL and wants them"`
+	Confirmed  bool   `json:"confirmed,omitempty" doc:"The person has seen the variables of the context URL, or whose snapshot it is, and wants that"`
 }
 
 // Context is what a context URL stands for, before anything is started.
@@ -54,6 +54,15 @@ type ContextSnapshot struct {
 	Note        string    `json:"note,omitempty"`
 	Created     time.Time `json:"created"`
 	Uncommitted bool      `json:"uncommitted" doc:"It holds what was not committed"`
+	Foreign     bool      `json:"foreign" doc:"It may hold what somebody else wrote, so opening it takes confirmed"`
+	Origins     []Origin  `json:"origins,omitempty" doc:"Other people's snapshots that its files came through, oldest first"`
+}
+
+// Origin is a snapshot that files came through.
+type Origin struct {
+	ID        string    `json:"id"`
+	OwnerName string    `json:"owner_name"`
+	Created   time.Time `json:"created"`
 }
 
 // Progress is one line of a workspace's start.

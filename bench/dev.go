@@ -98,26 +98,43 @@ func (w *devWorld) close() {
 	}
 }
 
-// make makes a workspace, opens its terminal as the page does, waits for the prompt, and deletes the workspace.
-func (w *devWorld) make(ctx context.Context) (time.Duration, error) {
+// sampleURL is the repository that workspaces are made of where it does not matter.
+const sampleURL = "https://git.example.test/payments/api"
+
+// make makes a workspace of a repository, opens its terminal as the page does, waits for the prompt, and deletes the workspace. look is given
+// what the start said, and when there was the prompt.
+func (w *devWorld) make(ctx context.Context, url string, look func([]api.Progress, time.Time) error) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	click := time.Now()
-	ws, err := w.create(ctx)
+	ws, err := w.create(ctx, url)
 	if err != nil {
 		return 0, err
 	}
 	if err := w.prompt(ctx, ws.Terminal); err != nil {
 		return 0, err
 	}
-	return time.Since(click), w.delete(ctx, ws.ID)
+	took := time.Since(click)
+	if err := w.look(ctx, ws.ID, click.Add(took), look); err != nil {
+		return 0, errors.Join(err, w.delete(ctx, ws.ID))
+	}
+	return took, w.delete(ctx, ws.ID)
 }
 
-// start makes a workspace and stops it; what counts is from starting it again to the prompt.
-func (w *devWorld) start(ctx context.Context) (time.Duration, error) {
+// look asks what a workspace's start said, and shows it to who wants it.
+func (w *devWorld) look(ctx context.Context, id string, ended time.Time, look func([]api.Progress, time.Time) error) error {
+	lines, err := w.ada.Logs(ctx, id)
+	if err != nil {
+		return err
+	}
+	return look(lines, ended)
+}
+
+// start makes a workspace and stops it; what counts is from starting it again to the prompt. look is as in make.
+func (w *devWorld) start(ctx context.Context, look func([]api.Progress, time.Time) error) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
-	ws, err := w.create(ctx)
+	ws, err := w.create(ctx, sampleURL)
 	if err != nil {
 		return 0, err
 	}
@@ -126,6 +143,9 @@ func (w *devWorld) start(ctx context.Context) (time.Duration, error) {
 	}
 	took, err := w.resume(ctx, ws.ID)
 	if err != nil {
+		return 0, err
+	}
+	if err := w.look(ctx, ws.ID, time.Now(), look); err != nil {
 		return 0, err
 	}
 	return took, w.delete(ctx, ws.ID)
@@ -153,8 +173,8 @@ func (w *devWorld) resume(ctx context.Context, id string) (time.Duration, error)
 	return time.Since(click), err
 }
 
-func (w *devWorld) create(ctx context.Context) (api.Workspace, error) {
-	ws, err := w.ada.CreateWorkspace(ctx, api.Order{ContextURL: "https://git.example.test/payments/api"})
+func (w *devWorld) create(ctx context.Context, url string) (api.Workspace, error) {
+	ws, err := w.ada.CreateWorkspace(ctx, api.Order{ContextURL: url})
 	if err != nil {
 		return ws, err
 	}

@@ -36,7 +36,7 @@ func benchmarks() []benchmark {
 		{"token-verify", []string{"token.verify.cpu"}, benchVerify},
 		{"whoami", []string{"whoami.p50"}, benchWhoami},
 		{"git", []string{"git.clone.speed", "git.clone.cpu"}, benchGit},
-		{"start", []string{"start.sandbox.p50", "start.sandbox.p99"}, benchStart},
+		{"start-sandbox", []string{"start.sandbox.p50", "start.sandbox.p99"}, benchStart},
 		{"start-docker", []string{"start.docker.p50", "start.docker.p99"}, benchStartDocker},
 		{"cut-peers", []string{"cut.peers"}, benchCutPeers},
 		{"load", []string{"load.rss", "load.growth", "load.mutex"}, benchSoak},
@@ -100,8 +100,8 @@ func main() {
 	}
 }
 
-// choose finds the benchmarks that names mean: a benchmark's name, or a figure's with or without its size. A figure may
-// be of several, each beside peers of its own.
+// choose finds the benchmarks that names mean: a benchmark's name, a figure's with or without its size, or, where there is none of
+// either, what figures' names begin with: `start` is that of both runtimes. A figure may be of several, each beside peers of its own.
 func choose(names []string) ([]benchmark, error) {
 	if len(names) == 0 {
 		return benchmarks(), nil
@@ -109,19 +109,31 @@ func choose(names []string) ([]benchmark, error) {
 	var chosen []benchmark
 	for _, name := range names {
 		figure, _, _ := strings.Cut(name, "@")
-		known := false
-		for _, found := range benchmarks() {
-			if found.name != strings.TrimSuffix(name, ".go") && !slices.Contains(found.figures, figure) {
-				continue
-			}
-			known = true
+		means := matching(func(b benchmark) bool {
+			return b.name == strings.TrimSuffix(name, ".go") || slices.Contains(b.figures, figure)
+		})
+		if len(means) == 0 {
+			means = matching(func(b benchmark) bool {
+				return slices.ContainsFunc(b.figures, func(f string) bool { return strings.HasPrefix(f, figure+".") })
+			})
+		}
+		if len(means) == 0 {
+			return nil, fmt.Errorf("no figure and no benchmark is called %q", name)
+		}
+		for _, found := range means {
 			if !slices.ContainsFunc(chosen, func(b benchmark) bool { return b.name == found.name }) {
 				chosen = append(chosen, found)
 			}
 		}
-		if !known {
-			return nil, fmt.Errorf("no figure and no benchmark is called %q", name)
-		}
 	}
 	return chosen, nil
+}
+
+func matching(fits func(benchmark) bool) (all []benchmark) {
+	for _, b := range benchmarks() {
+		if fits(b) {
+			all = append(all, b)
+		}
+	}
+	return all
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/lanyardhq/lanyard/api"
 )
 
 const (
@@ -19,11 +21,21 @@ type bareStart func(context.Context) (time.Duration, error)
 
 // starts measures the time from the click that starts a workspace whose checkout is there already to the prompt of its terminal in
 // the browser, beside a bare start. @clone is from the click that makes a workspace, the clone of a small repository included.
-// They take turns. Then many are started at once, and with a prebuild.
+// They take turns. Then many are started at once, with a prebuild, and made of warm ones.
 func (w *devWorld) starts(ctx context.Context, figure, peer string, bare bareStart) error {
 	var started, made, alone []float64
+	var again, cold spent
+	noted := func(s *spent) func([]api.Progress, time.Time) error {
+		return func(lines []api.Progress, ended time.Time) error {
+			s.add(lines, ended)
+			return nil
+		}
+	}
 	for round := range startRounds + 1 {
-		start, err := w.start(ctx)
+		if round == 1 { // what all workspaces share is made at the first
+			again, cold = spent{}, spent{}
+		}
+		start, err := w.start(ctx, noted(&again))
 		if err != nil {
 			return err
 		}
@@ -31,11 +43,11 @@ func (w *devWorld) starts(ctx context.Context, figure, peer string, bare bareSta
 		if err != nil {
 			return err
 		}
-		whole, err := w.make(ctx)
+		whole, err := w.make(ctx, sampleURL, noted(&cold))
 		if err != nil {
 			return err
 		}
-		if round == 0 { // what all workspaces share is made at the first
+		if round == 0 {
 			continue
 		}
 		started, made, alone = append(started, ms(start)), append(made, ms(whole)), append(alone, ms(other))
@@ -43,10 +55,18 @@ func (w *devWorld) starts(ctx context.Context, figure, peer string, bare bareSta
 	}
 	compare(figure+".p50", median(started), "ms", peer, median(alone))
 	report(figure+".p50@clone", median(made), "ms")
+	again.tell("a start")
+	cold.tell("a workspace that is made")
 	if err := w.crowds(ctx, figure, peer, bare); err != nil {
 		return err
 	}
-	return w.prebuilt(ctx, figure)
+	if err := w.commit(ctx, "bare", "main", nil); err != nil { // which has no file of its own, for warm
+		return err
+	}
+	if err := w.prebuilt(ctx, figure); err != nil {
+		return err
+	}
+	return w.warm(ctx, figure)
 }
 
 // crowds measures many starts that are asked for in one moment, beside as many bare ones.
@@ -56,7 +76,7 @@ func (w *devWorld) crowds(ctx context.Context, figure, peer string, bare bareSta
 		ids := make([]string, crowd)
 		took, err := atOnce(ctx, func(ctx context.Context, i int) (time.Duration, error) {
 			click := time.Now()
-			ws, err := w.create(ctx)
+			ws, err := w.create(ctx, sampleURL)
 			if err != nil {
 				return 0, err
 			}

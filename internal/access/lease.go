@@ -39,6 +39,7 @@ type Lease struct {
 	notes   map[string]any
 	reason  Reason
 	closers []io.Closer
+	late    bool          // a cut's goodbye is over: what is held from now on is closed at once
 	over    bool          // a cut has closed the connections
 	done    chan struct{} // closed then; made when somebody wants to know
 }
@@ -74,16 +75,16 @@ func (l *Lease) Notes() map[string]any {
 	return maps.Clone(l.notes)
 }
 
-// Hold hands over a connection that a cut closes once the protocol's goodbye is over. If the lease was cut already,
-// it is closed at once.
+// Hold hands over a connection that a cut closes once the protocol's goodbye is over: at once, if that was before. A cut may
+// come before its holder has handed over the connection that the goodbye is to be said on.
 func (l *Lease) Hold(c io.Closer) {
 	l.mu.Lock()
-	cut := l.closed && !l.reason.IsZero()
-	if !cut {
+	late := l.late
+	if !late {
 		l.closers = append(l.closers, c)
 	}
 	l.mu.Unlock()
-	if cut {
+	if late {
 		c.Close()
 	}
 }
@@ -190,7 +191,7 @@ func (l *Lease) close(r Reason, open bool, since time.Time) {
 func (l *Lease) finish(r Reason, since time.Time) {
 	l.mu.Lock()
 	closers := l.closers
-	l.closers = nil
+	l.closers, l.late = nil, true
 	l.mu.Unlock()
 	for _, c := range closers {
 		c.Close()

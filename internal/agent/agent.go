@@ -54,6 +54,7 @@ type Agent struct {
 	changes   changes // of what goes on in the workspace
 	syncs     syncs
 	figures   figures
+	opened    openedPorts
 
 	quarantines quarantines
 	refusals    *refusals // of connections beyond Lanyard
@@ -95,8 +96,8 @@ func Run(ctx context.Context, c Config) error {
 	}
 	a.config.Listen = listener.Addr().String()
 	a.link = newLink(a)
-	forward := newForward(a.link, c.Log)
 	a.refusals = newRefusals(c.Home, c.Log)
+	forward := newForward(a.link, a.refusals, c.Log)
 	proxy := newProxy(forward, newEgress(a.link, a.refusals, c.Log), listener.Addr().(*net.TCPAddr).Port, c.Log)
 	defer proxy.Close()
 	failed := make(chan error, 2)
@@ -144,7 +145,12 @@ func (a *Agent) api() http.Handler {
 	mux.HandleFunc("POST /v1/stop", a.serveStop)
 	mux.HandleFunc("GET /v1/terminal/{name}", func(w http.ResponseWriter, r *http.Request) {
 		defer a.work.opened()()
+		ctx, gone := context.WithCancel(r.Context())
+		var telling sync.WaitGroup
+		telling.Go(func() { a.announcePorts(ctx) })
 		a.serveTerminal(w, r)
+		gone()
+		telling.Wait()
 	})
 	a.shared(mux)
 	mux.HandleFunc("GET /v1/exec", a.serveExec)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -69,8 +70,29 @@ func (a *Agent) snapshot(ctx context.Context, o agentapi.PackOrder) (p agentapi.
 	if p.Shallow, err = g.shallow(ctx); err != nil {
 		return p, g, err
 	}
+	if head != "" && o.Since == "" {
+		p.Remote = g.remote(ctx, head)
+	}
 	p.Commit, err = g.commitAll(ctx, head, o.Message)
 	return p, g, err
+}
+
+// maxRemote bounds how many branches of origin are told with a checkout.
+const maxRemote = 100
+
+// remote are the branches of origin that lead to head, as they were fetched or pushed last. Where that cannot be said, none.
+func (g plumbing) remote(ctx context.Context, head string) map[string]string {
+	list, err := g.text(ctx, "for-each-ref", "--format=%(refname:lstrip=3) %(objectname)", "--count="+strconv.Itoa(maxRemote), "--sort=-committerdate", "--merged="+head, "refs/remotes/origin")
+	if err != nil {
+		return nil
+	}
+	branches := map[string]string{}
+	for line := range strings.SplitSeq(list, "\n") {
+		if name, commit, ok := strings.Cut(line, " "); ok && name != "HEAD" && len(name) < maxRecord {
+			branches[name] = commit
+		}
+	}
+	return branches
 }
 
 // withoutPassword is a repository's address without what its person may have written into it for themselves.

@@ -117,6 +117,13 @@ func (g plumbing) follow(ctx context.Context, p agentapi.Pack) error {
 	if err != nil || !ok || p.Origin == "" {
 		return nil // a commit is checked out
 	}
+	n := 0
+	for name, commit := range p.Remote {
+		if n++; n > maxRemote || !agentapi.ValidCommit(commit) {
+			break
+		}
+		_, _ = g.text(ctx, "update-ref", "refs/remotes/origin/"+name, commit) // Git refuses names that are none; a fetch brings the others
+	}
 	for _, args := range [][]string{{"branch." + branch + ".remote", "origin"}, {"branch." + branch + ".merge", at}} {
 		if _, err := g.text(ctx, append([]string{"config"}, args...)...); err != nil {
 			return err

@@ -42,8 +42,10 @@ func checkSetup(s agentapi.Setup) error {
 			return fmt.Errorf("%q is not a host", h)
 		}
 	}
-	if s.Folder != "" && (!filepath.IsAbs(s.Folder) || strings.ContainsRune(s.Folder, 0)) {
-		return fmt.Errorf("%q is not an absolute folder", s.Folder)
+	for _, folder := range append([]string{s.Folder, s.Link}, s.Folders...) {
+		if folder != "" && (!filepath.IsAbs(folder) || strings.ContainsRune(folder, 0)) {
+			return fmt.Errorf("%q is not an absolute folder", folder)
+		}
 	}
 	if len(s.More) > maxRepositories || len(s.Tasks) > maxTasks || len(s.Lifecycle) > maxSteps {
 		return fmt.Errorf("a workspace has at most %d more repositories, %d tasks and %d steps", maxRepositories, maxTasks, maxSteps)

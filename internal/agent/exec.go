@@ -60,6 +60,13 @@ func (a *Agent) serveExec(w http.ResponseWriter, r *http.Request) {
 		go cmd.feed(ctx)
 	}
 	var wg sync.WaitGroup
+	if cmd.master != nil {
+		var telling sync.WaitGroup
+		telling.Go(func() { a.announcePorts(ctx) })
+		telling.Go(func() { a.tellConsole(ctx, c) })
+		defer telling.Wait()
+		defer cancel()
+	}
 	for channel, f := range outputs {
 		wg.Go(func() { sendOutput(ctx, c, channel, f) })
 	}
@@ -246,5 +253,21 @@ func sendOutput(ctx context.Context, c *websocket.Conn, channel byte, f *os.File
 			return
 		}
 		gone = gone || c.Write(ctx, websocket.MessageBinary, frame[:1+n]) != nil
+	}
+}
+
+// tellConsole writes what people in the workspace are told to a command that has a terminal, until ctx ends.
+func (a *Agent) tellConsole(ctx context.Context, c *websocket.Conn) {
+	texts, leave := a.opened.console()
+	defer leave()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case text := <-texts:
+			if c.Write(ctx, websocket.MessageBinary, append([]byte{agentapi.Stdout}, text...)) != nil {
+				return // who read is gone
+			}
+		}
 	}
 }

@@ -12,15 +12,19 @@ import (
 )
 
 // newForward returns what passes requests of the workspace's processes to the server, unchanged. Which requests may be
-// passed on is for its callers to say.
-func newForward(upstream http.RoundTripper, log *slog.Logger) http.Handler {
+// passed on is for its callers to say. refused sees each answer, to note those that are refusals.
+func newForward(upstream http.RoundTripper, refused *refusals, log *slog.Logger) http.Handler {
 	buffers := &bufferPool{sync.Pool{New: func() any { return new([proxyBuffer]byte) }}}
 	forward := &httputil.ReverseProxy{
 		Rewrite:       rewrite,
 		Transport:     upstream,
 		FlushInterval: -1,
 		BufferPool:    buffers,
-		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ModifyResponse: func(answer *http.Response) error {
+			refused.ofAnswer(answer)
+			return nil
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() != nil {
 				panic(http.ErrAbortHandler) // nobody is left to tell

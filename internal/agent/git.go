@@ -222,7 +222,8 @@ func (a *Agent) writeGitSystem(path string) error {
 		return nil
 	}
 	ours := path + ".system"
-	content := "[include]\n\tpath = " + system + "\n\tpath = " + quoteGit(path) + "\n"
+	// A folder of a repository that looks like one itself is none: its configuration would be obeyed.
+	content := "[safe]\n\tbareRepository = explicit\n[include]\n\tpath = " + system + "\n\tpath = " + quoteGit(path) + "\n"
 	if err := os.WriteFile(ours, []byte(content), 0o644); err != nil {
 		return fmt.Errorf("git configuration: %w", err)
 	}

@@ -1,19 +1,23 @@
 package agent
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
-// refusalsFile is below the home folder: the connections that were refused, a line each with the reason.
+// refusalsFile is below the home folder: the connections and requests that were refused, a line each with the reason.
 const refusalsFile = ".local/state/lanyard/egress.log"
 
 const (
@@ -72,6 +76,34 @@ func (r *refusals) write(line string) error {
 		err = closed
 	}
 	return err
+}
+
+// ofAnswer notes that Lanyard itself refused a request to an app or a registry. Some programs show nothing of such an answer, pip
+// among them.
+func (r *refusals) ofAnswer(answer *http.Response) {
+	if kind := answer.Header.Get(problem.Header); kind == "" || answer.StatusCode/100 != 4 || answer.Body == nil {
+		return
+	}
+	rest, ok := strings.CutPrefix(answer.Request.URL.Opaque, "/r/")
+	if !ok {
+		return
+	}
+	begin, err := io.ReadAll(io.LimitReader(answer.Body, 16<<10))
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(begin), answer.Body), answer.Body}
+	if err != nil {
+		return // whoever asked meets the same
+	}
+	why := strings.TrimSpace(string(begin))
+	var d problem.Document
+	if json.Unmarshal(begin, &d) == nil {
+		why = d.Detail
+	}
+	if name, _, _ := strings.Cut(rest, "/"); why != "" {
+		r.add(agentapi.Refusal{Target: name, Why: why})
+	}
 }
 
 // ServeHTTP takes what the server says of a connection that it had given.

@@ -71,8 +71,10 @@ func (a *Agent) setup(ctx context.Context, s agentapi.Setup, say func(agentapi.P
 	if err := a.checkouts(ctx, s, dir, say); err != nil {
 		return err
 	}
+	a.places(s, dir, say)
 	a.tokens.look(ctx) // so that the first terminal's programs find them
 	installing.Wait()  // so that the first shell reads them
+	a.completeRemote(ctx, s, say)
 	stop := a.work.listen(say)
 	defer stop()
 	a.work.begin(s)

@@ -56,7 +56,8 @@ func (a *Agent) writeToolConfig(e agentapi.Egress) (map[string]string, error) {
 			return t.env, fmt.Errorf("configuration of programs: %w", err)
 		}
 	}
-	if info, err := os.Stat(aptFolder); err == nil && info.IsDir() && os.Getuid() == 0 {
+	// Only as process 1 are these the workspace's files, and not the machine's.
+	if info, err := os.Stat(aptFolder); err == nil && info.IsDir() && os.Getuid() == 0 && os.Getpid() == 1 {
 		if err := replaceFile(filepath.Join(aptFolder, "90lanyard"), t.files["apt.conf"]); err != nil {
 			a.log.Info("apt is told of the proxy by the environment alone", "err", err)
 		}

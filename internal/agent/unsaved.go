@@ -118,17 +118,6 @@ func (a *Agent) serveNotice(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 		return
 	}
-	a.terminals.mu.Lock()
-	open := make([]*terminal, 0, len(a.terminals.open))
-	for _, t := range a.terminals.open {
-		open = append(open, t)
-	}
-	a.terminals.mu.Unlock()
-	for _, t := range open {
-		t.mu.Lock()
-		t.output.write(text)
-		t.changed.Broadcast()
-		t.mu.Unlock()
-	}
+	a.terminals.show(text, false)
 	w.WriteHeader(http.StatusNoContent)
 }

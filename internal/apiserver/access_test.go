@@ -3,8 +3,11 @@ package apiserver
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,6 +98,38 @@ func TestAStreamSaysWhyItEnds(t *testing.T) {
 	if err := <-done; !errors.Is(err, api.ErrClosed) || !strings.Contains(err.Error(), "the account was locked") {
 		t.Error("the stream ended with", err)
 	}
+}
+
+// A stream that has said why it ends ends as a whole answer, for as many readers as are cut at once.
+func TestAStreamThatIsCutIsWhole(t *testing.T) {
+	w := newWorld(t)
+	client := w.as(ada).HTTP
+	var all sync.WaitGroup
+	var cut atomic.Int64
+	began := make(chan struct{})
+	const readers = 20
+	for range readers {
+		all.Go(func() {
+			resp, err := client.Get(w.site.URL + "/api/v1/leases/events")
+			began <- struct{}{}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			text, err := io.ReadAll(resp.Body)
+			inTime := time.Since(time.Unix(0, cut.Load())) < access.Goodbye/2 // later it may have been closed while it spoke
+			if err != nil && inTime && strings.Contains(string(text), "event: closed") {
+				t.Errorf("it breaks off after %q: %v", text, err)
+			}
+		})
+	}
+	for range readers {
+		<-began
+	}
+	cut.Store(time.Now().UnixNano())
+	w.sessions.EndUser(t.Context(), ada, "the account was locked")
+	all.Wait()
 }
 
 func TestRevoke(t *testing.T) {

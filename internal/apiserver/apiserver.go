@@ -74,6 +74,7 @@ type Config struct {
 	Connections Connections
 	// Settings are variables and dotfiles; Snapshots kept checkouts, which TakeSnapshot makes, with the event completed.
 	Settings     Settings
+	Registries   Registries // people's own credentials
 	Snapshots    Snapshots
 	Prebuilds    Prebuilds
 	TakeSnapshot func(ctx context.Context, of workspace.Workspace, note string, event audit.Event) (snapshot.Row, error)
@@ -87,6 +88,8 @@ type Config struct {
 	Rules   workspace.Rules
 	// Agent leads to a workspace's agent; nil: nothing is known of what goes on in workspaces.
 	Agent func(identity.WorkspaceID) agentapi.Client
+	// There refuses an order of a repository, ref or file that is not there; nil: nobody asks before the start.
+	There func(context.Context, identity.Principal, workspace.Order) error
 	// Exec runs a command in a workspace over a WebSocket. It opens its own lease on workspace:open, because only it
 	// can say goodbye in the protocol.
 	Exec func(http.ResponseWriter, *http.Request, identity.WorkspaceID) error

@@ -22,6 +22,7 @@ import (
 type Machine interface {
 	Life(identity.WorkspaceID) (workspace.Life, bool)
 	Place(identity.WorkspaceID) workspace.Place
+	Warm() []workspace.WarmState
 	Goes(workspace.Workspace) time.Time
 	Change(ctx context.Context, id identity.WorkspaceID, change func(*workspace.Details), events ...audit.Event) (workspace.Workspace, error)
 	Extend(identity.WorkspaceID) (workspace.Life, error)
@@ -96,7 +97,7 @@ func limitsOf(l workspace.Limits) api.Limits {
 func (s *server) machine(x *api.Workspace, row workspace.Workspace) {
 	d := row.Details
 	x.Machine = api.Machine{
-		Class: d.Class, Image: d.Image, Plan: d.Plan, Prebuild: d.Prebuild, Context: d.Context, Used: d.Used, Pinned: d.Pinned, Archived: d.Archived,
+		Class: d.Class, Image: d.Image, Plan: d.Plan, Prebuild: d.Prebuild, Context: d.Context, Warm: d.Warm, Cold: d.Cold, Used: d.Used, Pinned: d.Pinned, Archived: d.Archived,
 	}
 	if d.Failed != nil && row.Phase == workspace.Stopped {
 		x.FailedStep = d.Failed.Step
@@ -189,7 +190,7 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, row workspace.Wo
 				d.Timeout = timeout
 			}
 			if c.Class != nil {
-				d.Class = *c.Class
+				d.Class, d.Fitted = *c.Class, false
 			}
 		}, by)
 		if err != nil {

@@ -27,7 +27,7 @@ func (s *server) prebuildEndpoints() []endpoint {
 	const reading = "repo:read on its repository"
 	const maintaining = "repo:maintain on its repository"
 	return []endpoint{
-		{method: get, path: "/prebuilds", access: web.Asks(selfOrOperator), serve: s.under(s.self, s.prebuilds), query: paged(), out: api.Page[api.Prebuild]{},
+		{method: get, path: "/prebuilds", access: web.Asks(selfOrOperator), serve: s.under(s.self, s.prebuilds), query: paged(param{"project", "Of this project alone, by its name"}), out: api.Page[api.Prebuild]{},
 			says: "The prebuilds of repositories that one may read, newest first, without what was said while they were made"},
 		{method: post, path: "/prebuilds", access: web.Asks(maintaining), serve: s.runPrebuild, in: api.RunPrebuild{}, out: api.Prebuild{}, status: http.StatusCreated,
 			says: "Has a prebuild of a branch made, for the project's maintainers"},
@@ -49,7 +49,11 @@ func (s *server) prebuilds(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var list []api.Prebuild
+	wanted := r.URL.Query().Get("project")
 	for _, row := range all {
+		if p, _ := s.c.Access.Facts().Projects.Project(row.Project); wanted != "" && p.Name != wanted {
+			continue
+		}
 		if s.may(r, identity.RepoRead, prebuildOf(row)) {
 			row.Log = ""
 			list = append(list, s.prebuildShown(r, row))
@@ -150,6 +154,9 @@ func (s *server) prebuildShown(r *http.Request, row prebuild.Row) api.Prebuild {
 		ID: string(row.ID), Project: string(row.Project), Repository: row.Repository, Ref: row.Ref, Commit: row.Commit, Cause: row.Cause, State: string(row.State),
 		Message: row.Message, Log: row.Log, Size: row.Size, Digest: row.Digest, Created: row.Created, Can: []string{},
 	}
+	if !row.Started.IsZero() {
+		x.Started = &row.Started
+	}
 	if !row.Ended.IsZero() {
 		x.Ended, x.Expires = &row.Ended, &row.Expires
 	}
@@ -157,7 +164,7 @@ func (s *server) prebuildShown(r *http.Request, row prebuild.Row) api.Prebuild {
 		x.Project = p.Name
 	}
 	if s.may(r, identity.RepoMaintain, prebuildOf(row)) {
-		x.Can = append(x.Can, "delete")
+		x.Can = append(x.Can, "run", "delete")
 	}
 	return x
 }

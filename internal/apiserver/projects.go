@@ -34,12 +34,16 @@ func (s *server) projects(w http.ResponseWriter, r *http.Request) error {
 		}
 		if all {
 			x.Roles = roleGroups(f, p)
+			x.Warm = s.warmOf(p)
 		}
 		if role, via := f.RoleIn(who.User, p.ID); role != "" {
 			x.Role, x.Via, x.Path = role, groupName(f, via), pathTo(f, who.User, via)
 		}
 		for _, repository := range p.Repositories {
-			x.Repositories = append(x.Repositories, api.Repository{URL: repository.URL, Name: path.Base(repository.URL)})
+			wants := repository.Prebuilds != nil
+			x.Repositories = append(x.Repositories, api.Repository{
+				URL: repository.URL, Name: path.Base(repository.URL), Prebuilds: wants, CanPrebuild: wants && s.may(r, identity.RepoMaintain, repository.Resource(p.ID)),
+			})
 		}
 		for _, app := range p.Apps {
 			x.Apps = append(x.Apps, app.Name)
@@ -54,6 +58,19 @@ func (s *server) projects(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, page)
+}
+
+// warmOf are the workspaces that are made ahead for a project.
+func (s *server) warmOf(p project.Project) (all []api.WarmPool) {
+	if s.c.Machine == nil || len(p.Workspace.Warm) == 0 {
+		return nil
+	}
+	for _, w := range s.c.Machine.Warm() {
+		if w.Project == p.ID {
+			all = append(all, api.WarmPool{Class: w.Class, Image: w.Image, Wanted: w.Count, Ready: w.Ready, Making: w.Making, Message: w.Message, Since: w.Since})
+		}
+	}
+	return all
 }
 
 // roleGroups are the groups that hold the roles of a project, the strongest first.

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -33,7 +34,8 @@ func (s *server) snapshotEndpoints() []endpoint {
 		{method: del, path: "/snapshots/{id}", access: web.Asks("workspace:delete on the workspace that it was taken of"), serve: s.deleteSnapshot, status: http.StatusNoContent,
 			says: "Removes a snapshot"},
 		{method: post, path: "/snapshots/{id}/open", access: web.Asks("workspace:create and repo:read on its repository"), serve: s.openSnapshot,
-			out: api.Workspace{}, status: http.StatusCreated, says: "Starts a workspace from a snapshot"},
+			in: api.OpenSnapshot{}, out: api.Workspace{}, status: http.StatusCreated,
+			says: "Starts a workspace from a snapshot. What may hold somebody else's work takes confirmed"},
 	}
 }
 
@@ -123,7 +125,11 @@ func (s *server) openSnapshot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.startFromSnapshot(w, r, row, api.Order{})
+	var o api.OpenSnapshot
+	if err := read(r, &o); err != nil {
+		return err
+	}
+	return s.startFromSnapshot(w, r, row, api.Order{Confirmed: o.Confirmed})
 }
 
 // startFromSnapshot asks for what opening takes today: a workspace on the repository, and reading it, with a step-up where
@@ -150,7 +156,11 @@ func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row s
 				return err
 			}
 			d.Snapshot, d.Context = string(row.ID), "snapshot/"+string(row.ID)
-			d.Foreign = row.Owner != who.User
+			d.Origins = row.Passed()
+			d.Foreign = snapshot.Foreign(d.Origins, who.User)
+			if d.Foreign && !o.Confirmed {
+				return unconfirmed(row, who.User)
+			}
 			made, err := s.c.Workspaces.Create(r.Context(), workspace.Order{
 				Owner: who.User, OwnerName: userName(s.c.Access.Facts(), who.User), Session: who.Session,
 				Project: row.Project, Repository: row.Repository, Ref: row.Ref, IP: web.ClientIP(r), Details: d,
@@ -174,7 +184,7 @@ func (s *server) createFromSnapshot(w http.ResponseWriter, r *http.Request, o ap
 	if err != nil {
 		return err
 	}
-	return s.startFromSnapshot(w, r, row, api.Order{Class: o.Class, File: o.File})
+	return s.startFromSnapshot(w, r, row, api.Order{Class: o.Class, File: o.File, Confirmed: o.Confirmed})
 }
 
 // contextOfSnapshot says what opening one would start, to who may read its repository.
@@ -191,10 +201,29 @@ func (s *server) contextOfSnapshot(w http.ResponseWriter, r *http.Request, id id
 		return snapshot.NotHere(string(id))
 	}
 	x := s.contextOf(target{repository: row.Repository, ref: row.Ref, project: p})
+	who := web.PrincipalFrom(r.Context()).User
 	x.Snapshot = &api.ContextSnapshot{
-		ID: string(row.ID), Own: row.Owner == web.PrincipalFrom(r.Context()).User, OwnerName: row.OwnerName, Note: row.Note, Created: row.Created, Uncommitted: row.Dirty,
+		ID: string(row.ID), Own: row.Owner == who, OwnerName: row.OwnerName, Note: row.Note, Created: row.Created, Uncommitted: row.Dirty,
+		Foreign: snapshot.Foreign(row.Passed(), who),
+	}
+	for _, o := range row.Origins {
+		if o.Owner != who {
+			x.Snapshot.Origins = append(x.Snapshot.Origins, api.Origin{ID: string(o.ID), OwnerName: o.Name, Created: o.Created})
+		}
 	}
 	return answer(w, http.StatusOK, x)
+}
+
+// unconfirmed says whose a snapshot is, and whose its files were before: what the start runs of them is theirs.
+func unconfirmed(row snapshot.Row, who identity.UserID) error {
+	var whose []string
+	for _, o := range row.Passed() {
+		if o.Owner != who {
+			whose = append(whose, fmt.Sprintf("%s, made by %s on %s", o.ID, o.Name, o.Created.UTC().Format("2006-01-02 15:04 UTC")))
+		}
+	}
+	return problem.New(problem.Conflict, "What is in the snapshot %s comes from somebody else, and the workspace would run it as you: %s. If you want it, start it with `confirmed`.",
+		row.ID, strings.Join(whose, "; "))
 }
 
 // hideSnapshot tells who may not know of a repository no more than that there is no such snapshot.
@@ -222,6 +251,7 @@ func (s *server) snapshotOf(r *http.Request, row snapshot.Row) api.Snapshot {
 	f := s.c.Access.Facts()
 	x := api.Snapshot{
 		ID: string(row.ID), Owner: row.Owner.String(), OwnerName: row.OwnerName, Own: row.Owner == web.PrincipalFrom(r.Context()).User,
+		Foreign:   snapshot.Foreign(row.Passed(), web.PrincipalFrom(r.Context()).User),
 		Workspace: string(row.Workspace), Project: string(row.Project), Repository: row.Repository, Branch: row.Branch, Commit: row.Commit,
 		Uncommitted: row.Dirty, Note: row.Note, Size: row.Size, Digest: row.Digest, Created: row.Created, Expires: row.Expires,
 		Can: []string{},

@@ -3,7 +3,9 @@ package apiserver
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/access"
@@ -42,6 +44,21 @@ func (s stream) raw(text string) error {
 	return s.rc.Flush()
 }
 
+// unfinished closes what a stream goes over, unless the stream has said its last event: who was told that it is over takes it
+// for whole, and browsers complain of an answer that breaks off.
+type unfinished struct {
+	line     io.Closer
+	finished atomic.Bool
+}
+
+// Close implements io.Closer.
+func (u *unfinished) Close() error {
+	if u.finished.Load() {
+		return nil
+	}
+	return u.line.Close()
+}
+
 // closing is the last event of a stream whose access ended.
 type closing struct {
 	Reason string      `json:"reason"`
@@ -63,7 +80,12 @@ func (s *server) streamed(choose chooser, write func(context.Context, *http.Requ
 			return err
 		}
 		defer lease.End()
-		defer web.Hold(lease, w, r)()
+		line, release := web.Line(w, r)
+		defer release()
+		held := &unfinished{line: line}
+		if line != nil {
+			lease.Hold(held)
+		}
 		h := w.Header()
 		h.Set("Content-Type", eventStream)
 		h.Set("Cache-Control", "no-store")
@@ -74,9 +96,12 @@ func (s *server) streamed(choose chooser, write func(context.Context, *http.Requ
 		}
 		err = write(ctx, r.WithContext(ctx), out)
 		if reason := lease.Reason(); !reason.IsZero() {
-			_ = out.send("closed", closing{reason.Text, reason.Code}) // at best effort: the reader may have gone
+			if out.send("closed", closing{reason.Text, reason.Code}) == nil { // the reader may have gone
+				held.finished.Store(true)
+			}
 			return nil
 		}
+		_ = out.rc.SetWriteDeadline(time.Now().Add(writeWithin)) // for the end of the answer: the last event's may be over
 		if err != nil && ctx.Err() == nil {
 			s.c.Log.Debug("a stream of events ended", "path", r.URL.Path, "error", err)
 		}

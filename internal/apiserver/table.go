@@ -80,5 +80,5 @@ func (s *server) endpoints() []endpoint {
 			says: "A decision with its facts and policies; nothing is opened",
 			query: []param{{"action", "kind:verb"}, {"resource", "A repository's URL, PROJECT/NAME, a project's name, a workspace's ID, self or installation"},
 				{"user", "About whom; absent, about oneself"}}},
-	}, append(append(append(append(s.settingEndpoints(), s.activityEndpoints()...), append(s.snapshotEndpoints(), s.prebuildEndpoints()...)...), append(append(s.machineEndpoints(), s.auditEndpoints()...), s.reviewEndpoints()...)...), append(s.grantEndpoints(), append(s.whatIfEndpoints(), append(s.directoryEndpoints(), s.provisioningEndpoints()...)...)...)...)...)
+	}, append(append(append(append(s.settingEndpoints(), s.activityEndpoints()...), append(append(s.snapshotEndpoints(), s.registryEndpoints()...), s.prebuildEndpoints()...)...), append(append(s.machineEndpoints(), s.auditEndpoints()...), s.reviewEndpoints()...)...), append(s.grantEndpoints(), append(s.whatIfEndpoints(), append(s.directoryEndpoints(), s.provisioningEndpoints()...)...)...)...)...)
 }

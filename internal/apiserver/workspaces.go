@@ -61,10 +61,16 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		who := web.PrincipalFrom(r.Context())
-		row, err := s.c.Workspaces.Create(r.Context(), workspace.Order{
+		order := workspace.Order{
 			Owner: who.User, OwnerName: userName(s.c.Access.Facts(), who.User), Session: who.Session,
 			Project: t.project.ID, Repository: t.repository, Ref: t.ref, IP: web.ClientIP(r), Details: details,
-		})
+		}
+		if s.c.There != nil {
+			if err := s.c.There(r.Context(), who, order); err != nil {
+				return err
+			}
+		}
+		row, err := s.c.Workspaces.Create(r.Context(), order)
 		if err != nil {
 			return err
 		}

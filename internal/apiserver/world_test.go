@@ -87,10 +87,11 @@ type world struct {
 	workspaces *memoryWorkspaces
 	site       *httptest.Server
 	executed   identity.WorkspaceID
+	snapshots  *memorySnapshots
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, audit: &memoryLog{}, rows: &rows{}}
+	w := &world{t: t, audit: &memoryLog{}, rows: &rows{}, snapshots: snapshotOfAda()}
 	w.workspaces = &memoryWorkspaces{entries: map[identity.WorkspaceID]*memoryWorkspace{}}
 	policies, err := policy.Parse(policy.Source{Tenant: tenant})
 	if err != nil {
@@ -164,7 +165,7 @@ func projects(t *testing.T) *project.Set {
 func (w *world) serve() {
 	routes := Routes(Config{
 		Access: w.engine, Workspaces: w.workspaces, Sessions: w.sessions, Preview: preview, Grants: w.grants, Audit: w.audit, Log: slog.New(slog.DiscardHandler),
-		Proofs: memoryProofs{}, SignInTests: oneTrial{}, Settings: settingsOf(), Snapshots: snapshotOfAda(),
+		Proofs: memoryProofs{}, SignInTests: oneTrial{}, Settings: settingsOf(), Registries: &memoryRegistries{}, Snapshots: w.snapshots,
 		Exec: func(_ http.ResponseWriter, _ *http.Request, id identity.WorkspaceID) error {
 			w.executed = id
 			return nil

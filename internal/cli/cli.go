@@ -13,6 +13,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/api"
 	"github.com/lanyardhq/lanyard/internal/audit"
+	"github.com/lanyardhq/lanyard/internal/cmdline"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/store"
 )
@@ -71,6 +72,7 @@ func Run(ctx context.Context, c Config, args []string) int {
 	}
 	a := &app{c: c, out: newOutput(c.Stdout, c.Env), err: newOutput(c.Stderr, c.Env)}
 	root := a.root()
+	cmdline.Explain(root)
 	args = helperOf(c.Program, args)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -138,7 +140,7 @@ Lanyard failed and 126 when it was refused.`,
 	add(groupAccess, a.login(), a.logout(), a.contexts(), a.whoami(), a.sessions(), a.access(), a.why(), a.whatIf(), a.projects(), a.leases(), a.revoke(), a.audit(), a.directory())
 	add(groupAccess, a.request(), a.requests(), a.approve(), a.refuse(), a.withdraw(), a.grants(), a.breakGlass())
 	add(groupWorkspaces, a.start(), a.list(), a.open(), a.exec(), a.logs(), a.stop(), a.delete(), a.timeout(), a.pin(), a.export())
-	add(groupWorkspaces, a.snapshot(), a.prebuilds(), a.env(), a.dotfiles())
+	add(groupWorkspaces, a.snapshot(), a.prebuilds(), a.env(), a.dotfiles(), a.registry())
 	add(groupWorkspaces, a.ssh(), a.portForward(), a.git(), a.connected())
 	add(groupServer, a.tour())
 	return root

@@ -68,6 +68,11 @@ and an AI agent that works beside it. In the workspace, ` + "`lanyard timeout`" 
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: first(a.completeWorkspaces(true)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 && args[1] != "extend" && args[1] != "default" {
+				if d, err := time.ParseDuration(args[1]); err != nil || d <= 0 {
+					return usage("%q is not a time; write it as 45m, 2h or 1h30m, or say default or extend", args[1])
+				}
+			}
 			r, err := a.connect(cmd.Context(), user)
 			if err != nil {
 				return err
@@ -132,9 +137,15 @@ gone. As long as it is enabled, the files are their owner's alone. The export is
 			}
 			defer r.Close()
 			if to == "" {
-				return r.ExportWorkspace(cmd.Context(), args[0], a.c.Stdout)
+				err = r.ExportWorkspace(cmd.Context(), args[0], a.c.Stdout)
+			} else {
+				err = exportTo(to, func(w io.Writer) error { return r.ExportWorkspace(cmd.Context(), args[0], w) })
 			}
-			return exportTo(to, func(w io.Writer) error { return r.ExportWorkspace(cmd.Context(), args[0], w) })
+			if remote.KindOf(err) == problem.Denied {
+				a.err.line("Only administrators export, and only what people left whose account is disabled. Of your own, a command in the workspace takes files out:")
+				a.err.line("  lanyard exec %s -- tar c -C /workspace . > mine.tar", args[0])
+			}
+			return err
 		},
 	}
 	a.signInFlag(cmd, &user)

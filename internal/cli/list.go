@@ -72,9 +72,12 @@ func phaseOf(w api.Workspace) string {
 	return w.Phase
 }
 
-// imageOf is an image's name without its digest, which --json has.
+// imageOf is an image's name without its digest, or the beginning of the digest of an image that has no name; --json has all of it.
 func imageOf(w api.Workspace) string {
 	name, _, _ := strings.Cut(w.Image, "@")
+	if digest, ok := strings.CutPrefix(name, "sha256:"); ok && len(digest) > 12 {
+		return "sha256:" + digest[:12]
+	}
 	return name
 }
 

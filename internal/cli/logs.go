@@ -14,15 +14,17 @@ import (
 
 func (a *app) logs() *cobra.Command {
 	var user, task string
-	var asJSON, tasks bool
+	var asJSON, tasks, follow bool
 	cmd := &cobra.Command{
 		Use:   "logs WORKSPACE",
 		Short: "Show the lines of a workspace's last start or stop, or what its tasks write",
 		Long: `Shows the lines of a workspace's last start or stop. With --tasks it lists the tasks and steps of the repository's own file
-in a workspace that runs, and with --task it shows what one of them has written.`,
+in a workspace that runs, and with --task it shows what one of them has written. With --follow it goes on with what its tasks do
+and which ports open and close, until the workspace stops.`,
 		Example: `  lanyard logs w-abcdefghij234567
   lanyard logs w-abcdefghij234567 --tasks
-  lanyard logs w-abcdefghij234567 --task Build`,
+  lanyard logs w-abcdefghij234567 --task Build
+  lanyard logs w-abcdefghij234567 --follow --json | jq -c 'select(.port.listening)'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeWorkspaces(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,6 +40,8 @@ in a workspace that runs, and with --task it shows what one of them has written.
 					to = agentapi.Shown(to) // what the repository's programs wrote is no word of Lanyard's to the terminal
 				}
 				return r.TaskLog(cmd.Context(), args[0], task, to)
+			case follow:
+				return a.followLogs(cmd.Context(), r, args[0], asJSON)
 			case tasks:
 				list, err := r.Tasks(cmd.Context(), args[0])
 				if err != nil {
@@ -59,10 +63,11 @@ in a workspace that runs, and with --task it shows what one of them has written.
 		},
 	}
 	a.signInFlag(cmd, &user)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's objects")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the API's objects; with --follow one a line")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with tasks and ports, until the workspace stops or Ctrl-C")
 	cmd.Flags().BoolVar(&tasks, "tasks", false, "list the tasks and steps of a workspace that runs")
 	cmd.Flags().StringVar(&task, "task", "", "show what the `TASK`, by ID or name, has written")
-	cmd.MarkFlagsMutuallyExclusive("task", "tasks")
+	cmd.MarkFlagsMutuallyExclusive("task", "tasks", "follow")
 	cmd.MarkFlagsMutuallyExclusive("task", "json")
 	return cmd
 }

@@ -82,6 +82,9 @@ func (a *app) prebuildsShow() *cobra.Command {
 				}
 				a.out.line("%s of %s, commit %s: %s", p.ID, at(p.Repository, branch(p)), short(p.Commit), p.State)
 				a.out.line("made for %s, because of: %s", p.Project, p.Cause)
+				if p.Started != nil && p.Ended != nil {
+					a.out.line("took %s", p.Ended.Sub(*p.Started).Round(100*time.Millisecond))
+				}
 				if p.Message != "" {
 					a.out.line("%s", p.Message)
 				}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +83,21 @@ func (a *app) showProjects(l projectListing) {
 			rows = append(rows, []string{p.Name, made, p.Role, holders, fmt.Sprint(len(p.Repositories)), state})
 		}
 		a.out.table([]string{"PROJECT", "FROM", "YOUR ROLE", "ROLES THROUGH", "REPOSITORIES", "STATE"}, rows)
+	}
+	for _, p := range l.Items {
+		for _, w := range p.Warm {
+			line := fmt.Sprintf("%s: %d of %d workspaces of class %s are ready, made ahead", p.Name, w.Ready, w.Wanted, w.Class)
+			if w.Image != "" {
+				line += " on " + w.Image
+			}
+			if w.Making > 0 {
+				line += fmt.Sprintf(", %d being made", w.Making)
+			}
+			if w.Message != "" {
+				line += ", since " + w.Since.Local().Format(time.DateTime) + " not more: " + w.Message
+			}
+			a.out.line("%s", line)
+		}
 	}
 	for i, f := range l.Findings {
 		if i == 0 {

@@ -98,7 +98,7 @@ func (a *app) snapshotOpen() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.as(cmd, user, func(r *remote.Remote) error {
 				order := api.Order{ContextURL: "snapshot/" + args[0]}
-				if err := a.confirmSnapshot(cmd.Context(), r, order.ContextURL, yes); err != nil {
+				if err := a.confirmSnapshot(cmd.Context(), r, &order, yes); err != nil {
 					return err
 				}
 				return a.startOne(cmd.Context(), r, order, asJSON)

@@ -52,7 +52,7 @@ A workspace belongs to a person, and the operator is none: under lanyard dev, sa
 			if err := a.confirmVariables(&order, yes); err != nil {
 				return err
 			}
-			if err := a.confirmSnapshot(cmd.Context(), r, order.ContextURL, yes); err != nil {
+			if err := a.confirmSnapshot(cmd.Context(), r, &order, yes); err != nil {
 				return err
 			}
 			return a.startOne(cmd.Context(), r, order, asJSON)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ import (
 
 // orderFlags are what can be said of a new workspace beside its context URL.
 func (a *app) orderFlags(cmd *cobra.Command, o *api.Order, yes *bool) {
-	cmd.Flags().StringVar(&o.Class, "class", "", "the size of a new workspace, of those that its project offers")
+	cmd.Flags().StringVar(&o.Class, "class", "", "the size of a new workspace, of those that its project offers; left out: the smallest that has what its file needs, else the project's")
 	cmd.Flags().StringVar(&o.File, "file", "", "the repository's file to go by, or the folder of .devcontainer that holds it; none: no file")
 	cmd.Flags().BoolVarP(yes, "yes", "y", false, "set the variables of the context URL, and open another person's snapshot, without asking")
 	_ = cmd.RegisterFlagCompletionFunc("class", func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -44,21 +45,31 @@ func (a *app) completeClasses(cmd *cobra.Command, args []string) ([]cobra.Comple
 	})
 }
 
-// confirmSnapshot shows whose a snapshot is that fills the workspace, and asks whether it is wanted, unless it is the person's own:
+// confirmSnapshot shows whose a snapshot is that fills the workspace, and asks whether it is wanted, unless all of it is the person's own:
 // what is in it, and what the start runs of it, nobody else may ever have seen.
-func (a *app) confirmSnapshot(ctx context.Context, r *remote.Remote, contextURL string, yes bool) error {
-	if yes || !strings.HasPrefix(contextURL, "snapshot/") {
+func (a *app) confirmSnapshot(ctx context.Context, r *remote.Remote, o *api.Order, yes bool) error {
+	if !strings.HasPrefix(o.ContextURL, "snapshot/") {
+		return nil
+	}
+	if o.Confirmed = yes; yes {
 		return nil
 	}
 	var c api.Context
-	if err := r.Do(ctx, "GET", "/context", map[string][]string{"url": {contextURL}}, nil, &c); err != nil {
+	if err := r.Do(ctx, "GET", "/context", map[string][]string{"url": {o.ContextURL}}, nil, &c); err != nil {
 		return err
 	}
-	if c.Snapshot == nil || c.Snapshot.Own {
+	if c.Snapshot == nil || !c.Snapshot.Foreign {
 		return nil
 	}
-	a.err.line("This snapshot is another person's. The workspace runs what is in it as you:")
-	a.err.line("  %s, taken by %s on %s, of %s", c.Snapshot.ID, c.Snapshot.OwnerName, c.Snapshot.Created.Local().Format("2006-01-02 15:04"), at(c.Repository, c.Ref))
+	if c.Snapshot.Own {
+		a.err.line("You took this snapshot of a workspace with another person's files. A workspace runs what is in it as you:")
+	} else {
+		a.err.line("This snapshot is another person's. The workspace runs what is in it as you:")
+	}
+	a.err.line("  %s, taken by %s on %s, of %s", c.Snapshot.ID, c.Snapshot.OwnerName, minute(c.Snapshot.Created), at(c.Repository, c.Ref))
+	for _, o := range c.Snapshot.Origins {
+		a.err.line("  files in it come from %s, taken by %s on %s", o.ID, o.OwnerName, minute(o.Created))
+	}
 	if c.Snapshot.Note != "" {
 		a.err.line("  note: %s", c.Snapshot.Note)
 	}
@@ -66,10 +77,15 @@ func (a *app) confirmSnapshot(ctx context.Context, r *remote.Remote, contextURL 
 		a.err.line("  it holds changes that were not committed, which no review has seen")
 	}
 	if !terminal(a.c.Stdin) {
-		return usage("somebody has to want this snapshot; run it again with --yes if you do")
+		return usage("nobody is at a terminal to say yes to this snapshot; run it again with --yes if you want it")
 	}
-	return a.agreed("Start it? [y/N] ")
+	err := a.agreed("Start it? [y/N] ")
+	o.Confirmed = err == nil
+	return err
 }
+
+// minute is a time as somebody reads it who does not count seconds.
+func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 // agreed asks a question, whose other answers end the command.
 func (a *app) agreed(question string) error {
@@ -103,7 +119,7 @@ func (a *app) confirmVariables(o *api.Order, yes bool) error {
 		a.err.line("  %s=%q", name, c.Variables[name])
 	}
 	if !terminal(a.c.Stdin) {
-		return usage("somebody has to want these variables; run it again with --yes if you do")
+		return usage("nobody is at a terminal to say yes to these variables; run it again with --yes if you want them")
 	}
 	err = a.agreed("Start it with them? [y/N] ")
 	o.Confirmed = err == nil

@@ -55,7 +55,7 @@ func (a *app) delete() *cobra.Command {
 		Aliases: []string{"rm"},
 		Short:   "Delete workspaces with their files",
 		Long: `Deletes workspaces with their files. A workspace that holds what no remote has (files that are not committed, commits that
-are not pushed, stashes) is deleted only with --force; on a terminal it shows what would be lost, and asks.`,
+are not pushed, stashes) is deleted only with --force: it shows what would be lost and, on a terminal, asks.`,
 		Example: `  lanyard delete w-abcdefghij234567
   lanyard delete w-abcdefghij234567 --user ada --yes
   lanyard delete w-abcdefghij234567 --force`,
@@ -92,13 +92,16 @@ func (a *app) deleteOne(ctx context.Context, r *remote.Remote, id string, force,
 		return r.ForceDeleteWorkspace(ctx, id)
 	}
 	err := r.DeleteWorkspace(ctx, id)
-	if !asks || problem.KindOf(err) != problem.Conflict {
+	if remote.KindOf(err) != problem.Conflict {
 		return err
 	}
-	a.err.line("%s", problem.Message(err))
 	if u, failed := r.Unsaved(ctx, id); failed == nil {
 		a.sayUnsaved(u)
 	}
+	if !asks {
+		return err
+	}
+	a.err.line("%s", err)
 	if !a.confirm("Delete " + id + " all the same?") {
 		a.err.line("It was not deleted.")
 		return statusError{status: exitFailed}

@@ -76,7 +76,27 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usage("unknown command %q%s", args[0], didYouMean(args[0], namesBelow(cmd)))
+	near := didYouMean(args[0], namesBelow(cmd))
+	if deeper := namedBelow(cmd, args[0]); near == "" && len(deeper) > 0 {
+		near = "; did you mean `" + strings.Join(deeper, "` or `") + "`?"
+	}
+	return usage("unknown command %q%s", args[0], near)
+}
+
+// namedBelow are the commands of that name further down, as they are typed: `lanyard entra doctor` for doctor.
+func namedBelow(cmd *cobra.Command, name string) []string {
+	var found []string
+	for _, c := range cmd.Commands() {
+		if !c.IsAvailableCommand() {
+			continue
+		}
+		for _, below := range c.Commands() {
+			if below.IsAvailableCommand() && below.Name() == name {
+				found = append(found, below.CommandPath())
+			}
+		}
+	}
+	return found
 }
 
 var unknownFlag = regexp.MustCompile(`^unknown flag: --(\S+)$`)

@@ -22,7 +22,7 @@ func TestClassesAndRules(t *testing.T) {
 classes:
   small: {title: "for a change of text", cpu: 0.5, memory: 512MiB, processes: 200}
   standard: {cpu: 2, memory: 4GiB, disk: 20GiB, processes: 2000, default: true}
-limits: {running: 20, memory: 24GiB, running_per_user: 4, running_per_project: 15, workspaces_per_user: 10}
+limits: {running: 20, memory: 24GiB, running_per_user: 4, running_per_project: 15, workspaces_per_user: 10, disk_reserve: 2GiB}
 workspaces: {max_life: 36h, max_timeout: 8h, warn_before: 10m, archive_after: 336h, delete_after: 720h, delete_unsaved_after: 2160h}
 `)
 	if err != nil {
@@ -32,7 +32,7 @@ workspaces: {max_life: 36h, max_timeout: 8h, warn_before: 10m, archive_after: 33
 		t.Errorf("classes: %+v", c.Classes)
 	}
 	r := c.Rules
-	if r.Running != 20 || r.Memory != 24<<30 || r.RunningPerUser != 4 || r.RunningPerProject != 15 || r.PerUser != 10 ||
+	if r.Running != 20 || r.Memory != 24<<30 || r.RunningPerUser != 4 || r.RunningPerProject != 15 || r.PerUser != 10 || r.Reserve != 2<<30 ||
 		r.MaxLife != 36*time.Hour || r.DeleteUnsavedAfter != 2160*time.Hour {
 		t.Errorf("rules: %+v", r)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/connection"
 	"github.com/lanyardhq/lanyard/internal/credential"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/prebuild"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/snapshot"
 	"github.com/lanyardhq/lanyard/internal/source"
@@ -61,6 +62,7 @@ type Config struct {
 	Classes    workspace.Classes // of workspaces; empty: the standard one
 	Rules      workspace.Rules
 	Snapshots  snapshot.Limits // of checkouts; zero: the defaults
+	Prebuilds  prebuild.Limits // zero: the defaults
 
 	longLived    source.Findings
 	certificates []certificate // of the app registration

@@ -25,10 +25,14 @@ func (p *parser) limits(m source.Mapping) {
 	}
 	inner.Keys([]string{
 		"connections_per_address", "sign_ins_per_address", "running", "memory", "running_per_user", "running_per_project", "workspaces_per_user",
+		"disk_reserve",
 	}, nil)
 	l, rules := &p.config.Limits, &p.config.Rules
 	if e, ok := inner.Find("memory"); ok {
 		rules.Memory = size(e.Value, minMemory)
+	}
+	if e, ok := inner.Find("disk_reserve"); ok {
+		rules.Reserve = size(e.Value, minMemory)
 	}
 	for key, to := range map[string]*int{
 		"connections_per_address": &l.Connections, "sign_ins_per_address": &l.SignIns,

@@ -23,7 +23,7 @@ type parser struct {
 func (p *parser) root(m source.Mapping) {
 	m.Keys([]string{
 		"url", "listen", "data", "database", "database_file", "encryption_key_file", "entra", "oidc", "sessions", "step_up", "directory",
-		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "tls", "github", "clients", "registries", "classes", "workspaces", "snapshots",
+		"roles", "audit", "runtimes", "domains", "projects", "policies", "listen_metrics", "listen_replicas", "log", "traces", "limits", "alarms", "trusted_proxies", "tls", "github", "clients", "registries", "classes", "workspaces", "snapshots", "prebuilds",
 	}, map[string]string{
 		"tokens":         "",
 		"encryption_key": inPlace + "encryption_key_file",
@@ -58,6 +58,7 @@ func (p *parser) root(m source.Mapping) {
 	p.classes(m)
 	p.workspaces(m)
 	p.snapshots(m)
+	p.prebuilds(m)
 	p.alarms(m)
 	p.gitHub(m)
 	p.clients(m)

@@ -29,6 +29,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/issuer"
+	"github.com/lanyardhq/lanyard/internal/prebuild"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/server"
 	"github.com/lanyardhq/lanyard/internal/session/review"
@@ -348,7 +349,8 @@ func (w *World) serverOptions() (server.Options, error) {
 		},
 		Clients: []issuer.Client{{ID: "reports", Name: "Reports", Secret: sha256.Sum256([]byte(w.secrets.Reports)), Audiences: []string{"reports"}}},
 		Classes: classes(), Rules: workspace.Rules{Running: w.options.Running},
-		Version: w.options.Version, Log: w.options.Log, Learned: w.options.Learned,
+		Prebuilds: prebuild.Limits{Poll: time.Second, Every: time.Second}, // nothing to spare: the repositories are here
+		Version:   w.options.Version, Log: w.options.Log, Learned: w.options.Learned,
 		Operations: server.Operations{Listener: operations},
 		Names:      names, Hosts: map[string]http.Handler{"tenant.localhost": w.Tenant}, Operator: w.routes(),
 	}, nil

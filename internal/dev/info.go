@@ -3,6 +3,8 @@ package dev
 import (
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -81,6 +83,19 @@ func (w *World) describe() {
 	}
 }
 
+// command is how this world is spoken to from another terminal: by the program as this one was called, where no other is found by its
+// name, and with the socket where that is not the one looked for.
+func (i Info) command(name string) string {
+	program := "lanyard"
+	if _, err := exec.LookPath(program); err != nil {
+		program = os.Args[0]
+	}
+	if folder, err := DefaultData(); err != nil || i.Socket != filepath.Join(folder, "lanyard.sock") {
+		program += " --socket " + i.Socket
+	}
+	return program + " " + name
+}
+
 // print tells a person where to go.
 func (i Info) print(out io.Writer) {
 	fmt.Fprintf(out, "\nLanyard is ready at %s\n\n", i.URL)
@@ -96,6 +111,6 @@ func (i Info) print(out io.Writer) {
 	fmt.Fprintf(out, "One click to a workspace: %s/#%s\n", i.URL, i.ContextURLs[0])
 	fmt.Fprintf(out, "On a merge request's branch, with a variable: %s/#TICKET=42/%s/pull/7\n", i.URL, i.ContextURLs[0])
 	fmt.Fprintf(out, "Other repositories: %s\n", strings.Join(i.ContextURLs[1:], " "))
-	fmt.Fprintf(out, "The whole story as text, in another terminal: lanyard tour\n")
+	fmt.Fprintf(out, "The whole story as text, in another terminal: %s\n", i.command("tour"))
 	fmt.Fprintf(out, "The data is in %s and is kept. Ctrl-C stops Lanyard and its workspaces.\n\n", i.Data)
 }

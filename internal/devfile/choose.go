@@ -60,7 +60,7 @@ func Choose(paths []string, wanted string) (Choice, error) {
 	if len(found) > 0 {
 		there = "it has " + strings.Join(found, ", ")
 	}
-	return Choice{}, problem.New(problem.NotFound, "the repository has no %s; %s", wanted, there)
+	return Choice{}, problem.New(problem.NotFound, "The repository has no %s; %s.", wanted, there)
 }
 
 // rank orders the files; 0 is none of them.
@@ -73,7 +73,7 @@ func rank(p string) int {
 	case p == dottedFile:
 		return 3
 	}
-	if folder, ok := strings.CutPrefix(path.Dir(p), Folder+"/"); ok && path.Base(p) == "devcontainer.json" && folder != "" && !strings.Contains(folder, "/") {
+	if folder, ok := strings.CutPrefix(path.Dir(p), Folder+"/"); ok && path.Base(p) == "devcontainer.json" && folder != "" && !strings.Contains(folder, "/") && plain(folder) {
 		return 4
 	}
 	return 0

@@ -15,16 +15,17 @@ type devReader struct {
 	containerUser string
 	hasContext    bool
 	attributes    []Port // of portsAttributes
+	mounted       string // where the file believes the checkout to be; empty: what is read is no file
 }
 
 func (r *reader) devcontainer(content string, about About) *Plan {
 	d := &devReader{reader: r, about: about, folder: path.Dir(r.file)}
-	p := &Plan{SyncUser: true}
+	p := &Plan{}
 	root, ok := r.jsonTree(content)
 	if !ok {
 		return p
 	}
-	p.Folder = d.workspaceFolder(root)
+	p.Folder, p.Checkout = d.workspaceFolder(root)
 	d.read(p, d.substituted(root, p.Folder))
 	if p.Image.Ref != "" && p.Image.Dockerfile != "" {
 		r.report(root.at, "both `image` and `build` are given; one of them is the workspace's")
@@ -75,7 +76,8 @@ func devcontainerKeys() map[string]devRead {
 		"remoteEnv":                   func(d *devReader, p *Plan, e entry) { p.RemoteEnv = d.remoteEnv(e) },
 		"remoteUser":                  func(d *devReader, p *Plan, e entry) { p.User = d.user(e) },
 		"containerUser":               func(d *devReader, _ *Plan, e entry) { d.containerUser = d.user(e) },
-		"updateRemoteUserUID":         func(d *devReader, p *Plan, e entry) { p.SyncUser = e.value.kind == null || d.bool(e.key, e.value) },
+		"updateRemoteUserUID":         (*devReader).syncUser,
+		"userEnvProbe":                func(d *devReader, p *Plan, e entry) { p.Probe = d.oneOf(e.key, e.value, probes) },
 		"waitFor":                     (*devReader).waitFor,
 		"forwardPorts":                (*devReader).forwardPorts,
 		"appPort":                     (*devReader).appPort,
@@ -109,7 +111,6 @@ var devcontainerNotes = map[string]string{
 	"overrideCommand":   "has no effect: an image's own command and entry point are never run",
 	"entrypoint":        "has no effect: entry points are never run; what it starts belongs into a lifecycle command",
 	"shutdownAction":    "has no effect: a workspace stops when nobody has used it for its timeout",
-	"userEnvProbe":      "has no effect: terminals and commands run in a login shell, which reads its own files",
 	"settings":          "has no effect: settings of an editor that is not there yet; the deprecated place of `customizations.vscode.settings`",
 	"devPort":           "has no effect: a deprecated port of an editor's own",
 	"secrets":           "names variables that a person may set: `lanyard env set NAME`",
@@ -137,9 +138,19 @@ func (d *devReader) refused(e entry, why string) {
 	}
 }
 
+var probes = []string{"none", "loginShell", "interactiveShell", "loginInteractiveShell"}
+
+// syncUser reads what has no object here, whichever it says: who the checkout would belong to outside.
+func (d *devReader) syncUser(_ *Plan, e entry) {
+	d.bool(e.key, e.value)
+	if e.value.kind == boolean {
+		d.note(e.key, e.at, "has no effect: there is no user outside whose number one of the workspace could take; home and checkout belong to the workspace's user, whatever its number")
+	}
+}
+
 func (d *devReader) user(e entry) string {
 	s := d.text(e.key, e.value)
-	if s != "" && (len(s) > 64 || strings.ContainsAny(s, " /\\\x00\n\t$\"'`") || s[0] == '-') {
+	if s != "" && (len(s) > 64 || !plain(s) || strings.ContainsAny(s, " /$\"'`") || s[0] == '-') {
 		d.report(e.value.at, "`%s`: %q is no name of a user", e.key, s)
 		return ""
 	}

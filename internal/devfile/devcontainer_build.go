@@ -86,7 +86,9 @@ func (d *devReader) featureRef(k entry) string {
 	name := k.key
 	switch {
 	case strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../"):
-		if folder := d.inside("features", d.folder, node{kind: text, text: name, at: k.at}); folder != "" {
+		if path.Join(d.folder, name) == "." {
+			d.report(k.at, "`features`: %q is the repository itself; a feature is a folder in it", name)
+		} else if folder := d.inside("features", d.folder, node{kind: text, text: name, at: k.at}); folder != "" {
 			return "./" + folder
 		}
 	case strings.Contains(name, "://"):

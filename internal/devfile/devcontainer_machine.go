@@ -73,6 +73,13 @@ func (d *devReader) volume(p *Plan, at Place, m mount) {
 		d.report(at, "`mounts`: the target %q is no absolute path", m.target)
 		return
 	}
+	if rest, ok := strings.CutPrefix(target, d.mounted+"/"); ok && d.mounted != "" && !strings.HasPrefix(target, d.about.Checkout+"/") { // where the file believes the checkout to be
+		target = path.Join(d.about.Checkout, rest)
+	}
+	if keptAnyway(target) {
+		d.note("mounts", at, "%s has no effect: /workspace and the home of the workspace's user are kept over stops as they are", target)
+		return
+	}
 	if reserved(target) {
 		d.refuse("mounts", at, "%s is the workspace's own", target)
 		return
@@ -94,10 +101,15 @@ func reserved(target string) bool {
 		}
 	}
 	switch target {
-	case "/", "/workspace", "/home", "/opt", "/usr", "/var", "/root", "/tmp":
+	case "/", "/home", "/opt", "/usr", "/var", "/tmp":
 		return true
 	}
-	return strings.HasPrefix(target, "/home/") && strings.Count(target, "/") == 2
+	return keptAnyway(target)
+}
+
+// keptAnyway are places whose volume would be what is there without one.
+func keptAnyway(target string) bool {
+	return target == "/workspace" || target == "/root" || strings.HasPrefix(target, "/home/") && strings.Count(target, "/") == 2
 }
 
 var notInVolume = regexp.MustCompile(`[^a-z0-9]+`)
@@ -129,17 +141,24 @@ func (d *devReader) needs(p *Plan, e entry) {
 		case "storage":
 			p.Needs.Storage = d.size(name, k.value)
 		case "gpu":
-			p.Needs.GPU = k.value.kind == object || k.value.kind == boolean && k.value.text == "true"
-			if p.Needs.GPU {
-				d.note(name, k.at, "has no effect: workspaces have no graphics processor")
-			}
+			p.Needs.GPU = d.gpu(name, k)
 		default:
 			d.unknown(k, e.key+".", []string{"cpus", "memory", "storage", "gpu"})
 		}
 	}
-	if p.Needs.CPUs > 0 || p.Needs.Memory > 0 || p.Needs.Storage > 0 {
-		d.note(e.key, e.at, "chooses nothing by itself: a class is chosen at the start (`lanyard start --class`), or the project's holds")
+}
+
+// gpu reads true, false, "optional" or what one is to have.
+func (d *devReader) gpu(name string, k entry) bool {
+	switch v := k.value; {
+	case v.kind == object, v.kind == boolean && v.text == "true":
+		d.note(name, k.at, "is not there: workspaces have no graphics processor")
+		return true
+	case v.kind == boolean, v.kind == null, v.kind == text && v.text == "optional":
+	default:
+		d.wrong(name, v, "true, false, \"optional\" or a mapping")
 	}
+	return false
 }
 
 var sizes = regexp.MustCompile(`^([0-9]{1,9})\s*([tgmk]?)b?$`)

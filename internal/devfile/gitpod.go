@@ -96,15 +96,20 @@ func (r *reader) gitpodRepositories(p *Plan, e entry) {
 	}
 }
 
-// gitpodPlaces reads where the checkout is to be, and where terminals begin. A checkout has its repository's name here; what
-// a file says to be below its own place for it is below that one.
+// gitpodPlaces reads where the checkout is to be, and where terminals begin. A checkout has its repository's name here, and a
+// file's own place for it leads there; what is said to be below that place is below the checkout.
 func (r *reader) gitpodPlaces(p *Plan, root node, about About) {
 	here := strings.TrimPrefix(about.Checkout, "/workspace/")
 	wished := here
 	if e, ok := root.find("checkoutLocation"); ok {
 		if folder := r.below(e.key, e.value); folder != "" && folder != here {
-			r.note(e.key, e.at, "has no effect: the checkout is at %s", about.Checkout)
 			wished = folder
+			if at := path.Join("/workspace", folder); mayLead(at, about.Checkout) {
+				p.Checkout = at
+				r.note(e.key, e.at, "the checkout is at %s; %s leads there", about.Checkout, at)
+			} else {
+				r.note(e.key, e.at, "has no effect: the checkout is at %s", about.Checkout)
+			}
 		}
 	}
 	e, ok := root.find("workspaceLocation")

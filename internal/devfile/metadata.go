@@ -41,7 +41,7 @@ func (p *Plan) On(metadata string, about About) (*Plan, error) {
 		return nil, err
 	}
 	sum = p.over(sum)
-	sum.File, sum.Image, sum.SyncUser = p.File, p.Image, p.SyncUser
+	sum.File, sum.Image = p.File, p.Image
 	sum.Notes = slices.Concat(p.Notes, r.notes)
 	return sum, nil
 }
@@ -51,6 +51,9 @@ func (p *Plan) over(under *Plan) *Plan {
 	sum := *p
 	if p.User == "" {
 		sum.User = under.User
+	}
+	if p.Probe == "" {
+		sum.Probe = under.Probe
 	}
 	if p.WaitFor == "" {
 		sum.WaitFor = under.WaitFor

@@ -23,8 +23,16 @@ type About struct {
 // Parse reads the file of a repository, whose path in it says which format it is. What is wrong is a source.Findings with
 // line and column; what is read and has no effect is among the plan's Notes.
 func Parse(file string, content []byte, about About) (*Plan, error) {
+	p, v := parse(file, content, about)
+	if err := v.Findings.Err(); err != nil {
+		return nil, err
+	}
+	p.File, p.Notes = file, v.Notes
+	return p, nil
+}
+
+func parse(file string, content []byte, about About) (p *Plan, v Verdict) {
 	r := &reader{file: file}
-	var p *Plan
 	if content, ok := r.begin(content); ok {
 		if IsGitpod(file) {
 			p = r.gitpod(content, about)
@@ -32,11 +40,8 @@ func Parse(file string, content []byte, about About) (*Plan, error) {
 			p = r.devcontainer(content, about)
 		}
 	}
-	if err := r.err(); err != nil {
-		return nil, err
-	}
-	p.File, p.Notes = file, r.notes
-	return p, nil
+	r.findings.Sort()
+	return p, Verdict{Findings: r.findings, Notes: r.notes}
 }
 
 // Verdict is what somebody who writes such a file wants to know of it.
@@ -47,12 +52,8 @@ type Verdict struct {
 
 // Validate reads a file as Parse does, for who writes it.
 func Validate(file string, content []byte) Verdict {
-	p, err := Parse(file, content, About{Checkout: "/workspace/repository", ID: "0"})
-	if err != nil {
-		findings, _ := err.(source.Findings)
-		return Verdict{Findings: findings}
-	}
-	return Verdict{Notes: p.Notes}
+	_, v := parse(file, content, About{Checkout: "/workspace/repository", ID: "0"})
+	return v
 }
 
 func (r *reader) err() error {

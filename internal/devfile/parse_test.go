@@ -96,7 +96,7 @@ func TestRefusesPower(t *testing.T) {
 	for _, mount := range []string{
 		`{"type": "bind", "source": "/", "target": "/host"}`, `"type=bind,src=${localEnv:HOME}/.ssh,dst=/root/.ssh"`,
 		`"type=volume,source=x,target=/opt/lanyard"`, `"type=volume,source=x,target=/opt/lanyard/../lanyard/bin"`, `"type=volume,source=x,target=/run/lanyard"`,
-		`"type=volume,source=x,target=/"`, `"type=volume,source=x,target=/workspace"`, `"type=volume,source=x,target=/etc/ssl"`, `"type=volume,source=x,target=/home/vscode"`,
+		`"type=volume,source=x,target=/"`, `"type=volume,source=x,target=/home"`, `"type=volume,source=x,target=/etc/ssl"`,
 		`"type=npipe,source=x,target=/x"`, `"type=devpts,target=/dev/pts"`,
 	} {
 		if _, err := Parse(".devcontainer.json", []byte(`{"mounts": [`+mount+`]}`), here); err == nil {
@@ -105,12 +105,40 @@ func TestRefusesPower(t *testing.T) {
 	}
 }
 
+// TestPlacesOfVolumes: what is kept anyway takes no volume, and what is below the place of the checkout there is below it here.
+func TestPlacesOfVolumes(t *testing.T) {
+	for target, want := range map[string]string{
+		"/workspace": "", "/home/vscode": "", "/root/": "", "/home/vscode/.cache": "/home/vscode/.cache", "/workspaces/app/node_modules": here.Checkout + "/node_modules",
+		"${containerWorkspaceFolder}/node_modules": here.Checkout + "/node_modules", "/workspaces/other/x": "/workspaces/other/x", "/workspaces/app/../../var/a": "/var/a",
+		"/workspaces/app/../../etc/x": "refused",
+	} {
+		p, err := Parse(".devcontainer.json", []byte(`{"mounts": ["type=volume,source=x,target=`+target+`"]}`), here)
+		got := "refused"
+		if err == nil {
+			if got = ""; len(p.Volumes) == 1 {
+				got = p.Volumes[0].Target
+			}
+			if noted := len(p.Notes) == 1 && strings.Contains(p.Notes[0].Text, "kept over stops"); noted != (got == "") {
+				t.Errorf("%s: %+v", target, p.Notes)
+			}
+		}
+		if got != want {
+			t.Errorf("%s is %q, not %q", target, got, want)
+		}
+	}
+	p, err := Parse(".devcontainer.json", []byte(`{"workspaceMount": "type=bind,source=${localWorkspaceFolder},target=/workspace", "workspaceFolder": "/workspace",
+		"mounts": ["source=a,target=${containerWorkspaceFolder}/a", "source=b,target=/workspace/b"]}`), here)
+	if err != nil || len(p.Volumes) != 2 || p.Volumes[0].Target != here.Checkout+"/a" || p.Volumes[1].Target != here.Checkout+"/b" {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
 // TestNotesNameEverything has a note for each key of a file that has no effect.
 func TestNotesNameEverything(t *testing.T) {
 	p, err := Parse(".devcontainer.json", []byte(`{"image": "debian:12", "initializeCommand": "x", "overrideCommand": false, "shutdownAction": "none",
-		"secrets": {}, "forwardPort": [1], "build": null, "userEnvProbe": "none", "init": true, "mounts": ["type=tmpfs,target=/scratch"],
+		"secrets": {}, "forwardPort": [1], "build": null, "userEnvProbe": "none", "updateRemoteUserUID": false, "init": true, "mounts": ["type=tmpfs,target=/scratch"],
 		"portsAttributes": {".+/server.js": {"label": "x"}}, "forwardPorts": ["db:5432"], "remoteEnv": {"A": null}, "name": "one", "name": "two",
-		"hostRequirements": {"gpu": true}, "workspaceFolder": "/elsewhere"}`), here)
+		"hostRequirements": {"gpu": true}, "workspaceFolder": "/elsewhere", "workspaceMount": "source=${localWorkspaceFolder},target=/srv/app,type=bind"}`), here)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +150,7 @@ func TestNotesNameEverything(t *testing.T) {
 		}
 	}
 	want := []string{
-		"name", "workspaceFolder", "initializeCommand", "overrideCommand", "shutdownAction", "secrets", "forwardPort", "userEnvProbe", "init", "mounts",
+		"name", "workspaceMount", "workspaceFolder", "initializeCommand", "overrideCommand", "shutdownAction", "secrets", "forwardPort", "updateRemoteUserUID", "init", "mounts",
 		"portsAttributes..+/server.js", "forwardPorts", "remoteEnv.A", "hostRequirements.gpu",
 	}
 	if diff := cmp.Diff(want, keys); diff != "" {

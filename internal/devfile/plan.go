@@ -8,8 +8,6 @@ type Plan struct {
 	Image Image
 	// User is the user of the image that processes run as (a name or a number); empty: the image's own.
 	User string
-	// SyncUser says that this user's ID becomes that of who owns the checkout (devcontainer.json: updateRemoteUserUID).
-	SyncUser bool
 	// Env is the environment of every process (containerEnv), RemoteEnv that of terminals, tasks and commands only. Values
 	// of RemoteEnv may hold ${containerEnv:NAME} and ${containerEnv:NAME:default}, which the agent fills in.
 	Env, RemoteEnv map[string]string
@@ -25,7 +23,12 @@ type Plan struct {
 	// Repositories are cloned beside the repository itself.
 	Repositories []Repository
 	// Folder is where terminals and tasks begin: absolute, below /workspace; empty: the checkout.
-	Folder    string
+	Folder string
+	// Checkout is where the file believes the checkout to be, absolute; empty: where it is.
+	Checkout string
+	// Probe says which shell's files RemoteEnv is completed from (devcontainer.json: userEnvProbe): loginShell,
+	// interactiveShell, loginInteractiveShell or none; empty: the file does not say.
+	Probe     string
 	GitConfig []Setting
 	Volumes   []Volume
 	Features  []Feature

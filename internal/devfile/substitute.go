@@ -64,35 +64,47 @@ func (d *devReader) substituted(n node, folder string) node {
 }
 
 // workspaceFolder says in which folder of the checkout terminals begin; empty: in the checkout itself. A file may say where
-// its tools mount the checkout; here it is at its own place, and what is below it there is below it here.
-func (d *devReader) workspaceFolder(root node) string {
+// its tools mount the checkout; here it is at its own place, to which that one leads, and what is below it there is below it
+// here.
+func (d *devReader) workspaceFolder(root node) (folder, checkout string) {
 	mounted := path.Join("/workspaces", path.Base(d.about.Checkout))
 	if e, ok := root.find("workspaceMount"); ok && e.value.kind != null {
 		if s := d.text(e.key, d.substituted(e.value, "")); s != "" {
 			m := d.mountOf(s)
-			if m.kind == "bind" && m.source != d.about.Checkout {
-				d.refuse(e.key, e.at, "%s is a folder of the machine; the checkout is at %s without it", m.source, d.about.Checkout)
-			} else {
-				d.note(e.key, e.at, "has no effect: the checkout is at %s", d.about.Checkout)
-			}
 			if m.target != "" {
 				mounted = path.Clean(m.target)
 			}
+			switch {
+			case m.kind == "bind" && m.source != d.about.Checkout:
+				d.refuse(e.key, e.at, "%s is a folder of the machine; the checkout is at %s without it", m.source, d.about.Checkout)
+			case mounted == d.about.Checkout:
+			case mayLead(mounted, d.about.Checkout):
+				checkout = mounted
+				d.note(e.key, e.at, "the checkout is at %s; %s leads there, where the workspace's user may make it", d.about.Checkout, mounted)
+			default:
+				d.note(e.key, e.at, "has no effect: the checkout is at %s", d.about.Checkout)
+			}
 		}
 	}
+	d.mounted = mounted
 	e, ok := root.find("workspaceFolder")
 	if !ok || e.value.kind == null {
-		return ""
+		return "", checkout
 	}
-	folder := path.Clean(d.text(e.key, d.substituted(e.value, mounted)))
+	folder = path.Clean(d.text(e.key, d.substituted(e.value, mounted)))
 	for _, at := range []string{mounted, d.about.Checkout} {
 		if rest, ok := strings.CutPrefix(folder+"/", at+"/"); ok {
 			if rest == "" {
-				return ""
+				return "", checkout
 			}
-			return path.Join(d.about.Checkout, rest)
+			return path.Join(d.about.Checkout, rest), checkout
 		}
 	}
 	d.note(e.key, e.at, "has no effect: %s is not in the checkout, which is at %s", folder, d.about.Checkout)
-	return ""
+	return "", checkout
+}
+
+// mayLead reports whether a link to the checkout may be at a path: not in the place of what is there, nor in the checkout.
+func mayLead(at, checkout string) bool {
+	return path.IsAbs(at) && plain(at) && !reserved(at) && !strings.HasPrefix(at+"/", checkout+"/") && !strings.HasPrefix(checkout, at+"/")
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/lanyardhq/lanyard/internal/source"
 )
@@ -59,11 +61,21 @@ type reader struct {
 }
 
 func (r *reader) report(at Place, format string, args ...any) {
-	r.findings = append(r.findings, source.Finding{File: r.file, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...)})
+	r.findings = append(r.findings, source.Finding{File: r.file, Line: at.Line, Column: at.Column, Message: shown(fmt.Sprintf(format, args...))})
 }
 
 func (r *reader) note(key string, at Place, format string, args ...any) {
-	r.notes = append(r.notes, Note{Key: r.from + key, Text: fmt.Sprintf(format, args...), At: at})
+	r.notes = append(r.notes, Note{Key: shown(r.from + key), Text: shown(fmt.Sprintf(format, args...)), At: at})
+}
+
+// shown is a text that may hold words of the file, without what a terminal would obey.
+func shown(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) || c == '\n' {
+			return c
+		}
+		return '\uFFFD'
+	}, s)
 }
 
 // refuse names what a repository may not ask for.

@@ -139,7 +139,7 @@ func (g *grower) mapping(y *yaml.Node, depth int) node {
 // begin refuses what no file of this kind is, and takes away a mark of its encoding.
 func (r *reader) begin(content []byte) (string, bool) {
 	if len(content) > source.MaxSize {
-		r.report(Place{}, "the file is longer than %d KiB", source.MaxSize>>10)
+		r.report(Place{}, "the file is longer than %d KiB, which is the most that is read; what is long may stand in a script beside it", source.MaxSize>>10)
 		return "", false
 	}
 	return strings.TrimPrefix(string(content), "\ufeff"), true

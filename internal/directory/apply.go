@@ -160,7 +160,7 @@ func (d *Directory) save(p *pending) error {
 	d.seq = max(d.seq, seq)
 	d.storedAt = time.Now()
 	d.waiting[0], d.waiting = nil, d.waiting[1:] // what was read whole is not kept
-	d.show(d.allowed(), false)
+	d.show(d.allowed(), effect.size() > askAtMost)
 	close(p.done)
 	return nil
 }
@@ -172,6 +172,9 @@ func (s *Snapshot) holds(o *Snapshot) bool {
 
 // keysOf names the users and groups that followers have to read again; nothing means all.
 func keysOf(c Change, touched Touched) []string {
+	if touched.All || max(len(touched.Users), len(c.Users), len(c.Groups), len(c.GoneGroups), len(c.Blocks)) > keysAtMost { // of each, all differ
+		return nil
+	}
 	keys := map[string]struct{}{}
 	for _, u := range touched.Users {
 		keys[u.Key()] = struct{}{}

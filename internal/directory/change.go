@@ -39,8 +39,13 @@ func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
 	for _, g := range c.Groups {
 		e.setGroup(g)
 	}
-	for _, m := range c.Members {
-		e.setMembership(m)
+	filled := e.fills(c.Members)
+	if filled {
+		e.fill(c.Members)
+	} else {
+		for _, m := range c.Members {
+			e.setMembership(m)
+		}
 	}
 	for _, b := range c.Blocks {
 		e.setBlock(b)
@@ -54,6 +59,12 @@ func (s *Snapshot) apply(c Change) (*Snapshot, Touched, Change) {
 	if !c.AsOf.IsZero() {
 		next.asOf = c.AsOf
 		e.effect.AsOf = c.AsOf
+	}
+	if filled {
+		for id, p := range next.users.all() {
+			next.users.set(e.by, id, &person{User: p.User})
+		}
+		return &next, Touched{All: true}, e.effect
 	}
 	s.below(e.groups, e.users)
 	next.below(e.groups, e.users)

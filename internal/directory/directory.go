@@ -164,15 +164,17 @@ func (d *Directory) show(next *Snapshot, all bool) {
 	if next.asOf.Before(current.asOf) {
 		next.asOf = current.asOf
 	}
-	change := difference(current, next)
-	if change.empty() && !all && next.asOf.Equal(current.asOf) {
-		return
-	}
 	touched := Touched{All: true}
-	if !all && change.size() <= askAtMost {
-		asOf := next.asOf
-		next, touched = current.With(change)
-		next.asOf = asOf
+	if !all {
+		change := difference(current, next)
+		if change.empty() && next.asOf.Equal(current.asOf) {
+			return
+		}
+		if change.size() <= askAtMost {
+			asOf := next.asOf
+			next, touched = current.With(change)
+			next.asOf = asOf
+		}
 	}
 	d.current.Store(next)
 	d.publish(next, touched, d.seq)

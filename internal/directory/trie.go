@@ -3,6 +3,7 @@ package directory
 import (
 	"hash/maphash"
 	"iter"
+	"slices"
 )
 
 // trie is a persistent hash map: copying the struct takes a snapshot, and a later set or delete copies only the
@@ -78,6 +79,40 @@ func (t *trie[K, V]) delete(by *edit, k K) {
 	}
 	t.root = t.root.delete(by, hashOf(k), k, 0)
 	t.size--
+}
+
+// filled is a trie of items with keys that differ.
+func filled[K comparable, V any](by *edit, items []item[K, V]) trie[K, V] {
+	if len(items) == 0 {
+		return trie[K, V]{}
+	}
+	return trie[K, V]{root: nodeOf(by, items, 0), size: len(items)}
+}
+
+func nodeOf[K comparable, V any](by *edit, items []item[K, V], shift int) *node[K, V] {
+	if len(items) <= bucketOf[V]() || shift+fanBits >= 64 {
+		return &node[K, V]{by: by, items: slices.Clone(items)}
+	}
+	var sizes [fan]int
+	for i := range items {
+		sizes[slot(items[i].hash, shift)]++
+	}
+	var parts [fan][]item[K, V]
+	rest := make([]item[K, V], len(items))
+	for i, size := range sizes {
+		parts[i], rest = rest[:0:size], rest[size:]
+	}
+	for _, it := range items {
+		i := slot(it.hash, shift)
+		parts[i] = append(parts[i], it)
+	}
+	n := &node[K, V]{by: by, kids: new([fan]*node[K, V])}
+	for i, part := range parts {
+		if len(part) > 0 {
+			n.kids[i] = nodeOf(by, part, shift+fanBits)
+		}
+	}
+	return n
 }
 
 // all yields every item, in no particular order.

@@ -29,6 +29,9 @@ func (k PrincipalKind) String() string {
 // PrebuildService is the name of the service that makes a project's prebuilds.
 func PrebuildService(project string) string { return "prebuild:" + project }
 
+// WarmService is the name of the service that makes a project's workspaces ahead.
+func WarmService(project string) string { return "warm:" + project }
+
 // Principal is who asks, as the connection or the credential proved it.
 type Principal struct {
 	Kind    PrincipalKind

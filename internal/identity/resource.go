@@ -40,6 +40,7 @@ const (
 	SelfView           Action = "self:view"         // who am I, through which groups
 	SelfSignOut        Action = "self:signout"      // end one's own sign-in
 	SelfConnect        Action = "self:connect"      // make or drop one's own connection to a Git host
+	SelfRegistry       Action = "self:registry"     // see, store and drop one's own credentials for registries of images
 	SelfStepUp         Action = "self:step-up"      // sign in again for something that one was refused
 	SelfAuthorize      Action = "self:authorize"    // let a program act for oneself, or tell it who one is
 	GrantList          Action = "grant:list"        // see requests and grants

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/lanyardhq/lanyard/internal/workspace"
+	"github.com/lanyardhq/lanyard/internal/workspace/space"
 )
 
 // CollectOrder says what may go.
@@ -43,7 +46,7 @@ func (s *Store) Collect(ctx context.Context, o CollectOrder) (freed int64, err e
 			}
 			k := kept{path: filepath.Join(s.dir, kind, e.Name()), last: info.ModTime()}
 			if k.used = used[k.path]; o.Size > 0 {
-				k.size = Size(ctx, k.path)
+				k.size = sizeOf(ctx, k.path)
 			}
 			all = append(all, k)
 		}
@@ -61,7 +64,7 @@ func (s *Store) Collect(ctx context.Context, o CollectOrder) (freed int64, err e
 			continue
 		}
 		if o.Size == 0 {
-			k.size = Size(ctx, k.path)
+			k.size = sizeOf(ctx, k.path)
 		}
 		if err := s.discard(k.path); err != nil {
 			return freed, fmt.Errorf("image: collect: %w", err)
@@ -78,6 +81,11 @@ type kept struct {
 	last time.Time
 	size int64
 	used bool
+}
+
+// sizeOf is how many bytes of disk a file, or what lies in a folder, takes.
+func sizeOf(ctx context.Context, path string) int64 {
+	return space.Of(ctx, []string{path}, workspace.DiskUse{}).Bytes
 }
 
 // discard removes in two steps: a server that dies in between leaves nothing half removed under its name.

@@ -18,6 +18,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/lanyardhq/lanyard/internal/image/guard"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
@@ -64,17 +65,11 @@ func (s *Store) Pull(ctx context.Context, o workspace.PullOrder, progress func(s
 			if s.touch(folder) { // somebody was just done
 				return nil
 			}
-			select {
-			case s.slots <- struct{}{}:
-			default:
-				say(fmt.Sprintf("waiting for %d other images", atOnce))
-				select {
-				case s.slots <- struct{}{}:
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				}
+			ctx, leave, err := s.slots.Take(ctx, o.For, ref.String(), say)
+			if err != nil {
+				return err
 			}
-			defer func() { <-s.slots }()
+			defer leave()
 			return s.make(ctx, ref, d, folder, say)
 		})
 		if err != nil {
@@ -187,13 +182,23 @@ func (s *Store) fetch(ctx context.Context, p *remote.Puller, ref Reference, l v1
 	if s.touch(final) {
 		return nil
 	}
-	layer, err := p.Layer(ctx, ref.ref.Context().Digest(l.Digest.String()))
+	if err := fetchTo(ctx, p, ref, l, filepath.Join(s.dir, "tmp"), final); err != nil {
+		return err
+	}
+	s.touch(final)
+	return nil
+}
+
+// fetchTo fetches a layer to final; what does not have its digest never gets there. In dir lies what is on its way.
+func fetchTo(ctx context.Context, p *remote.Puller, ref Reference, l v1.Descriptor, dir, final string) error {
+	name := ref.ref.Context().Digest(l.Digest.String())
+	layer, err := p.Layer(guard.Layer(ctx, name), name)
 	if err != nil {
 		return err
 	}
 	var broken error
 	for range 3 { // connections break; a server that goes on sending the wrong bytes is believed no fourth time
-		if broken = s.fetchOnce(ctx, layer, final, l); broken == nil || ctx.Err() != nil || !again(broken) {
+		if broken = fetchOnce(ctx, layer, dir, final, l); broken == nil || ctx.Err() != nil || !again(broken) {
 			return broken
 		}
 	}
@@ -207,14 +212,14 @@ func again(err error) bool {
 
 var errWrongBytes = errors.New("the registry sent other bytes than the manifest names")
 
-func (s *Store) fetchOnce(ctx context.Context, layer v1.Layer, final string, l v1.Descriptor) error {
+func fetchOnce(ctx context.Context, layer v1.Layer, dir, final string, l v1.Descriptor) error {
 	body, err := layer.Compressed()
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	defer context.AfterFunc(ctx, func() { _ = body.Close() })()
-	f, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "blob-")
+	f, err := os.CreateTemp(dir, "blob-")
 	if err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
@@ -235,7 +240,6 @@ func (s *Store) fetchOnce(ctx context.Context, layer v1.Layer, final string, l v
 	if err := os.Rename(f.Name(), final); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
-	s.touch(final)
 	return nil
 }
 

@@ -195,7 +195,9 @@ func TestPullsAtOnceAreBounded(t *testing.T) {
 		refs = append(refs, registry.Push(t, fmt.Sprintf("many%d:1", i), imagetest.Image(t, v1.Config{}, imagetest.Layer(t, imagetest.File{Name: "f", Body: fmt.Sprint(i)}))))
 	}
 	for range atOnce { // others pull, and one gives up waiting
-		s.slots <- struct{}{}
+		if _, _, err := s.slots.Take(t.Context(), "", "x", func(string) {}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := s.Pull(ctx, workspace.PullOrder{Ref: refs[0]}, func(step string) {
@@ -207,7 +209,7 @@ func TestPullsAtOnceAreBounded(t *testing.T) {
 		t.Errorf("while others pull: %v", err)
 	}
 	for range atOnce {
-		<-s.slots
+		s.slots.leave("")
 	}
 	var all sync.WaitGroup
 	for _, ref := range refs {
@@ -218,8 +220,8 @@ func TestPullsAtOnceAreBounded(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if len(s.slots) > 0 {
-		t.Errorf("%d pulls go on", len(s.slots))
+	if s.slots.taken > 0 {
+		t.Errorf("%d pulls go on", s.slots.taken)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"runtime"
@@ -16,13 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/lanyardhq/lanyard/internal/image/guard"
 	"github.com/lanyardhq/lanyard/internal/problem"
-)
-
-// Bounds of what a registry says about an image, in bytes.
-const (
-	maxManifest = 8 << 20
-	maxConfig   = 8 << 20
 )
 
 // described is an image as its registry describes it; nothing of its files was asked for.
@@ -30,13 +24,14 @@ type described struct {
 	digest   string // of the manifest for this machine's processor
 	manifest *v1.Manifest
 	config   *v1.ConfigFile
+	raw      []byte          // configuration as it is stored, whose digest the manifest names
 	options  []remote.Option // with which its layers can be asked for
 }
 
 // describe asks a registry for the manifest and the configuration of the image for this machine's processor.
 func (s *Store) describe(ctx context.Context, ref Reference, user, password string) (described, error) {
 	options := []remote.Option{
-		remote.WithTransport(careful{s.web, s.plain}),
+		remote.WithTransport(s.guarded(ref.Host())),
 		remote.WithUserAgent("lanyard"),
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}),
 		// Few and short: what is wrong is to be said while the person still looks.
@@ -56,6 +51,11 @@ func (s *Store) describe(ctx context.Context, ref Reference, user, password stri
 	return d, s.check(ref, d)
 }
 
+// guarded is the transport with which a registry is asked.
+func (s *Store) guarded(registry string) http.RoundTripper {
+	return guard.Transport{Next: s.web, Plain: s.plain, Registry: registry}
+}
+
 func describe(ref Reference, options []remote.Option) (described, error) {
 	im, err := remote.Image(ref.ref, options...)
 	if err != nil {
@@ -65,10 +65,15 @@ func describe(ref Reference, options []remote.Option) (described, error) {
 	if err != nil {
 		return described{}, err
 	}
-	if manifest.Config.Size > maxConfig {
-		return described{}, problem.New(problem.TooLarge, "The image %s describes itself in %d bytes; at most %d are read.", ref, manifest.Config.Size, maxConfig)
+	// Below 0 means to who asks for it that nobody knows how much there is.
+	if size := manifest.Config.Size; size < 0 || size > guard.MaxAnswer {
+		return described{}, problem.New(problem.TooLarge, "The image %s describes itself in %d bytes; at most %d are read.", ref, size, guard.MaxAnswer)
 	}
 	config, err := im.ConfigFile()
+	if err != nil {
+		return described{}, err
+	}
+	raw, err := im.RawConfigFile()
 	if err != nil {
 		return described{}, err
 	}
@@ -76,7 +81,7 @@ func describe(ref Reference, options []remote.Option) (described, error) {
 	if err != nil {
 		return described{}, err
 	}
-	return described{digest: digest.String(), manifest: manifest, config: config}, nil
+	return described{digest: digest.String(), manifest: manifest, config: config, raw: raw}, nil
 }
 
 // check refuses what could not be unpacked before a byte of it is fetched.
@@ -110,14 +115,14 @@ func (s *Store) check(ref Reference, d described) error {
 
 // explain makes a registry's answer a person's. It never holds a credential: those are in headers alone.
 func explain(ref Reference, err error) error {
-	var p *problem.Error
-	if errors.As(err, &p) {
-		return err
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		return p // without what is around it: the address that was asked
 	}
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
+		err = errors.New(guard.Short(err.Error())) // it quotes what the registry said
 		switch answer.StatusCode {
 		case http.StatusUnauthorized, http.StatusForbidden:
-			return problem.Wrap(err, problem.Denied, "The registry %s does not let the image %s be pulled with the credential that Lanyard has for it (or without one): %s. An administrator names a credential under registries in lanyard.yaml.", ref.Host(), ref, http.StatusText(answer.StatusCode))
+			return problem.Wrap(err, problem.Denied, "The registry %s does not let the image %s be pulled with the credential that Lanyard has for it (or without one): %s. Store your own with `lanyard registry login %s`, or an administrator names one under registries in lanyard.yaml.", ref.Host(), ref, http.StatusText(answer.StatusCode), ref.Host())
 		case http.StatusNotFound:
 			return problem.Wrap(err, problem.NotFound, "The registry %s has no image %s, or hides it from the credential that Lanyard has for it.", ref.Host(), ref)
 		case http.StatusTooManyRequests:
@@ -126,47 +131,12 @@ func explain(ref Reference, err error) error {
 		return problem.Wrap(err, problem.BadUpstream, "The registry %s cannot give the image %s: it answers %d.", ref.Host(), ref, answer.StatusCode)
 	}
 	if strings.Contains(err.Error(), "no child with platform") {
-		return problem.Wrap(err, problem.NotFound, "The image %s is not made for this machine (linux/%s).", ref, runtime.GOARCH)
+		return problem.New(problem.NotFound, "The image %s is not made for this machine (linux/%s).", ref, runtime.GOARCH)
 	}
-	if netErr, ok := errors.AsType[net.Error](err); ok {
-		cause := netErr.Error()
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			cause = op.Error()
-		}
-		return problem.Wrap(err, problem.BadUpstream, "The registry %s cannot be reached: %s.", ref.Host(), cause)
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return problem.New(problem.BadUpstream, "The registry %s cannot be reached: %s.", ref.Host(), cause(err))
 	}
-	return problem.Wrap(err, problem.BadUpstream, "The image %s cannot be pulled: %v.", ref, err)
-}
-
-// careful is a transport that sends nothing in the clear and reads no endless manifest.
-type careful struct {
-	next  http.RoundTripper
-	plain map[string]bool
-}
-
-func (c careful) RoundTrip(r *http.Request) (*http.Response, error) {
-	// A registry names the address where its password is to be sent; that one has to be as safe as itself.
-	if r.URL.Scheme != "https" && !loopback(r.URL.Hostname()) && !c.plain[strings.ToLower(r.URL.Host)] {
-		return nil, problem.New(problem.Invalid, "%s is asked without TLS, which Lanyard does not do; name it under registries with plain_http: true if its network can be trusted.", r.URL.Host)
-	}
-	answer, err := c.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	if strings.Contains(r.URL.Path, "/manifests/") {
-		answer.Body = bounded{io.LimitReader(answer.Body, maxManifest), answer.Body}
-	}
-	return answer, nil
-}
-
-type bounded struct {
-	io.Reader
-	io.Closer
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return problem.New(problem.BadUpstream, "The image %s cannot be pulled: %s.", ref, cause(err))
 }
 
 func layerName(i, n int, size int64) string {

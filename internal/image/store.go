@@ -55,9 +55,6 @@ type Bounds struct {
 // DefaultBounds let the largest images pass that are in use for development.
 var DefaultBounds = Bounds{Layers: 256, Compressed: 32 << 30, Unpacked: 64 << 30, Entries: 4 << 20}
 
-// atOnce is how many images are fetched and unpacked at a time.
-const atOnce = 4
-
 // Store is the folder of images.
 type Store struct {
 	dir    string
@@ -69,7 +66,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	pulling map[string]*flight // by repository and manifest digest, and by layer
-	slots   chan struct{}      // one for each image that is being made
+	slots   Slots              // one for each image that is being made
 	using   sync.RWMutex       // held to write while files are removed
 }
 
@@ -82,7 +79,7 @@ func New(c Config) (*Store, error) {
 	if c.Transport == nil {
 		return nil, errors.New("image: no transport")
 	}
-	s := &Store{dir: dir, web: c.Transport, plain: map[string]bool{}, bounds: c.Bounds.orDefault(), log: c.Log, now: c.Now, pulling: map[string]*flight{}, slots: make(chan struct{}, atOnce)}
+	s := &Store{dir: dir, web: c.Transport, plain: map[string]bool{}, bounds: c.Bounds.orDefault(), log: c.Log, now: c.Now, pulling: map[string]*flight{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -122,12 +122,15 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// gzipHead begins what gzip packed (RFC 1952, section 2.3.1).
+const gzipHead = "\x1f\x8b"
+
 // decompress looks at the first bytes, as every engine does: media types are often wrong.
 func decompress(r io.Reader) (io.Reader, func(), error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	head, _ := b.Peek(4) // too short is no archive, which the next reader says
 	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+	case bytes.HasPrefix(head, []byte(gzipHead)):
 		z, err := gzip.NewReader(b)
 		return z, func() {}, err
 	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):

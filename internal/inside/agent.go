@@ -102,6 +102,7 @@ func (a *app) agentShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show AGENT",
 		Short:             "Show an AI agent by its ID, or by its name while it runs, and the work that it handed back",
+		Example:           a.example("agent show reviewer"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeAgents,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -138,6 +139,7 @@ branch. From elsewhere, "lanyard revoke session ID" and "lanyard revoke lease LE
 
 Of one that has ended and whose work is kept because it could not be handed back, it is tried again now; with --discard the
 work is thrown away.`,
+		Example:           a.example("agent stop reviewer"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeAgents,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -97,7 +97,7 @@ func (a *app) agentDecide(verb string, approve bool) *cobra.Command {
 		Use:   verb + " REQUEST",
 		Short: short,
 		Long:  short + `, named by the request's ID as "lanyard agent list" shows it.`,
-		Args:  cobra.ExactArgs(1),
+		Args:  cobra.ExactArgs(1), Example: a.example("agent " + verb + " g-abcdefghij234567"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return a.completeAsks(cmd.Context(), args)
 		},

@@ -24,6 +24,7 @@ func (a *app) validate() *cobra.Command {
 		Use: "validate [FILE]", Short: "Check the file that describes this repository's workspaces", Args: cobra.MaximumNArgs(1),
 		Long: `Checks the .gitpod.yml or devcontainer.json that counts in this repository, or the one that is named, before it is pushed:
 what is wrong, with line and column, and what has no effect here. Nothing is built or run.`,
+		Example: a.example("validate", "validate .devcontainer/devcontainer.json"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			root, file, err := a.theFile(args)
 			if err != nil {
@@ -54,7 +55,7 @@ what is wrong, with line and column, and what has no effect here. Nothing is bui
 				return statusError{exitFailed, fmt.Errorf("%s is not a workspace's description yet", file)}
 			}
 			if !asJSON {
-				fmt.Fprintf(a.c.Stdout, "%s is good. It counts for workspaces that are started, or started again, once it is committed and pushed.\n", clean(file))
+				fmt.Fprintf(a.c.Stdout, "%s is good. It counts for new workspaces once it is committed and pushed; those that ran before keep what they began with.\n", clean(file))
 			}
 			return nil
 		},
@@ -76,8 +77,11 @@ func readBounded(path string) ([]byte, error) {
 	if err != nil {
 		return nil, problem.Wrap(err, problem.NotFound, "%s cannot be read: %v", path, errors.Unwrap(err))
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, problem.New(problem.Invalid, "%s is no file of at most %d bytes.", path, maxFile)
+	if !info.Mode().IsRegular() {
+		return nil, problem.New(problem.Invalid, "%s is no file.", path)
+	}
+	if info.Size() > maxFile {
+		return nil, problem.New(problem.Invalid, "%s has %s, and the most that is read of such a file is %d MiB. Make it smaller: what is long may stand in a script beside it.", path, bytesIn(info.Size()), maxFile>>20)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

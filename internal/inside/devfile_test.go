@@ -39,10 +39,10 @@ func TestInitAndValidate(t *testing.T) {
 	if status, out, _ := p.run("gp", "validate"); status != 0 || !strings.Contains(out, ".gitpod.yml:3:5: note: tasks.comand") {
 		t.Errorf("%d %s", status, out)
 	}
-	if err := os.WriteFile(filepath.Join(dir, ".gitpod.yml"), []byte("ports:\n  - port: none\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, ".gitpod.yml"), []byte("ports:\n  - port: none\ntaks: []\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if status, out, _ := p.run("gp", "validate"); status != 1 || !strings.Contains(out, ".gitpod.yml:2:11: ") {
+	if status, out, _ := p.run("gp", "validate"); status != 1 || !strings.Contains(out, ".gitpod.yml:2:11: ") || !strings.Contains(out, ".gitpod.yml:3:1: note: taks: is not known") {
 		t.Errorf("%d %s", status, out)
 	}
 	other := filepath.Join(dir, "devcontainer.json")

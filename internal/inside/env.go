@@ -24,7 +24,8 @@ counts from the next start on; for this shell:  eval "$(lanyard env -e NAME=VALU
 Of the same name the later wins: what the repository's own file says, the project's, the project's for this repository,
 yours, yours for this repository, what was given with the context URL. Names that begin with GITPOD_ and LANYARD_ are
 Lanyard's own. Secret variables, and those for all your workspaces, are set outside: lanyard env set --secret NAME.`,
-		Args: cobra.ArbitraryArgs,
+		Example: a.example("env", "env LOG_LEVEL=debug", "env -u LOG_LEVEL"),
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case unset:
@@ -43,9 +44,9 @@ Lanyard's own. Secret variables, and those for all your workspaces, are set outs
 	cmd.AddCommand(
 		&cobra.Command{Use: "list", Short: "List them", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.listEnv(cmd, asJSON, false) }},
-		&cobra.Command{Use: "set NAME=VALUE…", Short: "Set your own for this repository", Args: cobra.MinimumNArgs(1),
+		&cobra.Command{Use: "set NAME=VALUE…", Short: "Set your own for this repository", Example: a.example("env set LOG_LEVEL=debug"), Args: cobra.MinimumNArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error { return a.setEnv(cmd, args, asJSON, false) }},
-		&cobra.Command{Use: "unset NAME…", Short: "Remove your own for this repository", Args: cobra.MinimumNArgs(1),
+		&cobra.Command{Use: "unset NAME…", Short: "Remove your own for this repository", Example: a.example("env unset LOG_LEVEL"), Args: cobra.MinimumNArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error { return a.unsetEnv(cmd, args, asJSON) }},
 	)
 	return cmd
@@ -90,7 +91,7 @@ func (a *app) setEnv(cmd *cobra.Command, args []string, asJSON, export bool) err
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok || name == "" {
-			return usage("%q is not NAME=VALUE", arg)
+			return usage("%q is not NAME=VALUE, such as LOG_LEVEL=debug", arg)
 		}
 		o.Set[name] = value
 	}
@@ -117,7 +118,7 @@ func (a *app) setEnv(cmd *cobra.Command, args []string, asJSON, export bool) err
 
 func (a *app) unsetEnv(cmd *cobra.Command, names []string, asJSON bool) error {
 	if len(names) == 0 {
-		return usage("name the variables to remove")
+		return usage("`%s` needs NAME.\nFor example: %[1]s LOG_LEVEL", cmd.CommandPath()+" -u")
 	}
 	var all agentapi.OwnVariables
 	for _, name := range names {

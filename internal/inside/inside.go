@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lanyardhq/lanyard/internal/cmdline"
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 )
 
@@ -52,6 +53,7 @@ func Run(ctx context.Context, c Config, args []string) int {
 	a.http = socketClient(a.socket())
 	defer a.http.CloseIdleConnections()
 	root := a.root()
+	cmdline.Explain(root)
 	root.SetArgs(args)
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
@@ -69,6 +71,15 @@ func Run(ctx context.Context, c Config, args []string) int {
 		fmt.Fprintf(c.Stderr, "  `%s --help` says how it is used.\n", cmd.CommandPath())
 	}
 	return status
+}
+
+// example is a help's examples, under the name that the program was called by.
+func (a *app) example(lines ...string) string {
+	name := filepath.Base(a.c.Program)
+	if name != "gp" {
+		name = "lanyard"
+	}
+	return "  " + name + " " + strings.Join(lines, "\n  "+name+" ")
 }
 
 // socket is the path of the workspace's socket.

@@ -19,6 +19,16 @@ func instead(path, name string) string {
 		return "a port carries whatever listens on it"
 	case "rebuild":
 		return "an image is made ready when a workspace starts: push the change and start a new workspace; `gp validate` checks the file before"
+	case "version":
+		return "`gp --version` prints it"
+	case "ssh":
+		return "`lanyard ssh WORKSPACE` on your own machine opens a shell here"
+	case "whoami":
+		return "`lanyard user-info` says whose workspace this is"
+	case "start", "list", "delete", "exec", "logs", "port-forward", "connect", "login", "logout", "git", "why", "access", "request", "requests", "prebuilds", "sessions", "export", "pin", "dotfiles":
+		if !strings.HasPrefix(path, "gp") {
+			return "`lanyard " + name + "` is for your own machine; in a workspace there is what `lanyard --help` lists"
+		}
 	case "docs":
 		return "`gp --help` lists what there is"
 	}

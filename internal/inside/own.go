@@ -49,13 +49,24 @@ func (a *app) showInfo(x agentapi.OwnInfo) {
 	plan := cmp.Or(x.Plan, "none in the repository")
 	for _, line := range [][2]string{
 		{"workspace", x.ID}, {"owner", x.Owner}, {"project", x.Project}, {"repository", at}, {"context", x.Context},
-		{"class", strings.TrimSpace(x.Class + "  " + limits(x.Limits))}, {"image", image}, {"file", plan},
-		{"snapshot", x.Snapshot}, {"prebuild", x.Prebuild}, {"timeout", timeoutWords(x.Timeout, a.c.Now())}, {"address", x.URL}, {"server", x.Server},
+		{"class", strings.TrimSpace(x.Class + "  " + limits(x.Limits))}, {"disk", diskWords(x)}, {"image", image}, {"file", plan},
+		{"snapshot", x.Snapshot}, {"prebuild", x.Prebuild}, {"pool", poolWords(x)}, {"timeout", timeoutWords(x.Timeout, a.c.Now())}, {"address", x.URL}, {"server", x.Server},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(a.c.Stdout, "%-10s  %s\n", line[0], clean(line[1]))
 		}
 	}
+}
+
+// poolWords say whether a workspace was made ahead.
+func poolWords(x agentapi.OwnInfo) string {
+	switch {
+	case x.Warm:
+		return "made ahead"
+	case x.Cold != "":
+		return "not from the pool: " + x.Cold
+	}
+	return ""
 }
 
 // limits are a class's bounds in words.
@@ -79,6 +90,17 @@ func limits(l agentapi.OwnLimits) string {
 	return "(" + strings.Join(parts, ", ") + ")"
 }
 
+// diskWords say what a workspace has on disk, and may have.
+func diskWords(x agentapi.OwnInfo) string {
+	switch {
+	case x.Disk == 0: // not measured yet
+		return ""
+	case x.Limits.Disk == 0:
+		return bytesIn(x.Disk)
+	}
+	return bytesIn(x.Disk) + " of " + bytesIn(x.Limits.Disk)
+}
+
 func gibibytes(n int64) string {
 	if n < 1<<30 {
 		return fmt.Sprintf("%d MiB", n>>20)
@@ -92,7 +114,8 @@ func (a *app) url() *cobra.Command {
 		Short: "Print the address of this workspace, or of one of its ports",
 		Long: `Prints the address of this workspace's terminal or, with a port, the address that the port has. Browsers do not reach ports
 by it yet: on your own machine, "lanyard port-forward WORKSPACE PORT" brings one there.`,
-		Args: cobra.MaximumNArgs(1),
+		Example: a.example("url", "url 3000"),
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			port := uint64(0)
 			if len(args) == 1 {
@@ -208,7 +231,7 @@ func (a *app) open() *cobra.Command {
 	return &cobra.Command{
 		Use:   "open FILE…",
 		Short: "Say where a file is: there is no editor in the browser that could open it",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  cobra.MinimumNArgs(1), Example: a.example("open README.md"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			fmt.Fprintf(a.c.Stderr, "There is no editor in the browser that could open %s. In a terminal: ${EDITOR:-vi} %s\n", oneLine(strings.Join(args, " ")), oneLine(strings.Join(args, " ")))
 			return nil
@@ -220,7 +243,7 @@ func (a *app) preview() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preview URL",
 		Short: "Say an address: there is no editor in the browser that could show it",
-		Args:  cobra.ExactArgs(1),
+		Args:  cobra.ExactArgs(1), Example: a.example("preview http://localhost:3000"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			fmt.Fprintf(a.c.Stderr, "There is no editor in the browser that could show %s; open it yourself.\n", oneLine(args[0]))
 			return nil

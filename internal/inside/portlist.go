@@ -45,7 +45,7 @@ func (a *app) ports() *cobra.Command {
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	await := &cobra.Command{
-		Use: "await PORT", Short: "Wait until something listens on a port", Args: cobra.ExactArgs(1),
+		Use: "await PORT", Short: "Wait until something listens on a port", Example: a.example("ports await 3000"), Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			port, err := strconv.ParseUint(args[0], 10, 16)
 			if err != nil || port == 0 {
@@ -79,6 +79,7 @@ func (a *app) awaitPort(ctx context.Context, port int) error {
 func (a *app) syncAwait() *cobra.Command {
 	return &cobra.Command{
 		Use: "sync-await NAME", Short: "Wait until sync-done was called with this name", Args: cobra.ExactArgs(1),
+		Example: a.example("sync-await database"),
 		Long: `Waits until another process of this workspace, in another task for instance, calls sync-done with this name. What is done
 stays done until the workspace stops.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -90,6 +91,7 @@ stays done until the workspace stops.`,
 func (a *app) syncDone() *cobra.Command {
 	return &cobra.Command{
 		Use: "sync-done NAME", Short: "Let go on who waits with sync-await for this name", Args: cobra.ExactArgs(1),
+		Example: a.example("sync-done database"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.near(cmd.Context(), a.agents().SyncDone(cmd.Context(), args[0]))
 		},

@@ -122,7 +122,7 @@ func (a *app) completeTasks(cmd *cobra.Command, args []string, _ string) ([]stri
 
 func (a *app) taskLog() *cobra.Command {
 	return &cobra.Command{
-		Use: "log [TASK]", Short: "Show what a task or a step has written in this start", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeTasks,
+		Use: "log [TASK]", Short: "Show what a task or a step has written in this start", Example: a.example("tasks log", "tasks log 1"), Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeTasks,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.task(cmd.Context(), args, func(s agentapi.TaskState) bool {
 				return s.State != agentapi.TaskWaiting && s.State != agentapi.TaskSkipped
@@ -143,7 +143,7 @@ func (a *app) taskLog() *cobra.Command {
 func (a *app) stopTask() *cobra.Command {
 	var all, force bool
 	cmd := &cobra.Command{
-		Use: "stop [TASK]", Short: "End a task's processes and its terminal", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeTasks,
+		Use: "stop [TASK]", Short: "End a task's processes and its terminal", Example: a.example("tasks stop 1", "tasks stop --all"), Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeTasks,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			runs := func(s agentapi.TaskState) bool { return s.Terminal != "" || s.State == agentapi.TaskRunning }
 			var list []agentapi.TaskState
@@ -186,7 +186,7 @@ const leaveKey = 0x1d
 
 func (a *app) attachTask() *cobra.Command {
 	return &cobra.Command{
-		Use: "attach [TASK]", Short: "Show a task's terminal here, and type there", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeTasks,
+		Use: "attach [TASK]", Short: "Show a task's terminal here, and type there", Example: a.example("tasks attach 1"), Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeTasks,
 		Long: `Shows a task's terminal here, and types there what is typed here. Ctrl-] leaves it; the task goes on.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.task(cmd.Context(), args, func(s agentapi.TaskState) bool { return s.Terminal != "" }, "has a terminal")

@@ -46,7 +46,7 @@ func (a *app) timeout() *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "set DURATION", Short: "Set it for this workspace, such as 90m or 3h; 0 is the project's again", Args: cobra.ExactArgs(1),
+			Use: "set DURATION", Short: "Set it for this workspace, such as 90m or 3h; 0 is the project's again", Args: cobra.ExactArgs(1), Example: a.example("timeout set 3h", "timeout set 0"),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				if args[0] == "0" || args[0] == "default" {
 					return set(cmd, agentapi.SetTimeout{})

@@ -3,6 +3,7 @@ package inside
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"text/tabwriter"
 	"time"
 
@@ -23,18 +24,26 @@ func (a *app) top() *cobra.Command {
 			if err != nil {
 				return a.near(cmd.Context(), err)
 			}
+			var own agentapi.OwnInfo                                               // what a workspace may use of disk and processes it does not see; the server knows
+			_ = a.do(cmd.Context(), http.MethodGet, agentapi.OwnPrefix, nil, &own) // without it these limits are not shown
 			if asJSON {
 				return a.json(struct {
 					agentapi.Figures
-					CPUUsed float64 `json:"cpuUsed"` // processors
-				}{now, used})
+					CPUUsed      float64 `json:"cpuUsed"`                // processors
+					DiskLimit    int64   `json:"diskLimit,omitempty"`    // bytes
+					ProcessLimit int64   `json:"processLimit,omitempty"` // processes and threads
+				}{now, used, own.Limits.Disk, own.Limits.Processes})
 			}
 			w := tabwriter.NewWriter(a.c.Stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "RESOURCE\tUSED\tLIMIT")
 			fmt.Fprintf(w, "CPU\t%.2f\t%s\n", used, limitOf(now.CPULimit > 0, fmt.Sprintf("%.3g", now.CPULimit)))
 			fmt.Fprintf(w, "memory\t%s\t%s\n", bytesIn(now.Memory), limitOf(now.MemoryLimit > 0, bytesIn(now.MemoryLimit)))
-			fmt.Fprintf(w, "disk\t%s\t%s free\n", bytesIn(now.Disk), bytesIn(now.DiskFree))
-			fmt.Fprintf(w, "processes\t%d\t-\n", now.Processes)
+			disk := bytesIn(now.DiskFree) + " free"
+			if own.Limits.Disk > 0 {
+				disk = bytesIn(own.Limits.Disk) + ", " + disk
+			}
+			fmt.Fprintf(w, "disk\t%s\t%s\n", bytesIn(now.Disk), disk)
+			fmt.Fprintf(w, "processes\t%d\t%s\n", now.Processes, limitOf(own.Limits.Processes > 0, fmt.Sprint(own.Limits.Processes)))
 			return w.Flush()
 		},
 	}
@@ -70,7 +79,7 @@ func limitOf(known bool, text string) string {
 func bytesIn(n int64) string {
 	switch {
 	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+		return gibibytes(n)
 	case n >= 1<<20:
 		return fmt.Sprintf("%d MiB", n>>20)
 	}

@@ -143,7 +143,7 @@ func TestShippedMeaning(t *testing.T) {
 		{}:                      {},
 		{Kind: identity.Person}: {}, // a person without an ID is nobody
 	}
-	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfStepUp, identity.SelfAuthorize, identity.EnvList, identity.EnvSet, identity.LeaseList, identity.LeaseRevoke,
+	own := []identity.Action{identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfRegistry, identity.SelfStepUp, identity.SelfAuthorize, identity.EnvList, identity.EnvSet, identity.LeaseList, identity.LeaseRevoke,
 		identity.DecisionExplain, identity.AuditRead, identity.GrantList, identity.GrantRequest, identity.GrantDelegate, identity.GrantRevoke}
 	grants := map[identity.Principal]row{
 		person(vera): {veras: {identity.GrantRevoke}, adams: {identity.GrantApprove}},
@@ -203,7 +203,7 @@ var actions = []identity.Action{
 	identity.RepoMaintain, identity.AppCall, identity.AppView, identity.WorkspaceCreate,
 	identity.WorkspaceList, identity.WorkspaceOpen, identity.WorkspaceStart, identity.WorkspaceStop,
 	identity.WorkspaceDelete, identity.WorkspaceExport, identity.LeaseList, identity.LeaseRevoke, identity.AuditRead, identity.DirectoryRead, identity.DirectoryProvision,
-	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfStepUp, identity.SelfAuthorize, identity.GrantList, identity.GrantRequest,
+	identity.DecisionExplain, identity.SelfView, identity.SelfSignOut, identity.SelfConnect, identity.SelfRegistry, identity.SelfStepUp, identity.SelfAuthorize, identity.GrantList, identity.GrantRequest,
 	identity.GrantApprove, identity.GrantRevoke, identity.GrantDelegate, identity.GrantBreakGlass,
 	identity.AgentRun, identity.AgentShare, identity.TokenMint, identity.EnvList, identity.EnvSet, identity.EnvSecret, identity.RegistryRead, identity.RegistryPublish, identity.EgressConnect,
 }

@@ -32,12 +32,12 @@ func (k *Keeper) Write(id identity.PrebuildID, made io.Reader) (size int64, dige
 	defer os.Remove(f.Name()) // of no effect once it has its name
 	defer f.Close()
 	sum := sha256.New()
-	size, err = io.Copy(io.MultiWriter(f, sum), io.LimitReader(made, MaxSize+1))
+	size, err = io.Copy(io.MultiWriter(f, sum), io.LimitReader(made, k.c.Limits.Size+1))
 	if err != nil {
 		return 0, "", unkept(err)
 	}
-	if size > MaxSize {
-		return 0, "", problem.New(problem.TooLarge, "The checkout with what was made in it is more than %d GiB, which is the most that is kept.", MaxSize>>30)
+	if size > k.c.Limits.Size {
+		return 0, "", problem.New(problem.TooLarge, "The checkout with what was made in it is more than %d MiB, which is the most that is kept of one.", k.c.Limits.Size>>20)
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return 0, "", unkept(err)

@@ -45,9 +45,9 @@ func (k *Keeper) Put(ctx context.Context, r Row, events ...audit.Event) error {
 // Finish writes how one ended, and how long it is kept.
 func (k *Keeper) Finish(ctx context.Context, r Row, events ...audit.Event) (Row, error) {
 	r.Ended = k.c.Now()
-	r.Expires = r.Ended.Add(keepSeen)
+	r.Expires = r.Ended.Add(min(keepSeen, k.c.Limits.Keep))
 	if r.State == Done {
-		r.Expires = r.Ended.Add(keepFor)
+		r.Expires = r.Ended.Add(k.c.Limits.Keep)
 	}
 	return r, k.Put(ctx, r, events...)
 }
@@ -75,14 +75,15 @@ func (k *Keeper) Delete(ctx context.Context, id identity.PrebuildID, event audit
 // orphaned is how old a file without a row is when it is removed.
 const orphaned = time.Hour
 
-// Sweep removes this node's prebuilds that have expired or that are more than a branch keeps, and files that no row names.
+// Sweep removes this node's prebuilds that have expired, that are more than a branch keeps, or that all together have no room for,
+// and files that no row names.
 func (k *Keeper) Sweep(ctx context.Context) error {
 	all, err := k.c.Rows.Prebuilds(ctx)
 	if err != nil {
 		return err
 	}
 	now := k.c.Now()
-	known, kept := map[string]bool{}, map[[3]string]int{}
+	known, kept, sum := map[string]bool{}, map[[3]string]int{}, int64(0)
 	for _, r := range all { // newest first
 		if r.Node != k.c.Node || r.State == Waiting || r.State == Running {
 			known[string(r.ID)] = true
@@ -91,10 +92,13 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 		why := ""
 		if branch := [3]string{string(r.Project), r.Repository, r.Ref + " " + string(r.State)}; !now.Before(r.Expires) {
 			why = "it has expired"
-		} else if kept[branch]++; kept[branch] > k.c.Keep(r.Project, r.Repository) {
+		} else if kept[branch]++; kept[branch] > min(k.c.Keep(r.Project, r.Repository), k.c.Limits.PerBranch) {
 			why = "newer ones of its branch are kept"
+		} else if sum+r.Size > k.c.Limits.Total {
+			why = "newer ones have all the room that there is for prebuilds"
 		}
 		if why == "" {
+			sum += r.Size
 			known[string(r.ID)] = true
 			continue
 		}

@@ -37,6 +37,7 @@ type Row struct {
 	Size       int64                // of the file, in bytes
 	Digest     string               // of the file: sha256:…
 	Created    time.Time
+	Started    time.Time // zero while it waits
 	Ended      time.Time // zero before
 	Expires    time.Time // zero before it is done
 	Node       string    // the data folder that the file is in; see workspace.Workspace
@@ -57,12 +58,8 @@ type Rows interface {
 	DropPrebuild(context.Context, identity.PrebuildID, ...audit.Event) (found bool, err error)
 }
 
-// Bounds of what is kept.
-const (
-	MaxSize  = 8 << 30             // of one, in bytes
-	keepFor  = 14 * 24 * time.Hour // one that is done
-	keepSeen = 24 * time.Hour      // one that failed: long enough to be read
-)
+// keepSeen is how long one that failed is kept: long enough to be read.
+const keepSeen = 24 * time.Hour
 
 // Config makes a Keeper.
 type Config struct {
@@ -70,9 +67,10 @@ type Config struct {
 	Node string // see Row
 	Rows Rows
 	// Keep is how many of each branch of a repository are kept; what it answers 0 for is not kept at all.
-	Keep func(project identity.ProjectID, repository string) int
-	Log  *slog.Logger
-	Now  func() time.Time // nil: time.Now
+	Keep   func(project identity.ProjectID, repository string) int
+	Limits Limits
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
 }
 
 // Keeper keeps prebuilds.
@@ -83,5 +81,6 @@ func New(c Config) *Keeper {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.Limits = c.Limits.OrDefaults()
 	return &Keeper{c}
 }

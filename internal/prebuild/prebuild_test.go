@@ -97,7 +97,10 @@ func TestKeptUntilItExpires(t *testing.T) {
 	if other, err := k.Of(t.Context(), "p2", url); err != nil || len(other) != 0 {
 		t.Error("another project's", other, err)
 	}
-	*now = now.Add(keepFor + time.Hour)
+	if other, err := k.Of(t.Context(), "p", url+"-fork"); err != nil || len(other) != 0 {
+		t.Error("another repository's", other, err)
+	}
+	*now = now.Add(DefaultKeep + time.Hour)
 	if usable, _ := k.Of(t.Context(), "p", url); len(usable) != 0 {
 		t.Error("expired, and usable")
 	}
@@ -155,6 +158,45 @@ func TestABranchKeepsItsNewest(t *testing.T) {
 	}
 	if slices.Sort(left); !slices.Equal(left, []string{"", "", "c2", "c3", "d1"}) {
 		t.Errorf("left %q", left)
+	}
+}
+
+// However much projects want, no more is kept than the limits say: of a branch, and of all.
+func TestLimitsOfWhatIsKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		limits Limits
+		want   []string
+	}{
+		"of a branch": {Limits{PerBranch: 1}, []string{"c3", "d1"}},
+		"of all":      {Limits{Total: 20}, []string{"c3", "d1"}},
+		"of one":      {Limits{Size: 3}, nil},
+	} {
+		k, m, now := keeper(t)
+		k.c.Limits = c.limits.OrDefaults()
+		if _, _, err := k.Write(identity.NewPrebuildID(), strings.NewReader("made")); (problem.KindOf(err) == problem.TooLarge) != (c.want == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.want == nil {
+			continue
+		}
+		for _, commit := range []string{"c1", "c2", "c3"} {
+			keep(t, k, commit, "refs/heads/main")
+			*now = now.Add(time.Second)
+		}
+		keep(t, k, "d1", "refs/heads/other")
+		if err := k.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, r := range m.rows {
+			left = append(left, r.Commit)
+			if _, err := os.Stat(k.file(r.ID)); err != nil {
+				t.Error(err)
+			}
+		}
+		if slices.Sort(left); !slices.Equal(left, c.want) {
+			t.Errorf("%s: left %q", name, left)
+		}
 	}
 }
 

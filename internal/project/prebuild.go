@@ -37,9 +37,8 @@ const branches = "refs/heads/"
 
 // Bounds of prebuilds.
 const (
-	minPoll         = time.Minute
-	minEvery        = time.Hour
-	DefaultPrebuilt = 3 // kept of each branch
+	minPace         = time.Second // lanyard.yaml says what is the least in practice
+	DefaultPrebuilt = 3           // kept of each branch
 	maxPrebuilt     = 50
 )
 
@@ -60,8 +59,8 @@ func readPrebuilds(v source.Value) *Prebuilds {
 	if e, ok := m.Find("push"); ok {
 		p.Push, _ = e.Value.Bool()
 	}
-	p.Poll = readPace(m, "poll", minPoll)
-	p.Every = readPace(m, "every", minEvery)
+	p.Poll = readPace(m, "poll")
+	p.Every = readPace(m, "every")
 	if e, ok := m.Find("keep"); ok {
 		n, isNumber := e.Value.Number()
 		if isNumber && (n != float64(int(n)) || n < 1 || n > maxPrebuilt) {
@@ -95,14 +94,14 @@ func readBranches(v source.Value) (all []RefPattern) {
 	return all
 }
 
-func readPace(m source.Mapping, key string, least time.Duration) time.Duration {
+func readPace(m source.Mapping, key string) time.Duration {
 	e, ok := m.Find(key)
 	if !ok {
 		return 0
 	}
 	d, ok := e.Value.Duration()
-	if ok && d < least {
-		e.Value.Report("`%s` is at least %s", key, least)
+	if ok && d < minPace {
+		e.Value.Report("`%s` is at least %s", key, minPace)
 	}
 	return d
 }

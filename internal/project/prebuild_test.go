@@ -44,7 +44,7 @@ func TestPrebuildsAreRead(t *testing.T) {
 		"    sensitive: c1\n    prebuilds: true\n":                             "a sensitive repository has no prebuilds",
 		"    prebuilds: {branches: [refs/pull/*/head]}\n":                      "never of merge requests",
 		"    prebuilds: {branches: [a..b]}\n":                                  "no ref is called",
-		"    prebuilds: {poll: 1s}\n":                                          "`poll` is at least 1m0s",
+		"    prebuilds: {poll: 10ms}\n":                                        "`poll` is at least 1s",
 		"    prebuilds: {keep: 0}\n":                                           "keeps 1 to 50",
 		"    prebuilds: {forks: true}\n":                                       "forks",
 	} {

@@ -122,4 +122,5 @@ type Template struct {
 	// SecretVariables says that secret environment variables are given to them, where no policy forbids it. They are
 	// long-lived credentials in a workspace: `check` lists it.
 	SecretVariables bool
+	Warm            []Warm // made ahead
 }

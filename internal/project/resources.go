@@ -200,7 +200,7 @@ func readTemplate(v source.Value, t *Template) {
 	if !ok {
 		return
 	}
-	m.Keys([]string{"timeout", "class", "classes", "egress", "secret_variables", "image", "images"}, nil)
+	m.Keys([]string{"timeout", "class", "classes", "egress", "secret_variables", "image", "images", "warm"}, nil)
 	if e, ok := m.Find("egress"); ok {
 		t.Egress = readEgress(e.Value)
 	}
@@ -216,6 +216,7 @@ func readTemplate(v source.Value, t *Template) {
 	}
 	readClasses(m, t)
 	readImages(m, t)
+	readWarm(m, t)
 }
 
 // secretVariables is where a workspace's template says that secret variables are given, if it does.

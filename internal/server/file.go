@@ -64,7 +64,7 @@ func FromFile(ctx context.Context, c *config.Config, agentPath, version string, 
 			Traces: c.Operations.Traces, Sample: c.Operations.Sample,
 		},
 		Alarms: alarms, GitHub: c.GitHub, Clients: clients,
-		Connections: c.Limits.Connections, SignIns: c.Limits.SignIns, Classes: c.Classes, Rules: c.Rules, Snapshots: c.Snapshots,
+		Connections: c.Limits.Connections, SignIns: c.Limits.SignIns, Classes: c.Classes, Rules: c.Rules, Snapshots: c.Snapshots, Prebuilds: c.Prebuilds,
 		URL: c.URL, Listener: at.sites, Plain: at.plain, Socket: filepath.Join(c.Data, "lanyard.sock"), Data: c.Data, PostgreSQL: database,
 		EncryptionKeys: keys.Keys, ReadKeys: func() ([][]byte, error) {
 			keys, err := config.ReadEncryptionKeys(c.EncryptionKeyFile)

@@ -46,6 +46,7 @@ func (s *Server) leadAll(ctx context.Context) {
 	parts.Go(func() { s.projects.lead(ctx, ready) })
 	parts.Go(func() { s.provision.Run(ctx) })
 	parts.Go(func() { s.prune(ctx) })
+	parts.Go(func() { s.forgetLogins(ctx, ready) })
 	parts.Go(func() { s.review(ctx) })
 }
 

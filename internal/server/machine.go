@@ -37,7 +37,8 @@ func (s *Server) classesOf(id identity.ProjectID) workspace.Classes {
 	return may
 }
 
-// class is the class that a workspace is of: the one it was asked for with, else its project's, else the configuration's.
+// class is the class that a workspace is of: the one it was asked for with or that fits its file, else its project's, else the
+// configuration's.
 func (s *Server) class(row workspace.Workspace) (workspace.Class, error) {
 	p, _ := s.engine.Facts().Projects.Project(row.Project)
 	may := s.classesOf(row.Project)
@@ -49,6 +50,9 @@ func (s *Server) class(row workspace.Workspace) (workspace.Class, error) {
 		return may[0], nil
 	}
 	c, err := may.Find(row.Class)
+	if err != nil && row.Fitted { // nobody asked for it
+		return may[0], nil
+	}
 	if err != nil {
 		names := make([]string, len(may))
 		for i, one := range may {

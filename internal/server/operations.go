@@ -130,6 +130,17 @@ func (s *Server) state() telemetry.State {
 			st.Tunnels++
 		}
 	}
+	for _, d := range s.workspaces.Disks() {
+		st.Disks = append(st.Disks, telemetry.Disk{Path: d.Path, Size: d.Size, Free: d.Free, Reserve: d.Reserve, Low: d.Low, Files: d.Files, FreeFiles: d.FreeFiles})
+	}
+	for _, w := range s.workspaces.Warm() { // in order
+		if n := len(st.Warm); n == 0 || st.Warm[n-1].Project != w.Name || st.Warm[n-1].Class != w.Class {
+			st.Warm = append(st.Warm, telemetry.Warm{Project: w.Name, Class: w.Class})
+		}
+		sum := &st.Warm[len(st.Warm)-1]
+		sum.Wanted, sum.Ready, sum.Making = sum.Wanted+w.Count, sum.Ready+w.Ready, sum.Making+w.Making
+		sum.Failing = sum.Failing || w.Message != ""
+	}
 	if s.watch.records != nil {
 		st.Records = s.watch.records.Dropped()
 	}

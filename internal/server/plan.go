@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lanyardhq/lanyard/internal/devfile"
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/prebuild"
 	"github.com/lanyardhq/lanyard/internal/problem"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
@@ -37,33 +39,66 @@ func (s *Server) prepare(ctx context.Context, row workspace.Workspace, say works
 func (s *Server) prepareAs(ctx context.Context, row workspace.Workspace, who identity.Principal, say workspace.Say) (workspace.Prepared, error) {
 	x := &preparing{Server: s, row: row, who: who, say: say, about: devfile.About{Checkout: "/workspace/" + row.Name, ID: row.ID.Label()}}
 	if err := x.read(ctx); err != nil {
-		return workspace.Prepared{}, err
+		return workspace.Prepared{}, workspace.AtStep("reading the repository", err)
 	}
 	defer x.close()
-	if err := x.image(ctx); err != nil {
-		return workspace.Prepared{}, err
+	x.fit(x.said.Plan.Needs) // what is built is built within it
+	begins, err := x.imageAndPrebuild(ctx)
+	if err != nil {
+		return workspace.Prepared{}, workspace.AtStep("making the image ready", err)
 	}
 	plan, err := x.said.Plan.On(x.ready.Metadata, x.about)
 	if err != nil {
 		return workspace.Prepared{}, failedStep("Reading what the image says of itself", err)
 	}
 	x.plan = plan
+	if !x.again() {
+		for _, n := range plan.Notes[len(x.said.Plan.Notes):] { // what the image says of itself
+			say("", n.Key+": "+n.Text)
+		}
+	}
+	asked := row.Details
+	if text := x.fit(plan.Needs); text != "" {
+		say("", text)
+	}
 	kept, err := json.Marshal(x.said)
 	if err != nil {
 		return workspace.Prepared{}, fmt.Errorf("remember what the repository says: %w", err)
 	}
 	p := workspace.Prepared{
 		Spec: workspace.Spec{
-			Image: x.ready.Image, User: x.user(), Volumes: x.volumes(), Env: x.env(),
+			Image: x.ready.Image, User: x.user(), Volumes: x.volumes(), Env: x.ready.Env, // what the file sets comes with the setup
 			Labels: map[string]string{"project": x.project().Name, "owner": row.OwnerName, "repository": row.Repository},
 		},
 		Setup: x.setup(ctx),
 		Note: func(d *workspace.Details) {
 			d.Said, d.Plan, d.Image, d.Commit = kept, plan.File, x.ready.Image.Ref, x.said.Commit
+			if d.Class == asked.Class && d.Fitted == asked.Fitted { // and no other was asked for meanwhile
+				d.Class, d.Fitted = x.row.Class, x.row.Fitted
+			}
 		},
 	}
-	x.fromPrebuild(ctx, &p)
+	p.Opens = x.opens
+	x.fromPrebuild(begins, &p)
 	return p, nil
+}
+
+// imageAndPrebuild makes the image ready and looks meanwhile for the prebuild that the files begin with, which the history at the
+// Git server may have to tell.
+func (x *preparing) imageAndPrebuild(ctx context.Context) (begins prebuild.Row, err error) {
+	both, during := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		err := x.image(during)
+		if err != nil {
+			x.close() // which ends what is asked of the Git server
+		}
+		return err
+	})
+	both.Go(func() error {
+		begins = x.prebuilt(during)
+		return nil
+	})
+	return begins, both.Wait()
 }
 
 // preparing is one start on its way.
@@ -78,6 +113,7 @@ type preparing struct {
 	files *files // of the commit; nil until they are needed
 	ready workspace.Ready
 	plan  *devfile.Plan // with what the image adds
+	opens []string      // registries, each with whose credential opened it
 }
 
 func (x *preparing) close() {
@@ -108,16 +144,6 @@ func (x *preparing) volumes() []workspace.Volume {
 		all = append(all, workspace.Volume{Name: v.Name, Target: v.Target, ReadOnly: v.ReadOnly})
 	}
 	return all
-}
-
-// env is the environment of the workspace's first process: the image's own, and what the file sets for the container.
-func (x *preparing) env() map[string]string {
-	env := maps.Clone(x.ready.Env)
-	if env == nil {
-		env = map[string]string{}
-	}
-	maps.Copy(env, x.plan.Env)
-	return env
 }
 
 // failedStep says which step of a start failed, in the words of what failed.

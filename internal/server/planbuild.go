@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"path"
 	"strings"
 	"sync"
@@ -23,8 +22,8 @@ import (
 // outside is the name of a Dockerfile that is not in the folder that its build sees, there.
 const outside = ".lanyard.Dockerfile"
 
-// wholes has room for the folders that builds hold in memory, each as large as gitread lets it be: further ones wait for one to end.
-var wholes = make(chan struct{}, 8)
+// ignoreSuffix follows the name of a Dockerfile in that of the file which says what its build does not see.
+const ignoreSuffix = ".dockerignore"
 
 // build builds the repository's Dockerfile. What the build sees names the result, so that the same content is built once
 // for a person in a project, at whatever commit; the name is remembered, so that a later start asks nobody for it.
@@ -42,18 +41,11 @@ func (x *preparing) build(ctx context.Context, images workspace.Images) (workspa
 			return workspace.Ready{}, err
 		}
 	}
-	held := false
-	defer func() {
-		if held {
-			<-wholes
-		}
-	}()
+	room := x.folders.hold()
+	defer room.leave()
 	load := sync.OnceValues(func() (*gitread.Whole, error) {
-		select {
-		case wholes <- struct{}{}:
-			held = true
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		if err := room.take(ctx); err != nil {
+			return nil, err
 		}
 		c, err := x.open(ctx, x.said.Commit)
 		if err != nil {
@@ -72,7 +64,18 @@ func (x *preparing) build(ctx context.Context, images workspace.Images) (workspa
 			if err != nil {
 				return nil, err
 			}
-			return led(name, text, whole.Stream())
+			rest, err := led(name, text, whole.Stream())
+			if err != nil {
+				return nil, err
+			}
+			ignore, err := x.files.Read(want.Dockerfile + ignoreSuffix)
+			if errors.Is(err, gitread.ErrAbsent) {
+				return rest, nil
+			}
+			if err != nil {
+				return nil, errors.Join(err, rest.Close())
+			}
+			return led(name+ignoreSuffix, ignore, rest)
 		},
 	})
 }
@@ -108,7 +111,15 @@ func (x *preparing) nameBuild(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	key, err := json.Marshal([]any{folder.ID, name, string(text), want.Target, want.Args})
+	named := []any{folder.ID, name, string(text), want.Target, want.Args}
+	if name == outside { // of which the folder has nothing
+		ignore, err := c.Read(want.Dockerfile + ignoreSuffix)
+		if err != nil && !errors.Is(err, gitread.ErrAbsent) {
+			return err
+		}
+		named = append(named, string(ignore))
+	}
+	key, err := json.Marshal(named)
 	if err != nil {
 		return fmt.Errorf("name what is built: %w", err)
 	}
@@ -134,10 +145,13 @@ func (x *preparing) runBuild(ctx context.Context, images workspace.Images, o wor
 	opened := false
 	o.ID = x.row.ID
 	o.Endpoint = func(ctx context.Context, uid int) (string, error) {
+		if !opened { // what was made ahead under this ID does not fit, and may be another user's
+			x.hub.Close(x.row.ID)
+		}
 		opened = true
 		return x.hub.Listen(ctx, x.row.ID, uid)
 	}
-	o.From = func(ref string) (workspace.PullOrder, error) { return x.pullOrder(ref, true) }
+	o.From = func(ref string) (workspace.PullOrder, error) { return x.pullOrder(ctx, ref, true) }
 	ready, err := images.Build(ctx, o, x.progress)
 	if opened {
 		x.hub.Close(x.row.ID)
@@ -193,7 +207,7 @@ func (x *preparing) findFeatures(ctx context.Context, base workspace.Ready) (fea
 		return feature.Prepared{}, err
 	}
 	reach := x.registries()
-	if t, ok := reach.Transport.(*http.Transport); ok {
+	if t, ok := reach.Transport.(ways); ok {
 		defer t.CloseIdleConnections()
 	}
 	plain := map[string]bool{}
@@ -202,8 +216,9 @@ func (x *preparing) findFeatures(ctx context.Context, base workspace.Ready) (fea
 	}
 	installer := feature.New(feature.Config{
 		Transport: reach.Transport, PlainHTTP: plain,
-		Credential: func(_ context.Context, host string) (string, string, error) {
-			return x.registryCredential(host+"/feature", x.project().Name)
+		Credential: func(ctx context.Context, host string) (string, string, error) {
+			l, err := x.hostLogin(ctx, host)
+			return l.user, l.password, err
 		},
 	})
 	return installer.Prepare(ctx, feature.Order{

@@ -54,8 +54,11 @@ func (x *preparing) read(ctx context.Context) error {
 		return nil
 	}
 	text, err := c.Read(choice.File)
+	if errors.Is(err, gitread.ErrAbsent) { // it is listed, so it is something else
+		return problem.New(problem.Invalid, "%s is no file: no symbolic link is followed, and no submodule is looked into.\nThe workspace was not started. Put the file itself there, or start without it: `lanyard start --file none`.", choice.File)
+	}
 	if err != nil {
-		return failedStep("Reading "+choice.File, err)
+		return wrong(choice.File, err)
 	}
 	plan, err := devfile.Parse(choice.File, text, x.about)
 	if err != nil {
@@ -125,6 +128,9 @@ const maxFindings = 10
 // wrong says what is wrong with a repository's file, and how to get on.
 func wrong(file string, err error) error {
 	findings, ok := errors.AsType[source.Findings](err)
+	if !ok && problem.KindOf(err) == problem.Invalid {
+		return problem.Wrap(err, problem.Invalid, "%s\nThe workspace was not started. Mend the file, or start without it: `lanyard start --file none`.", problem.Message(err))
+	}
 	if !ok {
 		return failedStep("Reading "+file, err)
 	}

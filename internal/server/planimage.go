@@ -57,30 +57,31 @@ func (x *preparing) pull(ctx context.Context, images workspace.Images, ref strin
 	order := workspace.PullOrder{Ref: ref}
 	if ref != "" {
 		var err error
-		if order, err = x.pullOrder(ref, repositorys); err != nil {
+		if order, err = x.pullOrder(ctx, ref, repositorys); err != nil {
 			return workspace.Ready{}, err
 		}
 	}
 	if _, _, pinned := strings.Cut(x.row.Image, "@sha256:"); pinned && x.again() && len(x.said.Plan.Features) == 0 {
 		// Asked may be another host than that of ref, which an administrator has changed since.
-		user, password, err := x.registryCredential(x.row.Image, x.project().Name)
+		l, err := x.login(ctx, x.row.Image)
 		if err != nil {
 			return workspace.Ready{}, err
 		}
-		order = workspace.PullOrder{Ref: x.row.Image, User: user, Password: password, Again: true}
+		order = workspace.PullOrder{Ref: x.row.Image, User: l.user, Password: l.password, Again: true}
 	}
 	return images.Pull(ctx, order, x.progress)
 }
 
 // pullOrder says how an image is pulled, or why it may not be: where the project lists images, its repositories name those.
-func (x *preparing) pullOrder(ref string, repositorys bool) (o workspace.PullOrder, err error) {
+func (x *preparing) pullOrder(ctx context.Context, ref string, repositorys bool) (o workspace.PullOrder, err error) {
 	if repositorys {
 		if err := x.project().Workspace.AllowsImage(ref); err != nil {
 			return o, problem.Wrap(err, problem.Denied, "In the project %s %v.", x.project().Name, err)
 		}
 	}
-	o.Ref = ref
-	o.User, o.Password, err = x.registryCredential(ref, x.project().Name)
+	o.Ref, o.For = ref, x.row.Owner.Key()
+	l, err := x.login(ctx, ref)
+	o.User, o.Password = l.user, l.password
 	return o, err
 }
 

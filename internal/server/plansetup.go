@@ -25,8 +25,13 @@ func (x *preparing) setup(ctx context.Context) agentapi.Setup {
 	setup := x.Server.setup(x.row)
 	setup.Repository.Ref = x.ref()
 	setup.More = x.more(ctx)
-	setup.Folder = x.plan.Folder
-	setup.RemoteEnv = x.plan.RemoteEnv
+	setup.Folder, setup.Link = x.plan.Folder, x.plan.Checkout
+	setup.RemoteEnv, setup.Probe = x.plan.RemoteEnv, envProbe(x.plan)
+	for _, v := range x.plan.Volumes { // of which runtimes mount none that is kept anyway
+		if strings.HasPrefix(v.Target, "/workspace/") || strings.HasPrefix(v.Target, "/home/") || strings.HasPrefix(v.Target, "/root/") {
+			setup.Folders = append(setup.Folders, v.Target)
+		}
+	}
 	setup.Tasks, setup.Lifecycle = tasks(x.plan), lifecycle(x.plan)
 	setup.WaitFor = string(x.plan.WaitFor)
 	setup.Ports = ports(x.plan)
@@ -91,6 +96,14 @@ func (x *preparing) more(ctx context.Context) (all []agentapi.Repository) {
 
 func (x *preparing) leave(r devfile.Repository, why string) {
 	x.say("", fmt.Sprintf("%s:%d: %s is left out: %s.", x.plan.File, r.At.Line, r.URL, strings.TrimSuffix(why, ".")))
+}
+
+// envProbe is which shell's files commands see: of a devcontainer.json that says nothing, those of a login shell at a terminal.
+func envProbe(p *devfile.Plan) string {
+	if p.Probe == "" && p.File != "" && !devfile.IsGitpod(p.File) {
+		return "loginInteractiveShell"
+	}
+	return p.Probe
 }
 
 func tasks(p *devfile.Plan) (all []agentapi.Task) {

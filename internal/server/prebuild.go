@@ -18,17 +18,18 @@ import (
 	"github.com/lanyardhq/lanyard/internal/project"
 )
 
-// prebuilds makes prebuilds of the repositories whose projects want them: one at a time on a machine, as a service that reads
-// that one repository. What asks for one is a push through the gateway, a look now and then, or a maintainer.
+// prebuilds makes prebuilds of the repositories whose projects want them: few at a time on a machine, as a service that reads
+// that one repository, and none while a workspace waits for the room. What asks for one is a push through the gateway, a look now and then, or a maintainer.
 type prebuilds struct {
 	*Server
 	*prebuild.Keeper
-	wake   chan struct{} // has one place
+	limits prebuild.Limits
+	wake   chan struct{} // has a place for each that is made at once
 	pushed chan pushed
 
 	mu      sync.Mutex
 	waiting []prebuild.Row
-	now     making
+	now     map[identity.PrebuildID]*making
 	looked  map[string]time.Time // at a repository, by its URL
 }
 
@@ -38,18 +39,19 @@ type pushed struct {
 	refs       []string // whole
 }
 
-// making is what is being made; zero: nothing is.
+// making is one that is being made.
 type making struct {
-	id   identity.PrebuildID
-	in   identity.WorkspaceID
-	who  identity.Principal
-	stop context.CancelCauseFunc
+	in      identity.WorkspaceID
+	who     identity.Principal
+	stop    context.CancelCauseFunc
+	dropped bool           // somebody deleted it meanwhile
+	drops   sync.WaitGroup // who is about to
 }
 
 const (
-	maxWaiting   = 100 // prebuilds that wait
-	maxPushed    = 64  // pushes that are not looked at yet
-	lookAtPolls  = 20 * time.Second
+	maxWaiting   = 100              // prebuilds that wait
+	maxPushed    = 64               // pushes that are not looked at yet
+	lookAtPolls  = 20 * time.Second // at most this long between two looks at whose turn it is
 	sweepMade    = time.Hour
 	orderWithin  = time.Minute // for finding the commit
 	causePush    = "push"
@@ -58,12 +60,20 @@ const (
 	failedByStop = "The server was stopped while it was made. Run it again: lanyard prebuilds run"
 )
 
-var errDropped = errors.New("it was deleted")
+// Why one that is made ends before it is.
+var (
+	errDropped = errors.New("it was deleted")
+	errAside   = errors.New("a workspace waits for its room")
+)
 
 func (s *Server) makePrebuilds() {
-	b := &prebuilds{Server: s, wake: make(chan struct{}, 1), pushed: make(chan pushed, maxPushed), looked: map[string]time.Time{}}
+	limits := s.options.Prebuilds.OrDefaults()
+	b := &prebuilds{
+		Server: s, limits: limits, wake: make(chan struct{}, limits.AtOnce), pushed: make(chan pushed, maxPushed),
+		looked: map[string]time.Time{}, now: map[identity.PrebuildID]*making{},
+	}
 	b.Keeper = prebuild.New(prebuild.Config{
-		Dir: filepath.Join(s.options.Data, "prebuilds"), Node: s.replica.node, Rows: s.store, Log: s.log,
+		Dir: filepath.Join(s.options.Data, "prebuilds"), Node: s.replica.node, Rows: s.store, Limits: limits, Log: s.log,
 		Keep: func(id identity.ProjectID, repository string) int {
 			if p, r, ok := s.engine.Facts().Projects.ForRepository(repository); ok && p.ID == id && r.Prebuilds != nil {
 				return r.Prebuilds.Keep
@@ -89,7 +99,12 @@ func (b *prebuilds) Pushed(repository string, refs []string) {
 func (b *prebuilds) principal(id identity.WorkspaceID) (identity.Principal, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.now.who, b.now.in == id && id != ""
+	for _, one := range b.now {
+		if one.in == id {
+			return one.who, true
+		}
+	}
+	return identity.Principal{}, false
 }
 
 // Run makes prebuilds until ctx ends.
@@ -97,8 +112,10 @@ func (b *prebuilds) Run(ctx context.Context) {
 	b.recover(ctx)
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	parts.Go(func() { b.work(ctx) })
-	poll, sweep := time.NewTicker(lookAtPolls), time.NewTicker(sweepMade)
+	for range b.limits.AtOnce {
+		parts.Go(func() { b.work(ctx) })
+	}
+	poll, sweep := time.NewTicker(min(lookAtPolls, b.limits.Poll)), time.NewTicker(sweepMade)
 	defer poll.Stop()
 	defer sweep.Stop()
 	for {
@@ -165,8 +182,8 @@ func (b *prebuilds) poll(ctx context.Context) {
 			if r.Prebuilds == nil {
 				continue
 			}
-			pace := r.Prebuilds.Poll
-			if every := r.Prebuilds.Every; every > 0 && (pace == 0 || every < pace) {
+			pace := atLeast(r.Prebuilds.Poll, b.limits.Poll)
+			if every := atLeast(r.Prebuilds.Every, b.limits.Every); every > 0 && (pace == 0 || every < pace) {
 				pace = every / 4 // so that one is not much older than it may be
 			}
 			if pace == 0 || now.Sub(b.looked[r.URL]) < pace {
@@ -176,6 +193,14 @@ func (b *prebuilds) poll(ctx context.Context) {
 			b.lookAt(ctx, r.URL, nil, causePoll)
 		}
 	}
+}
+
+// atLeast is a pace that is wanted, as far as it may be; 0: none is.
+func atLeast(wanted, least time.Duration) time.Duration {
+	if wanted == 0 {
+		return 0
+	}
+	return max(wanted, least)
 }
 
 // lookAt orders prebuilds of the branches of a repository that want one; refs, where given, are those to look at.
@@ -270,7 +295,7 @@ func (b *prebuilds) order(ctx context.Context, at branchesOf, ref, cause string,
 		if r.Project != at.project.ID || r.Repository != at.url || r.Commit != at.all[ref] || r.Node != b.replica.node {
 			continue
 		}
-		if every := at.settings.Every; cause == causePoll && !pending && every > 0 && time.Since(r.Created) >= every {
+		if every := atLeast(at.settings.Every, b.limits.Every); cause == causePoll && !pending && every > 0 && time.Since(r.Created) >= every {
 			cause = causeAgain
 		}
 		if pending || cause == causePush || cause == causePoll {
@@ -299,13 +324,12 @@ func (b *prebuilds) order(ctx context.Context, at branchesOf, ref, cause string,
 func (b *prebuilds) Delete(ctx context.Context, id identity.PrebuildID, event audit.Event) error {
 	b.mu.Lock()
 	b.waiting = slices.DeleteFunc(b.waiting, func(r prebuild.Row) bool { return r.ID == id })
-	stop := b.now.stop
-	if b.now.id != id {
-		stop = nil
+	if one := b.now[id]; one != nil {
+		one.dropped = true
+		one.stop(errDropped)
+		one.drops.Add(1)
+		defer one.drops.Done()
 	}
 	b.mu.Unlock()
-	if stop != nil {
-		stop(errDropped)
-	}
 	return b.Keeper.Delete(ctx, id, event)
 }

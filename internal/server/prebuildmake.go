@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,16 +20,15 @@ import (
 )
 
 const (
-	longestPrebuild = time.Hour
-	prebuildAgent   = 30 * time.Second // how long its workspace has to call back
-	prebuildGone    = time.Minute      // for removing its workspace
-	maxTaskTold     = 16 << 10         // bytes of the output of each task
+	prebuildAgent = 30 * time.Second // how long its workspace has to call back
+	prebuildGone  = time.Minute      // for removing its workspace
+	maxTaskTold   = 16 << 10         // bytes of the output of each task
 )
 
 // work makes what waits, one after the other, until ctx ends.
 func (b *prebuilds) work(ctx context.Context) {
 	for {
-		row, making, ok := b.next(ctx)
+		row, one, making, ok := b.next(ctx)
 		if !ok {
 			select {
 			case <-ctx.Done():
@@ -37,34 +37,34 @@ func (b *prebuilds) work(ctx context.Context) {
 			}
 			continue
 		}
-		b.makeOne(making, row)
+		b.makeOne(making, one, row)
 	}
 }
 
 // next takes the first that waits.
-func (b *prebuilds) next(ctx context.Context) (row prebuild.Row, making context.Context, ok bool) {
+func (b *prebuilds) next(ctx context.Context) (row prebuild.Row, one *making, its context.Context, ok bool) {
 	if ctx.Err() != nil {
-		return row, nil, false
+		return row, nil, nil, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.waiting) == 0 {
-		return row, nil, false
+		return row, nil, nil, false
 	}
 	row, b.waiting = b.waiting[0], b.waiting[1:]
-	making, stop := context.WithCancelCause(ctx)
+	its, stop := context.WithCancelCause(ctx)
 	p, _ := b.engine.Facts().Projects.Project(row.Project)
-	b.now.id, b.now.in, b.now.who, b.now.stop = row.ID, row.Workspace, prebuilder(p, row.Repository), stop
-	return row, making, true
+	one = &making{in: row.Workspace, who: prebuilder(p, row.Repository), stop: stop}
+	b.now[row.ID] = one
+	return row, one, its, true
 }
 
-// makeOne makes a prebuild and stores what became of it.
-func (b *prebuilds) makeOne(ctx context.Context, row prebuild.Row) {
+// makeOne makes a prebuild and stores what became of it. Where a workspace waits for its room, it ends, and is made again later.
+func (b *prebuilds) makeOne(ctx context.Context, one *making, row prebuild.Row) {
 	lasting := context.WithoutCancel(ctx)
-	b.mu.Lock()
-	who, stop := b.now.who, b.now.stop
-	b.mu.Unlock()
-	defer stop(nil)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer one.stop(nil)
 	told := &story{}
 	leave, err := b.room(ctx, row)
 	if err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errDropped) {
@@ -72,45 +72,74 @@ func (b *prebuilds) makeOne(ctx context.Context, row prebuild.Row) {
 	}
 	if err == nil {
 		defer leave()
-		row.State = prebuild.Running
+		watch.Go(func() {
+			if b.workspaces.Yield(ctx, row.Workspace) == nil {
+				one.stop(errAside)
+			}
+		})
+		row.State, row.Message, row.Started = prebuild.Running, "", time.Now().UTC().Truncate(time.Microsecond)
 		err = b.Put(lasting, row)
 	}
 	if err == nil {
-		row.Size, row.Digest, err = b.made(ctx, row, who, told)
+		row.Size, row.Digest, err = b.made(ctx, row, one.who, told)
 	}
 	b.remove(lasting, row.Workspace)
+	cause := context.Cause(ctx)
+	aside := err != nil && errors.Is(cause, errAside)
+	switch {
+	case errors.Is(cause, errDropped): // its file, if there is one, goes with a later sweep
+	case aside:
+		row.State, row.Message, row.Started, row.Workspace = prebuild.Waiting, pushedAside, time.Time{}, identity.NewWorkspaceID()
+		if err := b.Put(lasting, row); err != nil {
+			b.log.Error("a prebuild that was put off could not be stored", "prebuild", row.ID, "error", err)
+		}
+	default:
+		row.Log = told.text()
+		b.finish(ctx, row, err)
+	}
 	b.mu.Lock()
-	b.now = making{}
+	dropped := one.dropped
+	delete(b.now, row.ID)
+	if aside && !dropped {
+		b.waiting = slices.Insert(b.waiting, 0, row)
+	}
 	b.mu.Unlock()
-	if errors.Is(context.Cause(ctx), errDropped) {
-		if _, err := b.store.DropPrebuild(lasting, row.ID); err != nil { // where it was deleted just before it began
+	if dropped { // also where it was deleted just before something of it was stored
+		one.drops.Wait() // whoever deletes it finds it, and what they do is recorded
+		if _, err := b.store.DropPrebuild(lasting, row.ID); err != nil {
 			b.log.Error("a deleted prebuild is left", "prebuild", row.ID, "error", err)
 		}
-		return // its file, if there is one, goes with a later sweep
-	}
-	row.State, row.Log = prebuild.Done, told.text()
-	outcome := audit.Done
-	switch {
-	case err == nil:
-	case ctx.Err() != nil:
-		row.State, row.Message, outcome = prebuild.Failed, failedByStop, audit.Failed
-	default:
-		row.State, row.Message, outcome = prebuild.Failed, problem.Message(err), audit.Failed
-		b.log.Warn("a prebuild failed", "prebuild", row.ID, "repository", row.Repository, "ref", row.Ref, "error", err)
-	}
-	if _, err := b.Finish(lasting, row, b.event(row, outcome)); err != nil {
-		b.log.Error("a prebuild's end could not be stored", "prebuild", row.ID, "error", err)
 	}
 	b.sweep(lasting)
 }
 
-// room waits until the machine has room for a prebuild that nobody's workspace waits for.
+const pushedAside = "A workspace was waiting for its room, so it was stopped, and is made when there is room again."
+
+// finish stores how one ended; failed says why it did not become one.
+func (b *prebuilds) finish(ctx context.Context, row prebuild.Row, failed error) {
+	row.State = prebuild.Done
+	outcome := audit.Done
+	switch {
+	case failed == nil:
+	case ctx.Err() != nil:
+		row.State, row.Message, outcome = prebuild.Failed, failedByStop, audit.Failed
+	default:
+		row.State, row.Message, outcome = prebuild.Failed, problem.Message(failed), audit.Failed
+		b.log.Warn("a prebuild failed", "prebuild", row.ID, "repository", row.Repository, "ref", row.Ref, "error", failed)
+	}
+	if _, err := b.Finish(context.WithoutCancel(ctx), row, b.event(row, outcome)); err != nil {
+		b.log.Error("a prebuild's end could not be stored", "prebuild", row.ID, "error", err)
+	}
+}
+
+// room waits until the machine has room for a prebuild that nobody's workspace waits for; one that was ordered long enough ago has its
+// turn among them.
 func (b *prebuilds) room(ctx context.Context, row prebuild.Row) (leave func(), err error) {
 	class, err := b.class(workspace.Workspace{Project: row.Project})
 	if err != nil {
 		return nil, err
 	}
-	return b.workspaces.Room(ctx, row.Workspace, class)
+	return b.workspaces.Room(ctx, row.Workspace, class, row.Created.Add(b.limits.Yields))
 }
 
 // event tells how a prebuild ended.
@@ -132,7 +161,7 @@ func (b *prebuilds) event(row prebuild.Row, outcome audit.Outcome) audit.Event {
 
 // made runs what runs once, in a workspace of its own, and keeps the checkout.
 func (b *prebuilds) made(ctx context.Context, row prebuild.Row, who identity.Principal, told *story) (size int64, digest string, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, longestPrebuild, problem.New(problem.Unavailable, "It took longer than %s.", longestPrebuild))
+	ctx, cancel := context.WithTimeoutCause(ctx, b.limits.Timeout, problem.New(problem.Unavailable, "It took longer than %s, which is the most that one may (`prebuilds.timeout` in lanyard.yaml).", b.limits.Timeout))
 	defer cancel()
 	ws := workspace.Workspace{
 		ID: row.Workspace, OwnerName: who.Service, Project: row.Project, Repository: row.Repository, Ref: row.Commit, Name: workspace.CheckoutName(row.Repository),

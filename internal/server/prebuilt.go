@@ -14,18 +14,17 @@ import (
 // historyRead is how many generations of commits before the one that is opened are looked through for a prebuild.
 const historyRead = 300
 
-// fromPrebuild lets a workspace that is made begin with the prebuild that is the nearest to what it opens, if there is one.
-func (x *preparing) fromPrebuild(ctx context.Context, p *workspace.Prepared) {
+// fromPrebuild lets a workspace that is made begin with a prebuild; the zero row is none.
+func (x *preparing) fromPrebuild(row prebuild.Row, p *workspace.Prepared) {
 	if !x.row.Began.IsZero() {
 		return // its files are there
 	}
-	row, ok := x.prebuilt(ctx)
 	note := p.Note
 	p.Note = func(d *workspace.Details) {
 		note(d)
 		d.Prebuild = string(row.ID)
 	}
-	if !ok {
+	if row.ID == "" {
 		return
 	}
 	if repo := p.Setup.Repository; repo.Ref == "" { // what a clone finds out by itself
@@ -42,28 +41,26 @@ func (x *preparing) fromPrebuild(ctx context.Context, p *workspace.Prepared) {
 	}
 }
 
-// prebuilt finds the prebuild that fits: one of the commit that is opened, or of one that led to it, of this repository and made
-// for this project, which still wants them.
-func (x *preparing) prebuilt(ctx context.Context) (prebuild.Row, bool) {
+// prebuilt finds the prebuild that is the nearest to what a new workspace opens: one of the commit, or of one that led to it, of this
+// repository and made for this project, which still wants them; the zero row where there is none. It reads the commit's history, and
+// nothing else of x that changes while the image is made ready.
+func (x *preparing) prebuilt(ctx context.Context) prebuild.Row {
 	_, repo, ok := x.engine.Facts().Projects.ForRepository(x.row.Repository)
-	if !ok || repo.Prebuilds == nil || x.row.Snapshot != "" || x.row.Wanted != "" || x.said.Commit == "" || x.who.Kind != identity.Person {
-		return prebuild.Row{}, false
+	if !ok || repo.Prebuilds == nil || !x.row.Began.IsZero() || x.row.Snapshot != "" || x.row.Wanted != "" || x.said.Commit == "" || x.who.Kind != identity.Person {
+		return prebuild.Row{}
 	}
 	rows, err := x.prebuilds.Of(ctx, x.row.Project, x.row.Repository)
 	if err != nil || len(rows) == 0 {
-		return prebuild.Row{}, false
+		return prebuild.Row{}
 	}
-	if row, ok := prebuild.Nearest(rows, x.said.Commit, nil); ok {
-		return row, true
+	if row, ok := prebuild.Nearest(rows, x.said.Commit, nil); ok || x.files == nil {
+		return row
 	}
-	c, err := x.open(ctx, x.said.Commit)
-	if err != nil {
-		return prebuild.Row{}, false
-	}
-	parents, err := c.Parents(historyRead)
+	parents, err := x.files.Parents(historyRead)
 	if err != nil {
 		x.log.Warn("the history that a prebuild would have to be in could not be read", "repository", x.row.Repository, "error", err)
-		return prebuild.Row{}, false
+		return prebuild.Row{}
 	}
-	return prebuild.Nearest(rows, x.said.Commit, parents)
+	row, _ := prebuild.Nearest(rows, x.said.Commit, parents)
+	return row
 }

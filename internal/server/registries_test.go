@@ -4,9 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +26,7 @@ import (
 func pullBy(t *testing.T, s *Server, o workspace.PullOrder) error {
 	t.Helper()
 	reach := s.registries()
-	t.Cleanup(reach.Transport.(*http.Transport).CloseIdleConnections)
+	t.Cleanup(reach.Transport.(ways).CloseIdleConnections)
 	store, err := image.New(image.Config{Dir: t.TempDir(), Transport: reach.Transport, Plain: reach.Plain})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +81,7 @@ func TestAttack21RegistriesOtherPorts(t *testing.T) {
 		{config.Registry{Host: "127.0.0.1"}, false},
 		{config.Registry{Host: "127.0.0.1", PlainHTTP: true}, false},
 		{config.Registry{Host: "other.example.test", Also: []string{"127.0.0.1", "127.0.0.1:1"}}, false},
-		{config.Registry{Host: "other.example.test", Also: []string{registry.Host}}, true},
+		{config.Registry{Host: "other.example.test", Also: []string{registry.Host}}, false}, // it may be sent there by that one alone
 		{config.Registry{Host: registry.Host, PlainHTTP: true}, true},
 	} {
 		s.options.Registries = []config.Registry{c.Registry}
@@ -121,5 +123,43 @@ func TestAttack11PasswordOfAnotherRegistry(t *testing.T) {
 		if o := images.last; o.Ref != x.row.Image || !o.Again || o.User != want || (o.Password != "") != (want != "") {
 			t.Errorf("%s is asked with the user %q", o.Ref, o.User)
 		}
+	}
+}
+
+// A registry that lanyard.yaml names sends who pulls to other addresses of the network, for a layer or for a token: nobody goes there.
+func TestAttack21RegistryRedirects(t *testing.T) {
+	var reached atomic.Int64
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer inside.Close()
+	registry := imagetest.Serve(t, "", "")
+	ref := registry.Push(t, "team/base:1", imagetest.Image(t, v1.Config{}, imagetest.Layer(t, imagetest.File{Name: "a", Body: "a"})))
+	s := &Server{log: slog.New(slog.DiscardHandler), upstream: upstream.New(upstream.Config{Log: slog.New(slog.DiscardHandler)})}
+	s.options.Registries = []config.Registry{{Host: registry.Host}}
+	const secret = "?X-Signature=hunter2"
+	for what, spoil := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"a layer": func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, "/blobs/") {
+				return false
+			}
+			http.Redirect(w, r, inside.URL+"/latest/meta-data"+secret, http.StatusTemporaryRedirect)
+			return true
+		},
+		"everything, to metadata": func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, "https://169.254.169.254/latest/meta-data"+secret, http.StatusTemporaryRedirect)
+			return true
+		},
+		"tokens": func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+inside.URL+`/token`+secret+`",service="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		},
+	} {
+		registry.Spoil.Store(&spoil)
+		if err := pullBy(t, s, workspace.PullOrder{Ref: ref, User: "ada", Password: "a long password"}); err == nil || strings.Contains(err.Error()+problem.Message(err), "hunter2") || strings.Contains(err.Error(), "a long password") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if reached.Load() != 0 {
+		t.Error("somebody went there")
 	}
 }

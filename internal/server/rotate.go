@@ -168,7 +168,13 @@ func (r *rotation) reseal(ctx context.Context) (int, error) {
 	if err != nil {
 		return keys + tokens + connections + variables, fmt.Errorf("encrypt variables again: %w", err)
 	}
-	return keys + tokens + connections + variables, nil
+	logins, err := r.rows.ResealRegistryLogins(ctx, func(l setting.RegistryLoginRow) ([]byte, bool, error) {
+		return sealer.Reseal(setting.RegistrySealedAs(l.Owner, l.Host), l.Sealed)
+	})
+	if err != nil {
+		return keys + tokens + connections + variables + logins, fmt.Errorf("encrypt credentials for registries again: %w", err)
+	}
+	return keys + tokens + connections + variables + logins, nil
 }
 
 // retire takes the old key out of the file; it is kept beside it for backups that were made under it.

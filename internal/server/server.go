@@ -34,6 +34,7 @@ import (
 	"github.com/lanyardhq/lanyard/internal/gateway/upstream"
 	"github.com/lanyardhq/lanyard/internal/grant"
 	"github.com/lanyardhq/lanyard/internal/issuer"
+	"github.com/lanyardhq/lanyard/internal/prebuild"
 	"github.com/lanyardhq/lanyard/internal/project"
 	"github.com/lanyardhq/lanyard/internal/session"
 	"github.com/lanyardhq/lanyard/internal/session/review"
@@ -98,6 +99,7 @@ type Options struct {
 	Classes          workspace.Classes // of workspaces; empty: workspace.StandardClass
 	Rules            workspace.Rules   // that hold for all workspaces
 	Snapshots        snapshot.Limits   // of checkouts; zero: the defaults
+	Prebuilds        prebuild.Limits   // zero: the defaults
 	Version          string
 	Log              *slog.Logger
 	Learned          func(time.Time) // see entra.Config
@@ -153,6 +155,8 @@ type Server struct {
 	upstream   *upstream.Upstream
 	connects   *connection.Service
 	settings   *setting.Settings
+	folders    buildRoom           // of builds
+	logins     *setting.Registries // people's own, for images
 	snapshots  *snapshot.Keeper
 	prebuilds  *prebuilds
 	terminals  terminalHosts
@@ -207,6 +211,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.makeSettings()
+	s.makeRegistries()
 	s.makePrebuilds()
 	if err := s.makeWorkspaces(ctx); err != nil {
 		return nil, err

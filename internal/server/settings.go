@@ -181,5 +181,6 @@ func (s *Server) takeSnapshot(ctx context.Context, of workspace.Workspace, note 
 	}
 	return s.snapshots.Take(ctx, snapshot.Row{
 		Owner: of.Owner, OwnerName: of.OwnerName, Workspace: of.ID, Project: of.Project, Repository: of.Repository, Ref: of.Ref, Name: of.Name, Note: note,
+		Origins: of.Origins,
 	}, agentapi.New(s.hub.Client(of.ID)), event)
 }

@@ -43,7 +43,8 @@ func (s *Server) makeSites() error {
 	rest := apiserver.Routes(apiserver.Config{
 		RevokeElsewhere: s.revokeElsewhere(),
 		Access:          s.engine, Workspaces: s.workspaces, Sessions: s.sessions, Grants: s.grants, Connections: s.connects, Audit: s.audit, Log: s.log, Terminal: s.terminalURL, App: s.appURL,
-		Settings: s.settings, Snapshots: s.snapshots, TakeSnapshot: s.takeSnapshot, Prebuilds: s.prebuilds, URL: o.URL,
+		Settings: s.settings, Registries: s.logins, Snapshots: s.snapshots, TakeSnapshot: s.takeSnapshot, Prebuilds: s.prebuilds, URL: o.URL,
+		There:   s.there,
 		Machine: s.workspaces, Classes: s.classesOf, ClassOf: s.class, Rules: o.Rules,
 		Provisioning: s.provision, Proofs: auditProofs{s}, Reviews: s.store, Preview: s.projects.preview, Members: s.members(), Health: s.health, SignInTests: s.signin,
 		Agent: func(id identity.WorkspaceID) agentapi.Client { return agentapi.New(reach{s}.Client(id)) },

@@ -18,6 +18,13 @@ import (
 	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/web"
 	"github.com/lanyardhq/lanyard/internal/workspace"
+	"github.com/lanyardhq/lanyard/internal/workspace/space"
+)
+
+// What the server keeps of its disk for itself, for its database, its log and what it notes of workspaces, until there is room again.
+const (
+	ballastSize  = 16 << 20 // bytes
+	ballastFiles = 64
 )
 
 // makeWorkspaces makes the runtime, the doors of the workspaces' tunnels, and who keeps the workspaces.
@@ -35,6 +42,7 @@ func (s *Server) makeWorkspaces(ctx context.Context) (err error) {
 	s.workspaces = workspace.NewManager(workspace.Config{
 		Node: s.replica.node, Alone: !s.shared(), Rows: s.store.Fenced(s.replica.home.Held), Runtime: s.runtime, Doors: s.hub, Sessions: s.sessions, Log: s.log,
 		Prepare: s.prepareOwn, Timeout: s.timeout, InUse: s.inUse, Class: s.class, Rules: o.Rules, Warn: s.warn,
+		Warm: s.warmOrders, PrepareWarm: s.prepareWarm, Ballast: space.Ballast{Dir: filepath.Join(o.Data, "ballast"), Size: ballastSize, Files: ballastFiles},
 	})
 	return s.workspaces.Load(ctx)
 }

@@ -32,6 +32,8 @@ type Row struct {
 	Created    time.Time
 	Expires    time.Time
 	Node       string // the data folder that the file is in; see workspace.Workspace
+	// Origins are the snapshots that the workspace it was taken of began with; none: the repository alone.
+	Origins []Origin
 }
 
 // Rows stores snapshots, with the events that tell of them.

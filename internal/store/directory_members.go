@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -27,14 +28,9 @@ func scanSet(scan func(...any) error) (r setRow, err error) {
 // writeMembers applies memberships; of several about the same pair the last one holds. Groups come in the order of their
 // keys, since trees of keys are quickest to fill from one side.
 func writeMembers(ctx context.Context, tx *sql.Tx, members []directory.Membership) error {
-	changes := map[identity.GroupID]map[directory.Member]bool{} // whether it is a member
+	changes := map[identity.GroupID][]word{}
 	for _, m := range members {
-		of := changes[m.Group]
-		if of == nil {
-			of = map[directory.Member]bool{}
-			changes[m.Group] = of
-		}
-		of[m.Member] = !m.Removed
+		changes[m.Group] = append(changes[m.Group], word{m.Member, m.Removed})
 	}
 	groups := make([]identity.GroupID, 0, len(changes))
 	for g := range changes {
@@ -47,15 +43,31 @@ func writeMembers(ctx context.Context, tx *sql.Tx, members []directory.Membershi
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	packed := make(chan [][]any, 64) // of the groups that are new, in order, while others are written
+	go func() {
+		for _, g := range groups {
+			if _, there := levels[g]; there {
+				continue
+			}
+			select {
+			case packed <- wholeRows(g, standing(changes[g])):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	w := setWriter{tx: tx, unpack: newUnpacker()}
 	for _, g := range groups {
-		level, there := levels[g]
-		if !there {
-			err = w.whole(g, changes[g])
-		} else {
-			err = w.change(ctx, g, level, changes[g])
-		}
-		if err != nil {
+		if level, there := levels[g]; !there {
+			select {
+			case rows := <-packed:
+				w.rows = append(w.rows, rows...)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		} else if err := w.change(ctx, g, level, changes[g]); err != nil {
 			return err
 		}
 		if len(w.rows) >= 1000 {
@@ -65,6 +77,46 @@ func writeMembers(ctx context.Context, tx *sql.Tx, members []directory.Membershi
 		}
 	}
 	return w.flush(ctx)
+}
+
+// word is what a change says of somebody in a group.
+type word struct {
+	directory.Member
+	removed bool
+}
+
+// standing are the members that words leave in a group that has none, sorted.
+func standing(words []word) []directory.Member {
+	list := make([]directory.Member, 0, len(words))
+	if slices.ContainsFunc(words, func(w word) bool { return w.removed }) {
+		last := map[directory.Member]bool{}
+		for _, w := range words {
+			last[w.Member] = !w.removed
+		}
+		return sortedMembers(last)
+	}
+	for _, w := range words {
+		list = append(list, w.Member)
+	}
+	slices.SortFunc(list, compareMembers)
+	return slices.Compact(list)
+}
+
+// sortedMembers lists those that are.
+func sortedMembers(set map[directory.Member]bool) []directory.Member {
+	list := make([]directory.Member, 0, len(set))
+	for m, is := range set {
+		if is {
+			list = append(list, m)
+		}
+	}
+	slices.SortFunc(list, compareMembers)
+	return list
+}
+
+func compareMembers(a, b directory.Member) int {
+	return cmp.Or(strings.Compare(a.User.Object+a.Group.Object, b.User.Object+b.Group.Object), // one of both is empty
+		strings.Compare(string(a.User.Tenant+a.Group.Tenant), string(b.User.Tenant+b.Group.Tenant)), strings.Compare(a.User.Object, b.User.Object))
 }
 
 // setLevels are the levels of the groups that have members.
@@ -106,37 +158,25 @@ func (w *setWriter) flush(ctx context.Context) error {
 	return upsertMany(ctx, w.tx, directorySets, rows)
 }
 
-// whole writes a group that has no rows.
-func (w *setWriter) whole(g identity.GroupID, members map[directory.Member]bool) error {
-	n := 0
-	for _, is := range members {
-		if is {
-			n++
-		}
-	}
-	level := levelFor(n)
-	parts := map[int64]map[directory.Member]bool{}
-	for m, is := range members {
-		if !is {
-			continue
-		}
+// wholeRows are the rows of a group that has none, whose members are sorted.
+func wholeRows(g identity.GroupID, members []directory.Member) (rows [][]any) {
+	level := levelFor(len(members))
+	parts := map[int64][]directory.Member{}
+	for _, m := range members {
 		part := partOf(m, level)
-		if parts[part] == nil {
-			parts[part] = make(map[directory.Member]bool, partHolds)
-		}
-		parts[part][m] = true
+		parts[part] = append(parts[part], m)
 	}
 	for part, of := range parts {
-		w.rows = append(w.rows, []any{string(g.Tenant), g.Object, part, pack(g, of)})
+		rows = append(rows, []any{string(g.Tenant), g.Object, part, pack(g, of)})
 	}
-	return nil
+	return rows
 }
 
 // change alters the parts that a change of a group is in.
-func (w *setWriter) change(ctx context.Context, g identity.GroupID, level int, changes map[directory.Member]bool) error {
-	parts := map[int64][]directory.Member{}
-	for m := range changes {
-		part := partOf(m, level)
+func (w *setWriter) change(ctx context.Context, g identity.GroupID, level int, words []word) error {
+	parts := map[int64][]word{}
+	for _, m := range words {
+		part := partOf(m.Member, level)
 		parts[part] = append(parts[part], m)
 	}
 	for part, of := range parts {
@@ -151,22 +191,22 @@ func (w *setWriter) change(ctx context.Context, g identity.GroupID, level int, c
 			return err
 		}
 		for _, m := range of {
-			if changes[m] {
-				set[m] = true
+			if m.removed {
+				delete(set, m.Member)
 			} else {
-				delete(set, m)
+				set[m.Member] = true
 			}
 		}
 		if len(set) > partAtMost {
-			return w.divide(ctx, g, changes)
+			return w.divide(ctx, g, words)
 		}
-		w.rows = append(w.rows, []any{string(g.Tenant), g.Object, part, pack(g, set)})
+		w.rows = append(w.rows, []any{string(g.Tenant), g.Object, part, pack(g, sortedMembers(set))})
 	}
 	return nil
 }
 
 // divide writes a group that has grown into more parts.
-func (w *setWriter) divide(ctx context.Context, g identity.GroupID, changes map[directory.Member]bool) error {
+func (w *setWriter) divide(ctx context.Context, g identity.GroupID, words []word) error {
 	if err := w.flush(ctx); err != nil { // parts of it may be among them
 		return err
 	}
@@ -180,13 +220,14 @@ func (w *setWriter) divide(ctx context.Context, g identity.GroupID, changes map[
 			return err
 		}
 	}
-	for m, is := range changes {
-		all[m] = is
+	for _, m := range words {
+		all[m.Member] = !m.removed
 	}
 	if _, err := w.tx.ExecContext(ctx, `DELETE FROM directory_sets WHERE tenant = $1 AND object = $2`, string(g.Tenant), g.Object); err != nil {
 		return err
 	}
-	return w.whole(g, all)
+	w.rows = append(w.rows, wholeRows(g, sortedMembers(all))...)
+	return nil
 }
 
 // memberships are what sets hold.
@@ -198,8 +239,8 @@ func memberships(rows []setRow) ([]directory.Membership, error) {
 	all := make([]directory.Membership, 0, total)
 	for _, r := range rows {
 		group := r.group
-		if id, guid := packedID(group.Object); guid {
-			group.Object = u.guid([16]byte(id))
+		if id, guid := guidOf(group.Object); guid {
+			group.Object = u.guid(id)
 		}
 		if err := u.each(group, r.members, func(m directory.Member) { all = append(all, directory.Membership{Group: group, Member: m}) }); err != nil {
 			return nil, err

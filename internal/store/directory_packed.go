@@ -5,10 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/fnv"
-	"maps"
 	"math/bits"
-	"slices"
-	"strings"
 
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -50,18 +47,15 @@ func partOf(m directory.Member, level int) int64 {
 
 func levelOf(part int64) int { return int(part >> levelBits) }
 
-// pack makes the bytes of a set, the same for the same set.
-func pack(group identity.GroupID, members map[directory.Member]bool) []byte {
-	list := slices.SortedFunc(maps.Keys(members), func(a, b directory.Member) int {
-		return strings.Compare(a.User.Object+a.Group.Object, b.User.Object+b.Group.Object)
-	})
-	b := make([]byte, 0, 17*len(list))
-	for _, m := range list {
+// pack makes the bytes of a set, whose members are sorted: the same for the same set.
+func pack(group identity.GroupID, members []directory.Member) []byte {
+	b := make([]byte, 0, 17*len(members))
+	for _, m := range members {
 		flags, tenant, object := byte(0), m.User.Tenant, m.User.Object
 		if !m.Group.IsZero() {
 			flags, tenant, object = packedGroup, m.Group.Tenant, m.Group.Object
 		}
-		id, guid := packedID(object)
+		id, guid := guidOf(object)
 		if guid {
 			flags |= packedGUID
 		}
@@ -72,23 +66,40 @@ func pack(group identity.GroupID, members map[directory.Member]bool) []byte {
 		} else {
 			b = append(b, flags)
 		}
-		if !guid {
-			b = binary.AppendUvarint(b, uint64(len(object)))
+		if guid {
+			b = append(b, id[:]...)
+		} else {
+			b = append(binary.AppendUvarint(b, uint64(len(object))), object...)
 		}
-		b = append(b, id...)
 	}
 	return b
 }
 
-// packedID is a GUID in lower case as 16 bytes, or what it is.
-func packedID(object string) (b []byte, guid bool) {
-	if len(object) == 36 && object[8] == '-' && object[13] == '-' && object[18] == '-' && object[23] == '-' && object == strings.ToLower(object) {
-		digits := object[:8] + object[9:13] + object[14:18] + object[19:23] + object[24:]
-		if b, err := hex.DecodeString(digits); err == nil {
-			return b, true
-		}
+// guidOf reads a GUID in lower case; anything else stays as it is.
+func guidOf(object string) (id [16]byte, ok bool) {
+	if len(object) != 36 {
+		return id, false
 	}
-	return []byte(object), false
+	at := 0
+	for i := range len(object) {
+		c := object[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return id, false
+			}
+			continue
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		default:
+			return id, false
+		}
+		id[at/2] = id[at/2]<<4 | c
+		at++
+	}
+	return id, true
 }
 
 // unpacker reads sets. IDs that are equal become one string: ten memberships name a user.

@@ -33,7 +33,7 @@ func TestPackedSets(t *testing.T) {
 				set[m] = true
 			}
 		}
-		b := pack(group, set)
+		b := pack(group, sortedMembers(set))
 		got := map[directory.Member]bool{}
 		if err := newUnpacker().each(group, b, func(m directory.Member) { got[m] = true }); err != nil {
 			t.Fatal(err)

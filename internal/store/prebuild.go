@@ -9,16 +9,16 @@ import (
 	"github.com/lanyardhq/lanyard/internal/prebuild"
 )
 
-const prebuildColumns = `id, project, repository, ref, head, cause, state, message, log, workspace, size, digest, created, ended, expires, node`
+const prebuildColumns = `id, project, repository, ref, head, cause, state, message, log, workspace, size, digest, created, started, ended, expires, node`
 
 // PutPrebuild implements prebuild.Rows.
 func (s *Store) PutPrebuild(ctx context.Context, r prebuild.Row, events ...audit.Event) error {
 	return s.inTx(ctx, "keep a prebuild", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO prebuilds (`+prebuildColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+		_, err := tx.ExecContext(ctx, `INSERT INTO prebuilds (`+prebuildColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 			ON CONFLICT (id) DO UPDATE SET state = excluded.state, message = excluded.message, log = excluded.log, workspace = excluded.workspace,
-				size = excluded.size, digest = excluded.digest, ended = excluded.ended, expires = excluded.expires`,
+				size = excluded.size, digest = excluded.digest, started = excluded.started, ended = excluded.ended, expires = excluded.expires`,
 			string(r.ID), string(r.Project), r.Repository, r.Ref, r.Commit, displayable(r.Cause), string(r.State), displayable(r.Message), displayable(r.Log),
-			string(r.Workspace), r.Size, r.Digest, micro(r.Created), micro(r.Ended), micro(r.Expires), r.Node)
+			string(r.Workspace), r.Size, r.Digest, micro(r.Created), micro(r.Started), micro(r.Ended), micro(r.Expires), r.Node)
 		if err != nil {
 			return err
 		}
@@ -59,9 +59,9 @@ func (s *Store) DropPrebuild(ctx context.Context, id identity.PrebuildID, events
 
 func scanPrebuild(scan func(...any) error) (r prebuild.Row, err error) {
 	var id, project, state, workspace string
-	var created, ended, expires int64
-	err = scan(&id, &project, &r.Repository, &r.Ref, &r.Commit, &r.Cause, &state, &r.Message, &r.Log, &workspace, &r.Size, &r.Digest, &created, &ended, &expires, &r.Node)
+	var created, started, ended, expires int64
+	err = scan(&id, &project, &r.Repository, &r.Ref, &r.Commit, &r.Cause, &state, &r.Message, &r.Log, &workspace, &r.Size, &r.Digest, &created, &started, &ended, &expires, &r.Node)
 	r.ID, r.Project, r.State, r.Workspace = identity.PrebuildID(id), identity.ProjectID(project), prebuild.State(state), identity.WorkspaceID(workspace)
-	r.Created, r.Ended, r.Expires = fromMicro(created), fromMicro(ended), fromMicro(expires)
+	r.Created, r.Started, r.Ended, r.Expires = fromMicro(created), fromMicro(started), fromMicro(ended), fromMicro(expires)
 	return r, err
 }

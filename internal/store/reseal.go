@@ -20,18 +20,26 @@ func (s *Store) ResealKeys(ctx context.Context, again func(token.Key) (sealed []
 	if err != nil {
 		return 0, failed(err, "read keys")
 	}
-	for _, k := range keys {
-		sealed, differs, err := again(k)
+	return resealed(keys, again, func(k token.Key, sealed []byte) error {
+		_, err := s.change(ctx, "seal a key again", feed.Entry{Topic: feed.Keys}, nil, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, `UPDATE keys SET sealed = $1 WHERE id = $2 AND sealed = $3`, sealed, k.ID, k.Sealed)
+			return err
+		})
+		return err
+	})
+}
+
+// resealed has again seal what rows keep, and keeps what differs, each by itself. It returns how many did.
+func resealed[R any](rows []R, again func(R) (sealed []byte, changed bool, err error), keep func(r R, sealed []byte) error) (changed int, err error) {
+	for _, r := range rows {
+		sealed, differs, err := again(r)
 		if err != nil {
 			return changed, err
 		}
 		if !differs {
 			continue
 		}
-		if _, err := s.change(ctx, "seal a key again", feed.Entry{Topic: feed.Keys}, nil, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, `UPDATE keys SET sealed = $1 WHERE id = $2 AND sealed = $3`, sealed, k.ID, k.Sealed)
-			return err
-		}); err != nil {
+		if err := keep(r, sealed); err != nil {
 			return changed, err
 		}
 		changed++

@@ -50,25 +50,14 @@ func (s *Store) ResealVariables(ctx context.Context, again func(setting.Row) (se
 	if err != nil {
 		return 0, failed(err, "read variables")
 	}
-	for _, r := range rows {
-		sealed, differs, err := again(r)
-		if err != nil {
-			return changed, err
-		}
-		if !differs {
-			continue
-		}
-		if err := s.inTx(ctx, "seal a variable again", func(tx *sql.Tx) error {
+	return resealed(rows, again, func(r setting.Row, sealed []byte) error {
+		return s.inTx(ctx, "seal a variable again", func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, `UPDATE variables SET sealed = $1
 				WHERE tenant = $2 AND object = $3 AND project = $4 AND repository = $5 AND name = $6 AND sealed = $7`,
 				sealed, string(r.User.Tenant), r.User.Object, string(r.Project), r.Repository, r.Name, r.Sealed)
 			return err
-		}); err != nil {
-			return changed, err
-		}
-		changed++
-	}
-	return changed, nil
+		})
+	})
 }
 
 // Dotfiles implements setting.Rows.

@@ -3,20 +3,25 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 
 	"github.com/lanyardhq/lanyard/internal/audit"
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/snapshot"
 )
 
-const snapshotColumns = `id, tenant, object, owner_name, workspace, project, repository, ref, name, head, dirty, branch, note, size, digest, created, expires, node`
+const snapshotColumns = `id, tenant, object, owner_name, workspace, project, repository, ref, name, head, dirty, branch, note, size, digest, created, expires, node, origins`
 
 // AddSnapshot implements snapshot.Rows.
 func (s *Store) AddSnapshot(ctx context.Context, r snapshot.Row, events ...audit.Event) error {
 	return s.inTx(ctx, "keep a snapshot", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO snapshots (`+snapshotColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		origins, err := json.Marshal(r.Origins)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO snapshots (`+snapshotColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 			string(r.ID), string(r.Owner.Tenant), r.Owner.Object, displayable(r.OwnerName), string(r.Workspace), string(r.Project), r.Repository, r.Ref, r.Name,
-			r.Commit, r.Dirty, displayable(r.Branch), displayable(r.Note), r.Size, r.Digest, micro(r.Created), micro(r.Expires), r.Node)
+			r.Commit, r.Dirty, displayable(r.Branch), displayable(r.Note), r.Size, r.Digest, micro(r.Created), micro(r.Expires), r.Node, string(origins))
 		if err != nil {
 			return err
 		}
@@ -56,11 +61,14 @@ func (s *Store) DropSnapshot(ctx context.Context, id identity.SnapshotID, events
 }
 
 func scanSnapshot(scan func(...any) error) (r snapshot.Row, err error) {
-	var id, tenant, workspace, project string
+	var id, tenant, workspace, project, origins string
 	var created, expires int64
 	err = scan(&id, &tenant, &r.Owner.Object, &r.OwnerName, &workspace, &project, &r.Repository, &r.Ref, &r.Name,
-		&r.Commit, &r.Dirty, &r.Branch, &r.Note, &r.Size, &r.Digest, &created, &expires, &r.Node)
+		&r.Commit, &r.Dirty, &r.Branch, &r.Note, &r.Size, &r.Digest, &created, &expires, &r.Node, &origins)
+	if err != nil {
+		return r, err
+	}
 	r.ID, r.Owner.Tenant, r.Workspace, r.Project = identity.SnapshotID(id), identity.TenantID(tenant), identity.WorkspaceID(workspace), identity.ProjectID(project)
 	r.Created, r.Expires = fromMicro(created), fromMicro(expires)
-	return r, err
+	return r, json.Unmarshal([]byte(origins), &r.Origins)
 }

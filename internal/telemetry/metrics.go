@@ -37,9 +37,10 @@ type descriptions struct {
 	build, requests, durations, decisions, cached, leases, cuts, closing, defects                                *prometheus.Desc
 	directoryAge, directorySweep, directoryStale, directoryUsers, directoryGroups                                *prometheus.Desc
 	feedSeq, feedBehind, auditSize, auditLag, exportLag, exportFailing, auditDropped, auditFailing, auditLeading *prometheus.Desc
-	tunnels, workspaces, store, recordsDropped, connectionsRefused, certificates                                 *prometheus.Desc
+	tunnels, workspaces, warm, warmFailing, store, recordsDropped, connectionsRefused, certificates              *prometheus.Desc
 	graphRequests, graphThrottled, graphFailed, graphResyncs, graphFailing, graphPages                           *prometheus.Desc
 	scimRequests, scimLast, scimFailed                                                                           *prometheus.Desc
+	diskSize, diskFree, diskReserve, diskLow, diskFiles                                                          *prometheus.Desc
 }
 
 func described() descriptions {
@@ -69,6 +70,8 @@ func described() descriptions {
 		auditLeading:       describe("audit_leading", "1 while this process is the one that writes the log's tree."),
 		tunnels:            describe("tunnels", "Workspaces that are connected."),
 		workspaces:         describe("workspaces", "Workspaces by what was last observed of them.", "phase"),
+		warm:               describe("warm_workspaces", "Workspaces that are made ahead and belong to nobody yet: wanted, ready, making.", "project", "class", "state"),
+		warmFailing:        describe("warm_workspaces_failing", "1 if there is a reason why not as many are made ahead as are wanted: room, or an error.", "project", "class"),
 		store:              describe("store_transaction_seconds", "Transactions that may write, from begin to commit."),
 		recordsDropped:     describe("request_records_dropped_total", "Request records that could not be kept because they were not written fast enough."),
 		graphRequests:      describe("graph_requests_total", "Requests that were sent to Microsoft Graph to read the directory, repeated ones too."),
@@ -80,6 +83,11 @@ func described() descriptions {
 		scimRequests:       describe("provisioning_requests_total", "Requests of provisioning services, by whether their credential was accepted or refused.", "credential"),
 		scimLast:           describe("provisioning_last_request_timestamp_seconds", "When the provisioning service was last heard of here."),
 		scimFailed:         describe("provisioning_apply_failures_total", "Times that what was provisioned could not be applied to the directory and was tried again."),
+		diskSize:           describe("disk_size_bytes", "Size of a file system that workspaces' files or the server's data lie on, by a folder on it.", "path"),
+		diskFree:           describe("disk_free_bytes", "What is free there.", "path"),
+		diskReserve:        describe("disk_reserve_bytes", "What workspaces leave free there.", "path"),
+		diskLow:            describe("disk_low", "1 while less is free there than the reserve: no workspace starts.", "path"),
+		diskFiles:          describe("disk_free_files", "How many files more there may be there, where that is bounded.", "path"),
 		certificates:       describe("certificate_expires_timestamp_seconds", "When a certificate ends that the server shows, by the first of its names.", "name"),
 		connectionsRefused: describe("connections_refused_total", "Connections refused because their address had too many open."),
 	}
@@ -139,9 +147,24 @@ func (m metrics) Collect(to chan<- prometheus.Metric) {
 	for phase, n := range s.Workspaces {
 		gauge(d.workspaces, float64(n), phase)
 	}
+	for _, w := range s.Warm {
+		gauge(d.warm, float64(w.Wanted), w.Project, w.Class, "wanted")
+		gauge(d.warm, float64(w.Ready), w.Project, w.Class, "ready")
+		gauge(d.warm, float64(w.Making), w.Project, w.Class, "making")
+		gauge(d.warmFailing, truth(w.Failing), w.Project, w.Class)
+	}
 	to <- histogram(d.store, s.Store)
 	count(d.recordsDropped, s.Records)
 	count(d.connectionsRefused, s.Refused)
+	for _, disk := range s.Disks {
+		gauge(d.diskSize, float64(disk.Size), disk.Path)
+		gauge(d.diskFree, float64(disk.Free), disk.Path)
+		gauge(d.diskReserve, float64(disk.Reserve), disk.Path)
+		gauge(d.diskLow, truth(disk.Low), disk.Path)
+		if disk.Files > 0 {
+			gauge(d.diskFiles, float64(disk.FreeFiles), disk.Path)
+		}
+	}
 	ends := map[string]time.Time{} // two of one name, for clients of two kinds: the first that ends
 	for _, c := range s.Certificates {
 		if at, ok := ends[c.Name]; !ok || c.Until.Before(at) {

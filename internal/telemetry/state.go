@@ -20,10 +20,28 @@ type State struct {
 	Audit        audit.Status
 	Tunnels      int            // workspaces that are connected
 	Workspaces   map[string]int // by phase
+	Warm         []Warm         // made ahead
 	Store        observe.Totals // transactions that may write
 	Records      int64          // request records that could not be kept
 	Refused      int64          // connections refused because their address had too many open
 	Certificates []Certificate  // that are shown; none where TLS is spoken in front
+	Disks        []Disk         // that files of workspaces, and the server's own, lie on
+}
+
+// Disk is a file system.
+type Disk struct {
+	Path             string // of a folder on it
+	Size, Free       int64  // bytes
+	Reserve          int64  // bytes that workspaces leave free
+	Low              bool   // they are not
+	Files, FreeFiles int64  // 0: not bounded
+}
+
+// Warm are the workspaces that a project has made ahead of a class, here.
+type Warm struct {
+	Project, Class        string
+	Wanted, Ready, Making int
+	Failing               bool // there is a reason why there are not more
 }
 
 // Certificate is one that the server shows.

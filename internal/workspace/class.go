@@ -43,6 +43,8 @@ type Rules struct {
 	// its turn.
 	Running int
 	Memory  int64
+	// Reserve is what stays free of a disk that workspaces' files lie on, in bytes; zero: a twentieth of it, and at most 1 GiB.
+	Reserve int64
 	// RunningPerUser, RunningPerProject and PerUser (running or not) are refused beyond.
 	RunningPerUser, RunningPerProject, PerUser int
 

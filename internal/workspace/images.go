@@ -22,6 +22,8 @@ type PullOrder struct {
 	Ref string // host/name:tag, host/name@sha256:…; names without a host are Docker Hub's
 	// User and Password open the registry; both empty: anybody may pull. They never reach a workspace.
 	User, Password string
+	// For names who wants it, who may have a few fetched at a time; empty: the server itself.
+	For string
 	// Again says that who orders ran this very image, named by its digest, before: when the registry is silent, what is kept
 	// of it will do. A registry that refuses is obeyed.
 	Again bool

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -50,7 +51,7 @@ func (m *Manager) timeout(row Workspace) time.Duration {
 
 // life is Life under the lock.
 func (m *Manager) life(e *entry, timeout time.Duration) Life {
-	l := Life{Timeout: timeout, Used: e.row.Used, Notice: e.notice}
+	l := Life{Timeout: timeout, Used: e.row.Used, Notice: cmp.Or(e.notice, e.beyond)}
 	if e.row.Phase != Running {
 		return l
 	}

@@ -190,7 +190,7 @@ func TestAPrebuildWaitsForRoom(t *testing.T) {
 	w.end()
 	w.rules = workspace.Rules{Running: 1}
 	w.start()
-	leave, err := w.m.Room(t.Context(), "w-aaaaaaaaaaaaaaaa", workspace.Class{})
+	leave, err := w.m.Room(t.Context(), "w-aaaaaaaaaaaaaaaa", workspace.Class{}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestAPrebuildWaitsForRoom(t *testing.T) {
 	w.until(row.ID, workspace.Running)
 	given := make(chan func())
 	go func() {
-		leave, err := w.m.Room(t.Context(), "w-aaaaaaaaaaaaaaaa", workspace.Class{})
+		leave, err := w.m.Room(t.Context(), "w-aaaaaaaaaaaaaaaa", workspace.Class{}, time.Time{})
 		if err != nil {
 			t.Error(err)
 		}
@@ -422,12 +422,14 @@ func TestWhatARuntimeSaysIsFollowed(t *testing.T) {
 	w.end()
 }
 
-// full is a meter that finds so many bytes everywhere.
+// full is a disk on which every workspace has so many bytes.
 type full int64
 
-func (f full) Measure(context.Context, identity.WorkspaceID) (workspace.Figures, error) {
-	return workspace.Figures{Disk: int64(f)}, nil
+func (full) Spaces(context.Context) ([]workspace.Space, error) { return nil, nil }
+func (f full) DiskUse(context.Context, identity.WorkspaceID, workspace.DiskUse) (workspace.DiskUse, error) {
+	return workspace.DiskUse{Bytes: int64(f)}, nil
 }
+func (full) Written(context.Context) (map[identity.WorkspaceID]int64, error) { return nil, nil }
 
 func TestDiskBeyondItsBound(t *testing.T) {
 	w := newWorld(t)
@@ -440,19 +442,38 @@ func TestDiskBeyondItsBound(t *testing.T) {
 	}{{9, 0, 0}, {11, 0, 1}, {11, 9 * time.Minute, 1}, {10, 0, 1}, {11, 5 * time.Minute, 2}, {12, 9 * time.Minute, 2}} {
 		w.pass(step.pass)
 		w.m.MeasureDisk(t.Context(), full(step.has<<30))
-		if now, _ := w.m.Get(row.ID); now.Desired != workspace.WantRunning || w.warnings() != step.told {
-			t.Fatalf("%+v: told %d times, wanted %s", step, w.warnings(), now.Desired)
+		now, _ := w.m.Get(row.ID)
+		life, _ := w.m.Life(row.ID)
+		if now.Desired != workspace.WantRunning || w.warnings() != step.told || (step.has > 10) != strings.Contains(life.Notice, "its disk is full: ") {
+			t.Fatalf("%+v: told %d times, wanted %s, notice %q", step, w.warnings(), now.Desired, life.Notice)
 		}
 	}
 	w.pass(2 * time.Minute)
-	w.m.MeasureDisk(t.Context(), full(11<<30))
-	w.until(row.ID, workspace.Stopped)
+	w.m.MeasureDisk(t.Context(), full(14<<30))
+	if now := w.until(row.ID, workspace.Stopped); !strings.Contains(now.Message, "its disk is full: 14.0 GiB of 10.0 GiB") || !strings.Contains(now.Message, "Start it again") {
+		t.Errorf("%q", now.Message)
+	}
+	w.end() // what it says outlives the server
+	w.start()
+	if now := w.until(row.ID, workspace.Stopped); now.Full == nil || now.Full.Bytes != 14<<30 || !strings.Contains(now.Message, "its disk is full") {
+		t.Errorf("after a restart: %+v %q", now.Full, now.Message)
+	}
 	w.want(row.ID, workspace.WantRunning)
 	w.until(row.ID, workspace.Running)
-	w.m.MeasureDisk(t.Context(), full(11<<30))
-	if now, _ := w.m.Get(row.ID); now.Desired != workspace.WantRunning {
+	w.m.MeasureDisk(t.Context(), full(14<<30))
+	if now, _ := w.m.Get(row.ID); now.Desired != workspace.WantRunning || now.Message != "" {
 		t.Error("there is no time to make room")
 	}
-	w.m.MeasureDisk(t.Context(), full(20<<30))
+	w.m.MeasureDisk(t.Context(), full(15<<30))
+	if now := w.until(row.ID, workspace.Stopped); !strings.Contains(now.Message, "15.0 GiB of 10.0 GiB") {
+		t.Errorf("%q", now.Message)
+	}
+	w.want(row.ID, workspace.WantRunning)
+	w.until(row.ID, workspace.Running)
+	w.m.MeasureDisk(t.Context(), full(9<<30))
+	if now, _ := w.m.Get(row.ID); now.Full != nil {
+		t.Error("that it made room is not noted")
+	}
+	w.m.MeasureDisk(t.Context(), full(13<<30))
 	w.until(row.ID, workspace.Stopped)
 }

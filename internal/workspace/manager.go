@@ -39,6 +39,10 @@ type Rows interface {
 	LoadSiblings(context.Context) ([]Sibling, error)
 	SaveSibling(context.Context, Sibling, ...audit.Event) error
 	DeleteSibling(context.Context, identity.WorkspaceID, ...audit.Event) error
+	// So is what was made ahead.
+	LoadWarm(context.Context) ([]Warm, error)
+	SaveWarm(context.Context, Warm, ...audit.Event) error
+	DeleteWarm(context.Context, identity.WorkspaceID, ...audit.Event) error
 }
 
 // Doors is the server's end of the workspaces' tunnels (tunnel.Hub).
@@ -75,6 +79,10 @@ type Config struct {
 	// Prepare says what a workspace runs and how it is set up inside, and makes ready what that takes (an image, say). It
 	// reads the facts of now. Its errors are shown to the owner: they say which step failed.
 	Prepare func(context.Context, Workspace, Say) (Prepared, error)
+	// Warm lists what is to be made ahead, from the facts of now; nil: nothing. PrepareWarm says what such a workspace runs, and
+	// makes ready what that takes: Image, User, Volumes, Env and Labels, as Prepare does, of nobody.
+	Warm        func() []WarmOrder
+	PrepareWarm func(context.Context, WarmOrder) (Spec, error)
 	// Timeout is how long a workspace that nobody is in goes on running.
 	Timeout func(Workspace) time.Duration
 	// InUse reports whether the workspace was used since it was asked before; see docs/operations.md for what counts.
@@ -84,8 +92,10 @@ type Config struct {
 	Rules Rules
 	// Warn tells who is in a workspace that it stops soon; nil: nobody.
 	Warn func(ctx context.Context, w Workspace, text string)
-	Log  *slog.Logger
-	Now  func() time.Time // nil: time.Now
+	// Ballast is room that the server keeps for itself on its own disk; nil: none.
+	Ballast Ballast
+	Log     *slog.Logger
+	Now     func() time.Time // nil: time.Now
 }
 
 // Order asks for a new workspace.
@@ -114,7 +124,9 @@ type Manager struct {
 	mu       sync.RWMutex // every request of a workspace reads; changes are rare
 	entries  map[identity.WorkspaceID]*entry
 	siblings siblings
-	guests   map[identity.WorkspaceID]int64 // what has room beside the workspaces, and its memory
+	guests   map[identity.WorkspaceID]guest // what has room beside the workspaces
+	coming   map[identity.WorkspaceID]guest // what waits for that
+	pool     pool
 
 	running context.Context // ends with Run: what is under way stops with it
 	work    sync.WaitGroup
@@ -123,6 +135,7 @@ type Manager struct {
 	queue   chan struct{} // under mu: closed and made anew whenever those that wait for room are to look again
 	noticed chan struct{} // the runtime says that something changed
 	watched atomic.Bool   // it does say so now
+	rooms   []Room        // under mu: the disks, as they were last looked at; replaced whole
 }
 
 type entry struct {
@@ -138,11 +151,18 @@ type entry struct {
 
 	prepared *Prepared // by this process for the run of now; nil: it was another one's
 
+	ahead  *needs    // of its processes, which were started ahead and with which nothing was done yet; nil: there are no such
 	placed bool      // it has room on this machine
 	place  Place     // where it waits for that
 	step   string    // of its start, for who reads why it failed
 	notice string    // that it stops soon
 	over   time.Time // since when it has more on disk than its class allows
+	beyond string    // that it has, as people were told
+	disk   measured  // when it was last measured
+	before measured  // and before that
+	halted bool      // its processes were ended at once, so there is nobody to ask
+
+	weighing bool // it was halted, and does not start until it is known what it has on disk
 }
 
 // NewManager returns a manager without workspaces; Load fills it.
@@ -152,8 +172,8 @@ func NewManager(c Config) *Manager {
 	}
 	return &Manager{
 		c: c, entries: map[identity.WorkspaceID]*entry{}, siblings: siblings{all: map[identity.WorkspaceID]*sibling{}},
-		guests: map[identity.WorkspaceID]int64{},
-		queue:  make(chan struct{}), noticed: make(chan struct{}, 1),
+		guests: map[identity.WorkspaceID]guest{}, coming: map[identity.WorkspaceID]guest{}, pool: newPool(),
+		queue: make(chan struct{}), noticed: make(chan struct{}, 1),
 	}
 }
 
@@ -165,6 +185,34 @@ func (m *Manager) Create(ctx context.Context, o Order) (Workspace, error) {
 	if err := m.mayStart(Workspace{ID: id, Owner: o.Owner, Project: o.Project, Details: o.Details}, true); err != nil {
 		return Workspace{}, err
 	}
+	ahead, cold := m.takeWarm(o)
+	o.Details.Cold = cold
+	if ahead != nil { // its room becomes the workspace's
+		id, o.Details.Taken, o.Details.Holds = ahead.row.ID, ahead.needs.print(), ahead.memory
+	}
+	row, err := m.record(ctx, id, o)
+	if err != nil {
+		if ahead != nil {
+			m.discardWarm(ahead)
+		}
+		return Workspace{}, err
+	}
+	m.mu.Lock()
+	m.entries[id] = &entry{row: row, subs: map[chan Line]struct{}{}, used: row.Created, placed: ahead != nil}
+	if ahead != nil {
+		m.entries[id].ahead = &ahead.needs
+		delete(m.pool.all, id)
+	}
+	m.mu.Unlock()
+	if ahead != nil {
+		m.took(ctx, id)
+	}
+	m.wake(id)
+	return row, nil
+}
+
+// record stores a new workspace.
+func (m *Manager) record(ctx context.Context, id identity.WorkspaceID, o Order) (Workspace, error) {
 	sid, err := m.c.Sessions.ForWorkspace(ctx, o.Session, id, o.Project)
 	if err != nil {
 		return Workspace{}, err
@@ -178,10 +226,6 @@ func (m *Manager) Create(ctx context.Context, o Order) (Workspace, error) {
 	if err := m.save(ctx, row, m.event(row, "workspace:create", o.IP)); err != nil {
 		return Workspace{}, err
 	}
-	m.mu.Lock()
-	m.entries[id] = &entry{row: row, subs: map[chan Line]struct{}{}, used: now}
-	m.mu.Unlock()
-	m.wake(id)
 	return row, nil
 }
 
@@ -353,6 +397,7 @@ func (m *Manager) tell(e *entry, phase Phase, text string) {
 	}
 	if phase == Stopped { // somebody else has the room now
 		e.placed, e.place, e.row.Queued, e.notice, e.over = false, Place{}, time.Time{}, "", time.Time{}
+		e.beyond, e.halted = "", false
 		m.moved()
 	}
 	for text := range strings.SplitSeq(text, "\n") {

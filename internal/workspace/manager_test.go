@@ -41,6 +41,7 @@ type faulty struct {
 	packs    int    // checkouts that were packed
 	unpack   string // what the agent says of a branch that comes in; empty: it knows no checkouts
 	status   int    // with what status
+	deleted  []identity.WorkspaceID
 	work     string // what the agent says is not saved
 }
 
@@ -94,6 +95,7 @@ func (f *faulty) Delete(_ context.Context, id identity.WorkspaceID) error {
 		return err
 	}
 	delete(f.runs, id)
+	f.deleted = append(f.deleted, id)
 	return nil
 }
 
@@ -141,7 +143,9 @@ func (f *faulty) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (f *faulty) ForWorkspace(context.Context, identity.SessionID, identity.WorkspaceID, identity.ProjectID) (identity.SessionID, error) {
-	return "s-first", nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return "s-first", f.fail["ForWorkspace"]
 }
 
 func (f *faulty) Ensure(_ context.Context, id identity.SessionID, _ identity.UserID, _ identity.WorkspaceID, _ identity.ProjectID) (identity.SessionID, error) {
@@ -165,10 +169,14 @@ type world struct {
 	mu    sync.Mutex
 	inUse bool
 	limit time.Duration
+	note  func(*workspace.Details) // of what is prepared
+	// getting is what preparing waits for, the image say; nil: nothing.
+	getting func(context.Context, workspace.Say) error
 
 	rules   workspace.Rules
 	runtime workspace.Runtime // nil: f
 	later   time.Duration     // how far the manager's clock is ahead
+	ahead   ahead
 	warned  []string
 }
 
@@ -185,14 +193,24 @@ func (w *world) start() {
 	w.t.Helper()
 	w.m = workspace.NewManager(workspace.Config{
 		Rows: w.rows, Runtime: cmp.Or(w.runtime, workspace.Runtime(w.f)), Rules: w.rules, Class: classOf, Now: w.now, Warn: w.warn, Doors: w.f, Sessions: w.f, Log: slog.New(slog.DiscardHandler),
-		Prepare: func(context.Context, workspace.Workspace, workspace.Say) (workspace.Prepared, error) {
-			return workspace.Prepared{Setup: agentapi.Setup{Name: "api"}, Secret: map[string]string{"TOKEN": "x"}, Gives: func(context.Context) error {
+		Prepare: func(ctx context.Context, _ workspace.Workspace, say workspace.Say) (workspace.Prepared, error) {
+			if w.getting != nil {
+				if err := w.getting(ctx, say); err != nil {
+					return workspace.Prepared{}, err
+				}
+			}
+			spec, err := w.ahead.start()
+			if err != nil {
+				return workspace.Prepared{}, err
+			}
+			return workspace.Prepared{Spec: spec, Setup: agentapi.Setup{Name: "api"}, Note: w.note, Secret: map[string]string{"TOKEN": "x"}, Gives: func(context.Context) error {
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				w.gave++
 				return nil
 			}}, nil
 		},
+		Warm: w.ahead.list, PrepareWarm: w.ahead.prepare,
 		Timeout: func(workspace.Workspace) time.Duration {
 			w.mu.Lock()
 			defer w.mu.Unlock()

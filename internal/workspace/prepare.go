@@ -23,6 +23,8 @@ type Prepared struct {
 	// Note writes into the record what is to be remembered of this start; nil: nothing. It is called under the manager's
 	// lock, and the record is stored when the start has come out, well or not.
 	Note func(*Details)
+	// Opens are the registries that its image was asked of, each with whose credential opened it: person, server or none.
+	Opens []string
 }
 
 // Say tells those who follow a workspace a step that takes time. A phase that is not empty is what the workspace is then in.
@@ -30,15 +32,10 @@ type Say func(phase Phase, text string)
 
 // prepare asks for what a start needs and remembers it for what will stand beside the workspace.
 func (m *Manager) prepare(ctx context.Context, row Workspace, say Say) (Prepared, error) {
-	class, err := m.class(row)
-	if err != nil {
-		return Prepared{}, err
-	}
 	p, err := m.c.Prepare(ctx, row, say)
 	if err != nil {
 		return Prepared{}, err
 	}
-	p.Spec.Limits = class.Limits
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[row.ID]
@@ -48,6 +45,11 @@ func (m *Manager) prepare(ctx context.Context, row Workspace, say Say) (Prepared
 	if p.Note != nil {
 		p.Note(&e.row.Details)
 	}
+	class, err := m.class(e.row) // which may be another one by what the repository says
+	if err != nil {
+		return Prepared{}, err
+	}
+	p.Spec.Limits = class.Limits
 	known := p
 	known.Secret, known.Gives = nil, nil
 	e.prepared = &known

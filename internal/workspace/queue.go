@@ -39,16 +39,21 @@ func (m *Manager) admit(ctx context.Context, id identity.WorkspaceID) (class str
 			return class, nil
 		}
 		e.placed = false // what was changed since takes its turn
+		full := m.hasDisk(e.row)
 		first := e.row.Queued.IsZero()
 		if first {
 			e.row.Queued = m.c.Now()
 		}
 		at, err := m.turn(e)
+		if err == nil && at == (Place{}) && (full != nil || e.weighing) {
+			at = Place{At: 1, Of: 1}
+		}
 		if err != nil || at == (Place{}) {
 			e.placed = err == nil
 			e.row.Queued, e.place, e.row.Holds = time.Time{}, Place{}, m.memory(e.row)
 			m.moved()
 			m.mu.Unlock()
+			m.aside(ctx)
 			return class, err
 		}
 		e.place = at
@@ -75,48 +80,27 @@ func (m *Manager) admit(ctx context.Context, id identity.WorkspaceID) (class str
 	}
 }
 
-// Room waits until the machine has room for what runs beside the workspaces, a prebuild, and nobody waits for that room. It
-// counts as a workspace does until it leaves.
-func (m *Manager) Room(ctx context.Context, id identity.WorkspaceID, c Class) (leave func(), err error) {
-	if most := m.c.Rules.Memory; most > 0 && c.Memory > most {
-		return nil, tooLarge(c)
-	}
-	for {
-		m.mu.Lock()
-		if m.room(c.Memory) {
-			m.guests[id] = c.Memory
-			m.mu.Unlock()
-			return func() {
-				m.mu.Lock()
-				defer m.mu.Unlock()
-				delete(m.guests, id)
-				m.moved()
-			}, nil
-		}
-		moved := m.queue
-		m.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-moved:
+// room reports whether there is some, for so many more of so much memory together, that nobody waits for. What was made
+// ahead does not count: it is put aside. The lock is held.
+func (m *Manager) room(memory int64, more int) bool {
+	for _, one := range m.entries {
+		if m.mine(one.row) && !one.placed && one.row.Desired == WantRunning && !one.row.Queued.IsZero() {
+			return false
 		}
 	}
+	return !m.guestsStand(m.c.Now()) && m.fitsIn(memory, more)
 }
 
-// room reports whether there is some that no workspace waits for. The lock is held.
-func (m *Manager) room(memory int64) bool {
-	running := 1 + len(m.guests)
-	for _, held := range m.guests {
-		memory += held
+// fitsIn reports whether so many more of so much memory together fit beside all that has its room. The lock is held.
+func (m *Manager) fitsIn(memory int64, more int) bool {
+	running := more + len(m.guests)
+	for _, g := range m.guests {
+		memory += g.memory
 	}
 	for _, one := range m.entries {
-		switch {
-		case !m.mine(one.row):
-		case one.placed:
+		if m.mine(one.row) && one.placed {
 			running++
 			memory += m.held(one.row)
-		case one.row.Desired == WantRunning && !one.row.Queued.IsZero():
-			return false
 		}
 	}
 	r := m.c.Rules
@@ -152,10 +136,7 @@ func (m *Manager) turn(e *entry) (Place, error) {
 	if r.Memory > 0 && own.Memory > r.Memory {
 		return Place{}, tooLarge(own)
 	}
-	running, memory := len(m.guests), int64(0)
-	for _, held := range m.guests {
-		memory += held
-	}
+	running, memory := m.guestsAhead(e.row.Queued)
 	ahead := map[identity.UserID]int{}
 	var waiting []*entry
 	for _, one := range m.entries {
@@ -229,6 +210,9 @@ func (m *Manager) mayStart(row Workspace, fresh bool) error {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	if err := m.hasDisk(row); err != nil {
+		return err
+	}
 	return m.mayRun(row, fresh)
 }
 

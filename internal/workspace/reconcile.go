@@ -43,6 +43,9 @@ func (m *Manager) Load(ctx context.Context) error {
 	if err := m.loadSiblings(ctx, runs); err != nil {
 		return err
 	}
+	if err := m.loadWarm(ctx, rows); err != nil {
+		return err
+	}
 	now := m.c.Now()
 	m.mu.Lock()
 	for _, row := range rows {
@@ -61,7 +64,7 @@ func (m *Manager) Load(ctx context.Context) error {
 	}
 	m.mu.Unlock()
 	for _, o := range observed {
-		if _, sibling := m.Sibling(o.ID); !known[o.ID] && !sibling && o.Running {
+		if _, sibling := m.Sibling(o.ID); !known[o.ID] && !sibling && !m.isWarm(o.ID) && o.Running {
 			m.c.Log.Warn("a workspace runs that no record knows; it is stopped and its files are kept", "workspace", o.ID)
 			if err := m.c.Runtime.Stop(ctx, o.ID); err != nil {
 				return fmt.Errorf("stop leftover workspace %s: %w", o.ID, err)
@@ -78,11 +81,13 @@ func (m *Manager) Run(ctx context.Context) {
 	m.mu.Unlock()
 	m.wakeAll()
 	m.work.Go(func() { m.endLoaded(ctx) })
+	m.work.Go(func() { m.keepWarm(ctx) })
 	if w, ok := m.c.Runtime.(Watcher); ok {
 		m.work.Go(func() { m.watch(ctx, w) })
 	}
-	if meter, ok := m.c.Runtime.(Meter); ok {
-		m.work.Go(func() { m.keepDisk(ctx, meter) })
+	if disk, ok := m.c.Runtime.(Disk); ok {
+		m.work.Go(func() { m.keepDisk(ctx, disk) })
+		m.work.Go(func() { m.keepSpace(ctx, disk) })
 	}
 	tick, sweep, age := time.NewTicker(lookEvery), time.NewTicker(sweepEvery), time.NewTicker(ageEvery)
 	defer tick.Stop()
@@ -114,6 +119,7 @@ func (m *Manager) Run(ctx context.Context) {
 
 // look notices workspaces that ended by themselves.
 func (m *Manager) look(ctx context.Context) {
+	looked := m.c.Now()
 	rows := slices.DeleteFunc(m.List(), func(w Workspace) bool { return !m.mine(w) }) // first: what runs by then is there when it is looked for
 	observed, err := m.c.Runtime.List(ctx)
 	if err != nil {
@@ -129,12 +135,13 @@ func (m *Manager) look(ctx context.Context) {
 			m.interrupted(ctx, row)
 		}
 	}
+	m.lookWarm(runs, looked)
 }
 
 // retry tries again what could not be stopped or deleted.
 func (m *Manager) retry() {
 	for _, row := range m.List() {
-		if m.mine(row) && row.Desired != WantRunning && (row.Phase == Running || row.Phase == Stopped && row.Desired == WantDeleted) {
+		if m.mine(row) && row.Desired != WantRunning && (row.Phase == Running || row.Phase == Stopping || row.Phase == Stopped && row.Desired == WantDeleted) {
 			m.wake(row.ID)
 		}
 	}
@@ -142,7 +149,7 @@ func (m *Manager) retry() {
 
 // interrupted notes that a workspace ended by itself, and lets it begin again, as it is wanted.
 func (m *Manager) interrupted(ctx context.Context, row Workspace) {
-	if now, ok := m.Get(row.ID); !ok || now.Phase != Running {
+	if now, ok := m.Get(row.ID); !ok || now.Phase != Running || now.Desired != WantRunning {
 		return // it is being stopped
 	}
 	const why = "The workspace's processes have ended."
@@ -230,6 +237,11 @@ func (m *Manager) failed(row Workspace, err error) {
 		return
 	}
 	ctx := context.WithoutCancel(m.running)
+	m.mu.Lock()
+	if e := m.entries[row.ID]; e != nil {
+		e.ahead = nil
+	}
+	m.mu.Unlock()
 	if err := m.c.Runtime.Stop(ctx, row.ID); err != nil {
 		m.c.Log.Error("a workspace that failed to start could not be stopped", "workspace", row.ID, "error", err)
 	}
@@ -300,6 +312,9 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		row.Class = class // which may have been changed since
 		m.step(row.ID, "preparing")
 		m.say(row.ID, Creating, beginning(row))
+		if row.Cold != "" && row.Began.IsZero() {
+			m.say(row.ID, "", notFromThePool(row.Cold))
+		}
 		sid, err := m.c.Sessions.Ensure(ctx, row.Session, row.Owner, row.ID, row.Project)
 		if err != nil {
 			return err
@@ -312,9 +327,19 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		row.Session = sid
 	}
 	var prepared Prepared
+	warm := false // what was made ahead is used
 	if fresh {
 		var err error
-		if prepared, err = m.prepare(ctx, row, func(phase Phase, text string) { m.say(row.ID, phase, text) }); err != nil {
+		if prepared, err = m.gather(ctx, row); err != nil {
+			return err
+		}
+		m.learn(row, prepared.Spec)
+		if row.Taken != "" {
+			if warm, err = m.useTaken(ctx, row, prepared.Spec); err != nil {
+				return err
+			}
+		}
+		if _, err := m.admit(ctx, row.ID); err != nil { // where what it runs takes another class than it was let in with
 			return err
 		}
 		m.step(row.ID, "creating the workspace")
@@ -345,6 +370,9 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 		now := m.c.Now()
 		e.used, e.notice = now, ""
 		d := &e.row.Details
+		if !d.Began.IsZero() { // that was said of its first start
+			d.Warm, d.Cold = false, ""
+		}
 		d.Began, d.Used, d.Archived, d.Unsaved, d.Failed = now, now, time.Time{}, nil, nil
 	}
 	m.mu.Unlock()
@@ -352,6 +380,12 @@ func (m *Manager) start(ctx context.Context, row Workspace) error {
 	started := m.event(row, "workspace:start", "")
 	if ref := prepared.Spec.Image.Ref; ref != "" {
 		started.Detail["image"] = ref
+	}
+	if len(prepared.Opens) > 0 {
+		started.Detail["registries"] = prepared.Opens
+	}
+	if warm {
+		started.Detail["warm"] = true
 	}
 	m.settle(ctx, row.ID, settled{phase: Running, says: "Ready."}, started)
 	return nil
@@ -362,15 +396,8 @@ func (m *Manager) stop(ctx context.Context, row Workspace) error {
 		return nil
 	}
 	m.say(row.ID, Stopping, "Stopping.")
-	beside, end := context.WithTimeout(ctx, siblingsGentle)
-	m.endSiblings(beside, row.ID, "the workspace was stopped")
-	end()
-	m.noteUnsaved(ctx, row)
-	gentle, cancel := context.WithTimeout(ctx, stopGentle)
-	defer cancel()
-	// The agent asks the processes to end; the runtime then ends what is left.
-	if err := agentapi.New(m.c.Doors.Client(row.ID)).Stop(gentle); err != nil {
-		m.c.Log.Info("the workspace's agent could not be asked to stop", "workspace", row.ID, "error", err)
+	if !m.wasHalted(row.ID) {
+		m.endGently(ctx, row)
 	}
 	if err := m.c.Runtime.Stop(ctx, row.ID); err != nil {
 		return err
@@ -378,6 +405,20 @@ func (m *Manager) stop(ctx context.Context, row Workspace) error {
 	m.c.Doors.Close(row.ID)
 	m.settle(ctx, row.ID, settled{phase: Stopped, says: "Stopped; the files are kept.", message: row.Message}, m.event(row, "workspace:stopped", ""))
 	return nil
+}
+
+// endGently lets those in a workspace hand back their work and end by themselves, and notes what is not saved. The runtime then
+// ends what is left.
+func (m *Manager) endGently(ctx context.Context, row Workspace) {
+	beside, end := context.WithTimeout(ctx, siblingsGentle)
+	m.endSiblings(beside, row.ID, "the workspace was stopped")
+	end()
+	m.noteUnsaved(ctx, row)
+	gentle, cancel := context.WithTimeout(ctx, stopGentle)
+	defer cancel()
+	if err := agentapi.New(m.c.Doors.Client(row.ID)).Stop(gentle); err != nil {
+		m.c.Log.Info("the workspace's agent could not be asked to stop", "workspace", row.ID, "error", err)
+	}
 }
 
 func (m *Manager) delete(ctx context.Context, row Workspace) error {
@@ -417,6 +458,10 @@ func (m *Manager) delete(ctx context.Context, row Workspace) error {
 // StopAll stops what runs without changing what is wanted of it, for a server that takes its workspaces down with
 // it; they are started again by their owners.
 func (m *Manager) StopAll(ctx context.Context) {
+	m.mu.Lock()
+	m.pool.closed = true
+	m.mu.Unlock()
+	defer m.endAllWarm(ctx, "the server was stopped")
 	for _, row := range m.List() {
 		if row.Desired != WantRunning || !m.mine(row) {
 			continue

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
+	"github.com/lanyardhq/lanyard/internal/snapshot"
 )
 
 // Phase is what was last observed of a workspace. The words are Gitpod's.
@@ -58,6 +59,8 @@ const NoFile = "none"
 // change its meaning. Nothing in them is a secret.
 type Details struct {
 	Class string `json:"class,omitempty"` // as configured; empty: the default
+	// Fitted says that the class was chosen for what the repository's file needs, and asked for by nobody.
+	Fitted bool `json:"fitted,omitempty"`
 	// Image is what it ran with last, pinned to a digest; Plan is the path of the file that said so.
 	Image string `json:"image,omitempty"`
 	Plan  string `json:"plan,omitempty"`
@@ -76,8 +79,15 @@ type Details struct {
 	Commit   string `json:"commit,omitempty"`
 	Prebuild string `json:"prebuild,omitempty"`
 	Snapshot string `json:"snapshot,omitempty"`
-	// Foreign says that the snapshot is somebody else's: its files are what they left there, and nobody reviewed them.
-	Foreign bool `json:"foreign,omitempty"`
+	// Origins are the snapshots that its files came through, the last of them Snapshot. Foreign says that one of them is somebody
+	// else's: its files are what they left there, and nobody reviewed them.
+	Origins []snapshot.Origin `json:"origins,omitempty"`
+	Foreign bool              `json:"foreign,omitempty"`
+	// Taken is, until its first start has come to that, the print of what was made ahead under its ID and taken for it.
+	Taken string `json:"taken,omitempty"`
+	// Warm says that its first start was given what was made ahead. Cold is why it was not, where its project has some made.
+	Warm bool   `json:"warm,omitempty"`
+	Cold string `json:"cold,omitempty"`
 	// Used is when somebody was last in it, as far as it is stored.
 	Used time.Time `json:"used,omitzero"`
 	// Timeout is what its owner set instead of the project's; zero: nothing.
@@ -92,6 +102,8 @@ type Details struct {
 	Holds int64 `json:"holds,omitempty"`
 	// Unsaved is what its checkouts held when it last stopped and no remote had; nil: that is not known.
 	Unsaved *Unsaved `json:"unsaved,omitempty"`
+	// Full says that it was stopped for its disk, and has not made room since.
+	Full *Full `json:"full,omitempty"`
 	// Failed is the last start, where it failed.
 	Failed *FailedStart `json:"failed,omitempty"`
 }

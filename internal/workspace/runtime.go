@@ -60,7 +60,8 @@ type Spec struct {
 	Limits Limits
 	// Volumes outlive the container and are the workspace's own: no other workspace sees them.
 	Volumes []Volume
-	// Env is the environment of process 1, which its children inherit before the Setup's.
+	// Env is the environment of process 1, which its children inherit before the Setup's: the image's own. What a repository
+	// sets is the Setup's, so that nothing of it reaches the agent itself.
 	Env map[string]string
 	// Labels are shown by the engine's own tools: project, owner, repository. A runtime without labels drops them.
 	Labels map[string]string
@@ -77,7 +78,7 @@ type Image struct {
 type Limits struct {
 	CPUs      float64 // processors
 	Memory    int64   // bytes
-	Disk      int64   // bytes of home and checkout together
+	Disk      int64   // bytes of home, checkouts, volumes and what was changed of the image, together
 	Processes int64   // processes and threads
 }
 
@@ -103,11 +104,10 @@ type Watcher interface {
 type Figures struct {
 	CPU       time.Duration // processor time since its start
 	Memory    int64         // bytes
-	Disk      int64         // bytes
 	Processes int64
 }
 
-// Meter is a Runtime that measures.
+// Meter is a Runtime that measures; what is on disk is a Disk's.
 type Meter interface {
 	Measure(ctx context.Context, id identity.WorkspaceID) (Figures, error)
 }

@@ -238,13 +238,21 @@ func (m *Manager) runSibling(ctx context.Context, row Sibling, name string, prep
 	if err := m.c.Runtime.Start(ctx, spec, nil); err != nil {
 		return err
 	}
+	return m.reach(ctx, row.ID)
+}
+
+// reach waits for the agent of a workspace that runs: after a restart of the server each comes back when it notices.
+func (m *Manager) reach(ctx context.Context, id identity.WorkspaceID) error {
 	wait, cancel := context.WithTimeout(ctx, agentWait)
 	defer cancel()
-	return m.c.Doors.Wait(wait, row.ID)
+	return m.c.Doors.Wait(wait, id)
 }
 
 // copyCheckout brings the workspace's checkout as it is now into a sibling, and returns the commit that it then is at.
 func (m *Manager) copyCheckout(ctx context.Context, of Workspace, to agentapi.Client) (base string, err error) {
+	if err := m.reach(ctx, of.ID); err != nil {
+		return "", err
+	}
 	from := agentapi.New(m.c.Doors.Client(of.ID))
 	p, pack, err := from.Pack(ctx, agentapi.PackOrder{Name: of.Name, Message: "Not committed yet in the workspace"})
 	if err != nil {

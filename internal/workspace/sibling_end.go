@@ -165,6 +165,9 @@ func (m *Manager) bringBack(ctx context.Context, row Sibling) (Handed, error) {
 	if err := m.runSibling(ctx, row, of.Name, prepared); err != nil {
 		return Handed{}, err
 	}
+	if err := m.reach(ctx, of.ID); err != nil {
+		return Handed{}, err
+	}
 	from, to := agentapi.New(m.c.Doors.Client(row.ID)), agentapi.New(m.c.Doors.Client(row.Of))
 	p, pack, err := from.Pack(ctx, agentapi.PackOrder{Name: of.Name, Since: row.Base, Last: true, Message: "Not committed by " + row.Agent})
 	if err != nil {

@@ -53,6 +53,13 @@ func TestASiblingIsGivenNoSecret(t *testing.T) {
 	w := newWorld(t)
 	of := w.create().ID
 	w.until(of, workspace.Running)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) { // else the next server starts it again
+		if rows, _, err := w.rows.LoadWorkspaces(t.Context()); err != nil || time.Now().After(deadline) {
+			t.Fatal("that it runs is not stored:", err)
+		} else if rows[0].Phase == workspace.Running {
+			break
+		}
+	}
 	w.end()
 	w.start()
 	for range 2 {

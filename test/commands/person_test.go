@@ -31,6 +31,12 @@ func asAPerson(t *testing.T, w *harness.World) {
 	l := harness.NewLaptop(w, "ada").SignIn()
 	says(t, l, 0, []string{"Ada Lovelace", "signed in", "until", "(cli on ", "developer"}, "whoami")
 
+	for what, words := range map[string]string{ // of which no workspace is left to delete, as the list below shows
+		"/tree/nope": "There is no branch or tag nope", "/pull/99": "There is no merge request 99", "/commit/" + strings.Repeat("12", 20): "There is no commit 1212",
+	} {
+		says(t, l, 1, []string{words, "No workspace was made."}, "start", payments+what)
+	}
+	says(t, l, 1, []string{"no nope.yml", ".gitpod.yml", "No workspace was made."}, "start", payments, "--file", "nope.yml")
 	out := says(t, l, 0, []string{"running"}, "start", payments)
 	if strings.ContainsAny(out, "\r\x1b") {
 		t.Errorf("progress that is no plain lines, though nobody looks at a terminal: %q", out)

@@ -22,7 +22,7 @@ type reading struct {
 		RemoteEnv            map[string]*string
 		RemoteUser           string
 		ContainerUser        string
-		UpdateRemoteUserUID  *bool
+		UserEnvProbe         string
 		WaitFor              string
 		ForwardPorts         []any
 		AppPort              any

@@ -82,7 +82,7 @@ type view struct {
 	Image, Dockerfile, Context, Target string
 	Args, Env, RemoteEnv               map[string]string
 	User, WaitFor, Folder              string
-	SyncUser                           bool
+	Probe                              string
 	Commands                           map[string][]string
 	Ports                              map[string]attributes
 	Forwarded                          []int
@@ -99,7 +99,7 @@ type view struct {
 func ofReference(r reading, folder, name string) view {
 	c := r.Configuration
 	v := view{Image: c.Image, Env: c.ContainerEnv, RemoteEnv: map[string]string{}, User: c.RemoteUser, WaitFor: c.WaitFor,
-		SyncUser: c.UpdateRemoteUserUID == nil || *c.UpdateRemoteUserUID, Folder: r.Workspace.WorkspaceFolder,
+		Probe: c.UserEnvProbe, Folder: r.Workspace.WorkspaceFolder,
 		Other: c.OtherPortsAttributes, Extensions: c.Customizations.VSCode.Extensions, CPUs: c.HostRequirements.CPUs,
 		Ports: map[string]attributes{}, Commands: map[string][]string{}, Features: map[string]map[string]string{}}
 	if v.User == "" {
@@ -210,7 +210,7 @@ func inBytes(s string) int64 {
 
 func ofPlan(p *devfile.Plan, name string) view {
 	v := view{Image: p.Image.Ref, Dockerfile: p.Image.Dockerfile, Context: p.Image.Context, Target: p.Image.Target, Args: p.Image.Args, Env: p.Env,
-		RemoteEnv: map[string]string{}, User: p.User, WaitFor: string(p.WaitFor), SyncUser: p.SyncUser, Folder: p.Folder, Extensions: p.Extensions,
+		RemoteEnv: map[string]string{}, User: p.User, WaitFor: string(p.WaitFor), Probe: p.Probe, Folder: p.Folder, Extensions: p.Extensions,
 		Other: of(p.OtherPorts), CPUs: p.Needs.CPUs, Memory: p.Needs.Memory, Storage: p.Needs.Storage, GPU: p.Needs.GPU, Order: p.FeatureOrder,
 		Ports: map[string]attributes{}, Commands: map[string][]string{}, Features: map[string]map[string]string{}}
 	maps.Copy(v.RemoteEnv, p.RemoteEnv)

@@ -86,19 +86,35 @@ func BaseImage(t testing.TB) string {
 	return path
 }
 
-func baseImage() (string, error) {
+func baseImage() (string, error) { return imageBy("base-image") }
+
+// imageBy is the path of the tar that a script of scripts/ has made.
+func imageBy(script string) (string, error) {
 	_, here, _, ok := runtime.Caller(0)
 	if !ok {
 		return "", fmt.Errorf("where are the sources?")
 	}
-	cmd := exec.Command(filepath.Join(filepath.Dir(here), "..", "..", "scripts", "base-image"))
+	cmd := exec.Command(filepath.Join(filepath.Dir(here), "..", "..", "scripts", script))
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	path, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("scripts/base-image: %w\n%s", err, said.String())
+		return "", fmt.Errorf("scripts/%s: %w\n%s", script, err, said.String())
 	}
 	return string(bytes.TrimSpace(path)), nil
+}
+
+// Tools gives the engine the base image with Debian's Go, npm and pip in it (scripts/tools-image), and returns its name.
+func (e *Engine) Tools(t testing.TB) (image string) {
+	t.Helper()
+	path, err := imageBy("tools-image")
+	if err == nil {
+		err = e.load(path, "lanyard-test/tools")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "lanyard-test/tools:1"
 }
 
 // StartEngine starts an engine with the base image in it; it takes root.
@@ -119,7 +135,7 @@ func StartEngine() (*Engine, error) {
 		e.remove()
 		return nil, err
 	}
-	if err := e.load(base); err != nil {
+	if err := e.load(base, "lanyard-test/base"); err != nil {
 		e.Stop()
 		e.remove()
 		return nil, err
@@ -256,21 +272,21 @@ func endBelow(dir string) {
 	}
 }
 
-// load makes the base image of a tar.
-func (e *Engine) load(base string) error {
-	f, err := os.Open(base)
+// load makes an image of a tar, tagged 1.
+func (e *Engine) load(path, name string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	answer, err := e.do(http.MethodPost, "/images/create?fromSrc=-&repo=lanyard-test/base&tag=1", f)
+	answer, err := e.do(http.MethodPost, "/images/create?fromSrc=-&repo="+name+"&tag=1", f)
 	if err != nil {
-		return fmt.Errorf("import the base image: %w", err)
+		return fmt.Errorf("import %s: %w", name, err)
 	}
 	defer answer.Body.Close()
 	said, err := io.ReadAll(answer.Body)
 	if err != nil || bytes.Contains(said, []byte("errorDetail")) {
-		return fmt.Errorf("import the base image: %w: %s", err, said)
+		return fmt.Errorf("import %s: %w: %s", name, err, said)
 	}
 	return nil
 }

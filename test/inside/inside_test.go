@@ -184,6 +184,21 @@ func TestInside(t *testing.T) {
 			if want := "Not pushed\n M committed\n?? .gitignore\n?? untracked\ntwo\nnew\n"; !strings.HasPrefix(out, want) || !strings.HasSuffix(out, repository+"\nnot-pushed\n") || !strings.Contains(out, "No such file") {
 				t.Errorf("what %s opened: %q", who, out)
 			}
+			if out := w.Must(who, opened, "git log --format=%s --branches --not --remotes"); out != "Not pushed\n" { // and no commit that was
+				t.Errorf("what was not pushed: %q", out)
+			}
+			if who == "grace" { // her own of it is still Ada's, too
+				var again agentapi.OwnSnapshot
+				if err := json.Unmarshal([]byte(w.Must(who, opened, "lanyard snapshot --json")), &again); err != nil {
+					t.Fatal(err)
+				}
+				for _, args := range [][]string{{"snapshot", "open", again.ID}, {"start", "snapshot/" + again.ID}} {
+					said := w.Lanyard(append(args, "--user", who)...)
+					if said.Status == 0 || !strings.Contains(said.Err, taken.ID+", taken by Ada") || !strings.Contains(said.Err, "--yes") {
+						t.Errorf("%v: %+v", args, said)
+					}
+				}
+			}
 		}
 		change(t, w, "- url: "+repository+"\n", "- url: "+repository+"\n    sensitive: c1\n")
 		w.Eventually("opening takes a fresh sign-in", func() bool {

@@ -23,20 +23,35 @@ type world struct{ *harness.World }
 func newWorld(t *testing.T, flags ...string) world {
 	t.Helper()
 	w := world{harness.StartOn(t, func(string) {}, flags...)}
+	w.asEver(t)
+	return w
+}
+
+// asEver has prebuilds made of main and of wip/*, and waits until that is in force.
+func (w world) asEver(t *testing.T) {
+	t.Helper()
+	w.wants(t, `{branches: [main, "wip/*"]}`)
+	w.Eventually("the project's file is in force", func() bool {
+		_, err := w.As("grace").RunPrebuild(w.Context(), api.RunPrebuild{ContextURL: repo + "/tree/polled"})
+		return err != nil && (strings.Contains(err.Error(), "There is no branch polled") || strings.Contains(err.Error(), "has no prebuilds of the branch polled"))
+	})
+}
+
+// wants writes which prebuilds there are into the project's file.
+func (w world) wants(t *testing.T, prebuilds string) {
+	t.Helper()
 	path := filepath.Join(w.Data, "projects", "payments.yaml")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := strings.Replace(string(text), "- url: "+repo+"\n", "- url: "+repo+"\n    prebuilds: {branches: [main, \"wip/*\"]}\n", 1)
-	if err := os.WriteFile(path, []byte(with), 0o644); err != nil {
+	before, after, _ := strings.Cut(string(text), "- url: "+repo+"\n")
+	if line, rest, _ := strings.Cut(after, "\n"); strings.HasPrefix(line, "    prebuilds:") {
+		after = rest
+	}
+	if err := os.WriteFile(path, []byte(before+"- url: "+repo+"\n    prebuilds: "+prebuilds+"\n"+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w.Eventually("the project's file is in force", func() bool {
-		_, err := w.As("grace").RunPrebuild(w.Context(), api.RunPrebuild{ContextURL: repo + "/tree/none"})
-		return err != nil && strings.Contains(err.Error(), "There is no branch none")
-	})
-	return w
 }
 
 // commit puts files on a branch of the repository at the Git server, on top of another commit, and returns the commit.
@@ -133,7 +148,7 @@ const tasks = `tasks:
 
 // Tasks of a prebuild try what a person may; what others prepared for a branch of theirs, or in a fork, nobody else begins with.
 func TestAttack30PrebuildsPoisonNobody(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, "--running", "2")
 	first := w.commit(t, "main", "main", map[string]string{".gitpod.yml": tasks, ".gitignore": "made\n"})
 	var kept api.Prebuild
 	t.Run("made and used", func(t *testing.T) { kept = w.madeAndUsed(t, first) })
@@ -144,6 +159,8 @@ func TestAttack30PrebuildsPoisonNobody(t *testing.T) {
 	t.Run("another branch's", w.poisoned)
 	t.Run("a fork's", w.forked)
 	t.Run("a push", w.pushed)
+	t.Run("a poll and a schedule", w.paced)
+	t.Run("room for a workspace", w.aside)
 	t.Run("one that fails", func(t *testing.T) { w.fails(t, first, kept) })
 	t.Run("deleting", func(t *testing.T) { w.deletes(t, kept) })
 	t.Run("a server that is killed", w.killed)

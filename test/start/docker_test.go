@@ -27,7 +27,12 @@ func TestDocker(t *testing.T) {
 	}
 	e := harness.Docker(t)
 	t.Setenv("DOCKER_HOST", "unix://"+e.Socket)
+	c := plant(t)
 	w := world{harness.StartOn(t, func(string) {}, "--runtime", "docker", "--image", e.Image)}
+	t.Run("TestAttack30HostileRepositories", func(t *testing.T) {
+		c.hostile(t, w, e.Image)
+		t.Run("Dockerfiles", func(t *testing.T) { c.builds(t, w, e.Image) })
+	})
 	registry := imagetest.Serve(t, "", "")
 	ref := e.Image // the engine has it already
 	registry.Push(t, "features/node:1", aFeature(t, map[string]string{
@@ -58,6 +63,7 @@ func TestDocker(t *testing.T) {
 	} {
 		t.Run(branch, func(t *testing.T) { w.says(t, w.runs(t, branch), says[0], says[1]) })
 	}
+	t.Run("users", func(t *testing.T) { w.users(t, ref) })
 	t.Run("a Dockerfile that fails", func(t *testing.T) {
 		w.commit(t, "docker-7", map[string]string{".gitpod.yml": "image: {file: Dockerfile}\n", "Dockerfile": "FROM " + ref + "\nRUN echo this is said && exit 3\n"})
 		ws, said := w.begin(t, api.Order{ContextURL: host + repo + "/tree/docker-7"})

@@ -13,11 +13,20 @@ import (
 )
 
 func TestSandbox(t *testing.T) {
+	c := plant(t)
 	w := world{harness.Start(t)}
 	t.Run("tasks and repositories", w.tasks)
 	t.Run("a broken file", w.broken)
 	t.Run("a merge request", w.mergeRequest)
-	t.Run("images", w.images)
+	registry := imagetest.Serve(t, "", "")
+	ref := pushBase(t, registry)
+	t.Run("TestAttack30HostileRepositories", func(t *testing.T) { c.hostile(t, w, ref) })
+	t.Run("images", func(t *testing.T) { w.images(t, registry, ref) })
+	t.Run("a person's own credential", func(t *testing.T) { w.ownCredential(t, registry) })
+	t.Run("a slow image", w.slowImage)
+	t.Run("needs", w.needs)
+	t.Run("places", w.places)
+	t.Run("users", func(t *testing.T) { w.users(t, ref) })
 }
 
 func (w world) tasks(t *testing.T) {
@@ -125,11 +134,19 @@ func (w world) mergeRequest(t *testing.T) {
 	w.says(t, ws, "git branch --show-current; git rev-parse HEAD", "pull/8\n"+alone)
 }
 
+// pushBase puts the base image into a registry.
+func pushBase(t *testing.T, r *imagetest.Registry) string {
+	t.Helper()
+	return pushBaseAs(t, r, "team/base:1")
+}
+
+func pushBaseAs(t *testing.T, r *imagetest.Registry, as string) string {
+	t.Helper()
+	return r.Push(t, as, imagetest.FromTar(t, harness.BaseImage(t), v1.Config{Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "FROM_IMAGE=yes"}}))
+}
+
 // images: three files of the parsers' tests, with the base image of these tests in the place of their own.
-func (w world) images(t *testing.T) {
-	base := harness.BaseImage(t)
-	registry := imagetest.Serve(t, "", "")
-	ref := registry.Push(t, "team/base:1", imagetest.FromTar(t, base, v1.Config{Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "FROM_IMAGE=yes"}}))
+func (w world) images(t *testing.T, registry *imagetest.Registry, ref string) {
 	w.commit(t, "sandbox-1", map[string]string{".gitpod.yml": "image: " + ref + "\n" + sample(t, "gitpod/env-types.yml")})
 	w.commit(t, "sandbox-2", map[string]string{".devcontainer.json": sample(t, "devcontainer/lifecycle.json", "debian:12", ref, "npm start", "touch /tmp/started",
 		"npm run types", "true", `"bash", "scripts/db.sh", "--seed"`, `"touch", "/tmp/seeded"`, "apt-get update", "true", "make deps", "true")})
@@ -150,6 +167,7 @@ func (w world) images(t *testing.T) {
 		return true
 	}
 	registry.Spoil.Store(&spoil)
+	defer registry.Spoil.Store(nil)
 	ws, _ := w.begin(t, api.Order{ContextURL: host + repo + "/tree/sandbox-1"})
 	if ws.Phase != "stopped" || !strings.Contains(ws.Message, "Getting the image "+ref+" failed") {
 		t.Errorf("a registry that fails: %s: %s", ws.Phase, ws.Message)

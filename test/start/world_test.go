@@ -3,6 +3,8 @@
 package start_test
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,25 +39,56 @@ func (w world) git(t *testing.T, tree string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// object is what a path of a commit is; the zero mode is a file's.
+type object struct {
+	mode string // as Git writes it: 120000 is a symbolic link, 160000 a submodule
+	text string // content, target of the link, or commit of the submodule
+}
+
+func link(to string) object { return object{mode: "120000", text: to} }
+
 // commit puts files on a branch that begins at main without its .gitpod.yml, and returns the commit.
 func (w world) commit(t *testing.T, branch string, files map[string]string) string {
 	t.Helper()
-	tree := t.TempDir()
-	w.git(t, tree, "read-tree", "main")
-	w.git(t, tree, "rm", "-q", "--cached", ".gitpod.yml")
+	all := map[string]object{}
 	for name, text := range files {
-		path := filepath.Join(tree, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		w.git(t, tree, "add", "-f", "--", name)
+		all[name] = object{text: text}
 	}
-	id := w.git(t, tree, "commit-tree", "-p", "main", "-m", "What the workspace is", w.git(t, tree, "write-tree"))
-	w.git(t, tree, "update-ref", "refs/heads/"+branch, id)
-	return id
+	return w.commitObjects(t, branch, all)
+}
+
+// commitObjects is commit for what is no file. It is one run of Git, by git-fast-import(1).
+func (w world) commitObjects(t *testing.T, branch string, all map[string]object) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "reset refs/heads/%[1]s\n\ncommit refs/heads/%[1]s\ncommitter Ada <ada@contoso.example> 1767225600 +0000\ndata 25\nWhat the workspace is for\nfrom refs/heads/main^0\nD .gitpod.yml\n", branch)
+	for name, o := range all {
+		if o.mode == "160000" {
+			fmt.Fprintf(&b, "M 160000 %s %s\n", o.text, quoted(name))
+			continue
+		}
+		fmt.Fprintf(&b, "M %s inline %s\ndata %d\n%s\n", cmp.Or(o.mode, "100644"), quoted(name), len(o.text), o.text)
+	}
+	b.WriteString("done\n")
+	cmd := exec.CommandContext(t.Context(), "git", "--git-dir", filepath.Join(w.Data, "git", repo+".git"), "fast-import", "--quiet", "--force", "--done")
+	cmd.Stdin = strings.NewReader(b.String())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git fast-import: %v\n%s", err, out)
+	}
+	return w.git(t, t.TempDir(), "rev-parse", "refs/heads/"+branch)
+}
+
+// quoted is a path as git-fast-import(1) reads it, whatever it holds.
+func quoted(path string) string {
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if c < ' ' || c == '"' || c == '\\' {
+			fmt.Fprintf(&b, "\\%03o", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return `"` + b.String() + `"`
 }
 
 // begin orders a workspace and waits until it runs or will not; it ends with the test. The text is what was said meanwhile.

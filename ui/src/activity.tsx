@@ -27,6 +27,9 @@ function useActivity(id: string, live: boolean): Activity | undefined {
   return activity;
 }
 
+/** The kinds of ports of which people want to be told when one opens. */
+const announced = ["notify", "openBrowser", "openPreview"];
+
 const kinds: Record<string, string> = { done: "good", failed: "bad", running: "busy" };
 
 /** The tasks and ports of a workspace that runs. */
@@ -64,6 +67,9 @@ export function WhatGoesOn({ id, live }: { id: string; live: boolean }) {
               </li>
             ))}
           </ul>
+          <p role="status" data-testid="ports-opened">
+            {ports.filter((p) => p.listening && announced.includes(p.on_open ?? "")).map((p) => `Port ${p.port}${p.name ? ` (${visible(p.name)})` : ""} is open. `)}
+          </p>
           <p class="muted small">On your own machine, <code>lanyard port-forward {id} PORT</code> brings one there.</p>
         </Section>
       )}

@@ -13,15 +13,20 @@ export interface Me {
   user?: string; name?: string; user_name?: string; mail?: string;
   groups: Group[]; projects: Holding[]; roles: string[]; session?: string; sign_in?: SignIn;
 }
-export interface Repository { url: string; name: string }
+export interface Repository { url: string; name: string; prebuilds?: boolean; can_prebuild?: boolean }
+export interface Prebuild {
+  id: string; project: string; repository: string; ref: string; commit: string; cause: string; state: string; message?: string; log?: string;
+  size?: number; created: string; started?: string; ended?: string; expires?: string; can: string[];
+}
 export interface Project {
   id: string; name: string; role?: string; via?: string; can_start: boolean; repositories: Repository[]; apps: string[];
   app_sites: { name: string; url: string }[];
+  warm?: { class: string; image?: string; wanted: number; ready: number; making: number; message?: string; since?: string }[];
 }
 export interface Workspace {
   id: string; owner: string; owner_name: string; project: string; repository: string; ref?: string; name: string;
   desired: string; phase: string; message?: string; created: string; changed: string; own: boolean; can: string[]; terminal?: string;
-  class?: string; image?: string; used?: string; stops?: string; notice?: string; archived?: string; pinned?: boolean; goes?: string;
+  class?: string; image?: string; prebuild?: string; used?: string; stops?: string; notice?: string; archived?: string; pinned?: boolean; goes?: string;
   queue?: { at: number; of: number }; unsaved?: { changed: number; unpushed: number; stashes: number }; failed_step?: string;
 }
 export interface Task { id: string; name: string; state: string; step?: string; exit: number; terminal?: string }
@@ -30,7 +35,7 @@ export interface Activity { running: boolean; ready: boolean; tasks: Task[]; por
 export interface Class { name: string; title?: string; default?: boolean }
 export interface Context {
   project: string; repository: string; ref?: string; request?: number; variables?: Record<string, string>; classes?: Class[];
-  snapshot?: { id: string; own: boolean; owner_name: string; note?: string; created: string; uncommitted: boolean };
+  snapshot?: { id: string; own: boolean; owner_name: string; note?: string; created: string; uncommitted: boolean; foreign: boolean; origins?: { id: string; owner_name: string; created: string }[] };
 }
 export interface Order {
   context_url?: string; project?: string; repository?: string; ref?: string; class?: string; file?: string; confirmed?: boolean;
@@ -50,7 +55,7 @@ export interface NewSignIn { id: string; at: string; ip?: string; device: string
 export interface Variable { name: string; value: string; secret: boolean; project?: string; repository?: string; by?: string; changed: string }
 export interface Preferences { dotfiles: string }
 export interface Snapshot {
-  id: string; owner_name: string; own: boolean; workspace: string; project: string; repository: string; branch?: string; commit?: string;
+  id: string; owner_name: string; own: boolean; foreign: boolean; workspace: string; project: string; repository: string; branch?: string; commit?: string;
   uncommitted: boolean; note?: string; size: number; created: string; expires: string; url: string; can: string[];
 }
 export interface Page<T> { items: T[]; next?: string }

@@ -34,10 +34,10 @@ export function Confirm({ context, onFault }: { context: string; onFault: (fault
     <main class="card" data-testid="confirm-page">
       <h1>{fault && !found ? "This cannot be started" : "Start a workspace?"}</h1>
       <Fault fault={fault} />
-      {found?.snapshot && !found.snapshot.own && (
+      {found?.snapshot?.foreign && (
         <div class="notice bad" role="alert" data-testid="confirm-foreign">
           <p>
-            This is a snapshot that {visible(found.snapshot.owner_name)} took
+            This is a snapshot that {found.snapshot.own ? "you took of another person's files" : `${visible(found.snapshot.owner_name)} took`}
             {found.snapshot.uncommitted ? ", with changes that were never committed, so no review has seen them" : ""}. The workspace runs
             what is in it as you. Start it only if you expected it from them.
           </p>
@@ -56,6 +56,9 @@ export function Confirm({ context, onFault }: { context: string; onFault: (fault
               <dd class="breakable" data-testid="confirm-snapshot">
                 <code>{found.snapshot.id}</code>, taken by {found.snapshot.own ? "you" : visible(found.snapshot.owner_name)}, {clock(found.snapshot.created)}
                 {found.snapshot.uncommitted && "; with uncommitted changes"}
+                {found.snapshot.origins?.map((o) => (
+                  <div key={o.id} data-testid="confirm-origin">files in it come from <code>{o.id}</code>, taken by {visible(o.owner_name)}, {clock(o.created)}</div>
+                ))}
                 {found.snapshot.note && <div>{visible(found.snapshot.note)}</div>}
               </dd>
             </>
@@ -69,8 +72,9 @@ export function Confirm({ context, onFault }: { context: string; onFault: (fault
               <dt>Class</dt>
               <dd>
                 <select data-testid="confirm-class" value={size} onChange={(e) => setSize(e.currentTarget.value)}>
+                  <option value="">what its file needs, else {visible(found.classes.find((c) => c.default)?.name ?? "the default")}</option>
                   {found.classes.map((c) => (
-                    <option key={c.name} value={c.default ? "" : c.name}>{visible(c.title ? `${c.name}: ${c.title}` : c.name)}</option>
+                    <option key={c.name} value={c.name}>{visible(c.title ? `${c.name}: ${c.title}` : c.name)}</option>
                   ))}
                 </select>
               </dd>

@@ -1,5 +1,5 @@
 // The dashboard: one page whose fragment says what it shows. "#https://…" is a context URL to start from,
-// "#/workspace/w-…" one workspace, nothing is home.
+// "#/workspace/w-…" one workspace, "#/project/NAME" a project's prebuilds, nothing is home.
 import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { get, Problem, type Me } from "./api";
@@ -7,6 +7,7 @@ import { Confirm } from "./confirm";
 import { contextOf, keepForSignIn, restoreAfterSignIn } from "./fragment";
 import { Home } from "./home/home";
 import { Header, Notice } from "./parts";
+import { ProjectPage } from "./project";
 import { SignIn } from "./signin";
 import { Start } from "./start";
 
@@ -63,12 +64,14 @@ function App() {
       return <SignIn why={state.why} context={contextOf(fragment)} onSignIn={keepForSignIn} />;
   }
   const workspace = /^\/workspace\/(w-[a-z2-7]{16})$/.exec(fragment)?.[1];
+  const project = /^\/project\/([a-z0-9-]{1,63})$/.exec(fragment)?.[1];
   const context = contextOf(fragment);
   return (
     <>
       <Header me={state.me} />
       {context ? <Confirm context={context} onFault={signedOut} key={context} />
         : workspace ? <Start id={workspace} onFault={signedOut} key={workspace} />
+        : project ? <ProjectPage name={project} onFault={signedOut} key={project} />
         : <Home me={state.me} onFault={signedOut} onRightsChanged={load} />}
     </>
   );

@@ -54,6 +54,7 @@ export function Start({ id, onFault }: { id: string; onFault: (fault: unknown) =
         <p class="muted breakable">
           <code>{shortURL(workspace.repository)}</code>{workspace.ref && <> at <code>{visible(workspace.ref)}</code></>}
           {" "}in {visible(workspace.project)} · {id}
+          {workspace.prebuild && <span data-testid="from-prebuild"> · began with the <a href={"#/project/" + workspace.project}>prebuild</a> {workspace.prebuild}</span>}
         </p>
       )}
       <Fault fault={fault} />

@@ -35,7 +35,7 @@ func (s *Store) discover(ctx context.Context, base string) (server, error) {
 	}
 	resp, err := s.HTTP.Do(r)
 	if err != nil {
-		return found, problem.Wrap(err, problem.Unavailable, "%s cannot be reached (%v).", base, err)
+		return found, problem.Wrap(err, problem.Unavailable, "%s cannot be reached (%v).", base, reason(err))
 	}
 	defer resp.Body.Close()
 	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&found)
@@ -86,7 +86,7 @@ func (s *Store) post(ctx context.Context, v *secret, endpoint string, form url.V
 		r.Header.Set("DPoP", proof)
 		resp, err := s.HTTP.Do(r)
 		if err != nil {
-			return problem.Wrap(err, problem.Unavailable, "%s cannot be reached (%v).", to.Scheme+"://"+to.Host, err)
+			return problem.Wrap(err, problem.Unavailable, "%s cannot be reached (%v).", to.Scheme+"://"+to.Host, reason(err))
 		}
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 		resp.Body.Close()
@@ -139,4 +139,13 @@ func codeOf(err error) string {
 		return no.Code
 	}
 	return ""
+}
+
+// reason is why there was no answer, without the address that the message names already.
+func reason(err error) error {
+	var way *url.Error
+	if errors.As(err, &way) {
+		return way.Err
+	}
+	return err
 }

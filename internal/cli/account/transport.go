@@ -88,7 +88,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (t *Transport) unreachable(err error) error {
-	return problem.Wrap(err, problem.Unavailable, "%s cannot be reached (%v).", t.c.URL, err)
+	return problem.Wrap(err, problem.Unavailable, "%s cannot be reached (%v).", t.c.URL, reason(err))
 }
 
 func (t *Transport) proof(r *http.Request, access string) (string, error) {

@@ -107,6 +107,21 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A server that goes away is waited for; one that stays away is told with what to do, and its address once.
+func TestFollowOfAServerThatIsAway(t *testing.T) {
+	away := httptest.NewServer(http.NotFoundHandler())
+	away.Close()
+	var told []string
+	r := &Remote{Client: &api.Client{URL: away.URL}}
+	_, err := r.follow(t.Context(), "w-x", followAgain, func(p api.Progress) { told = append(told, p.Text) })
+	if KindOf(err) != problem.Unavailable || strings.Count(problem.Message(err), away.URL) != 1 || !strings.Contains(problem.Message(err), "`lanyard logs w-x`") {
+		t.Error(err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "waiting for it") {
+		t.Errorf("told: %q", told)
+	}
+}
+
 func TestFollowIsTakenAway(t *testing.T) {
 	r := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")

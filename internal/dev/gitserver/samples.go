@@ -19,7 +19,7 @@ const (
 	samplePlan = `# What a workspace on this repository is: docs/workspaces.md says what else can stand here.
 tasks:
   - name: hello
-    init: git log --oneline --max-count 5
+    init: git --no-pager log --oneline --max-count 5
     command: cat README.md
 ports:
   - port: 8080

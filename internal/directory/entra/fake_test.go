@@ -34,9 +34,13 @@ type fakeGraph struct {
 	requests []string
 }
 
-type fakeUser struct{ enabled, deleted bool }
+type fakeUser struct {
+	born             time.Time
+	enabled, deleted bool
+}
 
 type fakeGroup struct {
+	born    time.Time
 	members map[string]bool // "u…" or "g…"
 	deleted bool
 }
@@ -145,10 +149,10 @@ func (f *fakeGraph) whole(collection string) map[string][]any {
 	}
 	for id, g := range f.groups {
 		if collection == "groups" && !g.deleted {
-			said[id] = []any{map[string]any{"id": id, "displayName": "Group " + id, "securityEnabled": true}}
+			said[id] = []any{f.groupItem(id)}
 			for m := range g.members {
 				if u := f.users[m]; u == nil || !u.deleted {
-					said[id] = append(said[id], members(id, m, false))
+					said[id] = append(said[id], f.members(id, m, false))
 				}
 			}
 		}
@@ -157,16 +161,22 @@ func (f *fakeGraph) whole(collection string) map[string][]any {
 }
 
 func (f *fakeGraph) userItem(id string) map[string]any {
-	return map[string]any{"id": id, "displayName": "User " + id, "userPrincipalName": id + "@contoso.example", "mail": nil, "accountEnabled": f.users[id].enabled}
+	return map[string]any{"id": id, "displayName": "User " + id, "userPrincipalName": id + "@contoso.example", "mail": nil, "accountEnabled": f.users[id].enabled,
+		"createdDateTime": f.users[id].born.UTC()}
 }
 
-func members(group, member string, removed bool) map[string]any {
+func (f *fakeGraph) groupItem(id string) map[string]any {
+	return map[string]any{"id": id, "displayName": "Group " + id, "securityEnabled": true, "createdDateTime": f.groups[id].born.UTC()}
+}
+
+func (f *fakeGraph) members(group, member string, removed bool) map[string]any {
 	m := map[string]any{"@odata.type": "#microsoft.graph." + map[byte]string{'u': "user", 'g': "group"}[member[0]], "id": member}
 	if removed {
 		m["@removed"] = map[string]string{"reason": "deleted"}
 	}
-	return map[string]any{"id": group, "displayName": "Group " + group, "securityEnabled": true, "members@delta": []any{m,
-		map[string]any{"@odata.type": "#microsoft.graph.servicePrincipal", "id": "s1"}}}
+	item := f.groupItem(group)
+	item["members@delta"] = []any{m, map[string]any{"@odata.type": "#microsoft.graph.servicePrincipal", "id": "s1"}}
+	return item
 }
 
 func gone(id, reason string) map[string]any {
@@ -209,12 +219,12 @@ func (f *fakeGraph) shake() {
 	switch {
 	case len(users) < 4 || k < 4:
 		id := fmt.Sprintf("u%d", len(f.users))
-		f.users[id] = &fakeUser{enabled: f.r.IntN(4) > 0}
+		f.users[id] = &fakeUser{born: time.Now(), enabled: f.r.IntN(4) > 0}
 		f.say("users", id, f.userItem(id))
 	case len(groups) < 3 || k < 6:
 		id := fmt.Sprintf("g%d", len(f.groups))
-		f.groups[id] = &fakeGroup{members: map[string]bool{}}
-		f.say("groups", id, map[string]any{"id": id, "displayName": "Group " + id, "securityEnabled": true})
+		f.groups[id] = &fakeGroup{born: time.Now(), members: map[string]bool{}}
+		f.say("groups", id, f.groupItem(id))
 	case k < 30:
 		g, m := one(groups), one(append(slices.Clone(users), groups...))
 		if g == m {
@@ -224,7 +234,7 @@ func (f *fakeGraph) shake() {
 		if delete(f.groups[g].members, m); !removed {
 			f.groups[g].members[m] = true
 		}
-		f.say("groups", g, members(g, m, removed))
+		f.say("groups", g, f.members(g, m, removed))
 	case k < 34:
 		u := one(users)
 		f.users[u].enabled = !f.users[u].enabled
@@ -235,7 +245,7 @@ func (f *fakeGraph) shake() {
 		f.say("users", u, gone(u, "changed"))
 		for g, of := range f.groups {
 			if of.members[u] && !of.deleted && f.r.IntN(2) == 0 {
-				f.say("groups", g, members(g, u, true))
+				f.say("groups", g, f.members(g, u, true))
 			}
 		}
 	case k == 36:
@@ -248,7 +258,7 @@ func (f *fakeGraph) shake() {
 			f.say("users", id, f.userItem(id))
 		} else {
 			f.groups[id].deleted = false
-			f.say("groups", id, map[string]any{"id": id, "displayName": "Group " + id, "securityEnabled": true})
+			f.say("groups", id, f.groupItem(id))
 		}
 	case k == 38 && len(bin) > 0: // for good; the ID never comes back, and nobody has it in a group
 		id := one(bin)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -37,6 +38,9 @@ func FuzzDeltaPage(f *testing.F) {
 		var page deltaPage
 		if page.read(bytes.NewReader(b)) != nil {
 			return
+		}
+		for i := range page.Items {
+			page.Items[i].Created = field[time.Time]{} // of no use in what is known
 		}
 		kept, err := recorded(record(nil, page.Items))
 		if err != nil || !slices.EqualFunc(kept, page.Items, sameItem) {

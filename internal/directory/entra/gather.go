@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/lanyardhq/lanyard/internal/directory"
 	"github.com/lanyardhq/lanyard/internal/identity"
@@ -16,6 +17,7 @@ type gathering struct {
 	base     *directory.Snapshot // what partial records complete; empty for a whole read
 	assigned map[string]bool     // groups assigned to our application; nil: not known, as it was
 	whole    bool                // a whole read
+	readAt   time.Time           // when the kind was read whole; what is older and not known was in the bin then
 	hidden   map[string]bool     // soft-deleted before: seen again, they were restored
 	names    *names
 
@@ -104,9 +106,12 @@ func (g *gathering) user(it *deltaItem) {
 		}
 		delete(g.users, it.ID)
 		g.goneUsers[it.ID] = true
+		if it.Removed == deleted { // for good
+			delete(g.hidden, it.ID)
+		}
 		return
 	}
-	g.returned(it.ID, g.goneUsers)
+	g.returned(it, known, g.goneUsers)
 	u.ID = g.userID(it.ID)
 	it.DisplayName.into(&u.Name)
 	it.UserPrincipalName.into(&u.UserName)
@@ -120,12 +125,13 @@ func (g *gathering) user(it *deltaItem) {
 }
 
 // returned notes that what was deleted is there again. Then everything is read again, because its memberships need
-// not be said another time.
-func (g *gathering) returned(id string, gone map[string]bool) {
-	if gone[id] || g.hidden[id] {
-		delete(gone, id)
-		delete(g.hidden, id)
-		g.restored = g.restored || !g.whole
+// not be said another time. What was in the bin already when everything was read comes as something new that is old.
+func (g *gathering) returned(it *deltaItem, known bool, gone map[string]bool) {
+	old := !known && it.Created.set && it.Created.value.Before(g.readAt)
+	if old || gone[it.ID] || g.hidden[it.ID] {
+		delete(gone, it.ID)
+		delete(g.hidden, it.ID)
+		g.restored = true
 	}
 }
 
@@ -146,6 +152,8 @@ func (g *gathering) group(it *deltaItem) {
 		g.goneGroups[it.ID] = true
 		if it.Removed == binned {
 			g.hidden[it.ID] = true
+		} else { // for good
+			delete(g.hidden, it.ID)
 		}
 		return // its memberships go with it, or, when it turns out to be there after all, stay
 	}
@@ -153,7 +161,7 @@ func (g *gathering) group(it *deltaItem) {
 	if old, there := g.base.Group(g.groupID(it.ID)); !known && there && !g.goneGroups[it.ID] {
 		group, known = *old, true
 	}
-	g.returned(it.ID, g.goneGroups)
+	g.returned(it, known, g.goneGroups)
 	group.ID = g.groupID(it.ID)
 	it.DisplayName.into(&group.Name)
 	group.Security = security(group, known, it)

@@ -35,11 +35,11 @@ const signInsFrom = "signInSessionsValidFromDateTime"
 func (k kind) selected(signIns bool) string {
 	switch {
 	case k == groups:
-		return "id,displayName,securityEnabled,groupTypes,members"
+		return "id,displayName,securityEnabled,groupTypes,createdDateTime,members"
 	case signIns:
-		return "id,displayName,userPrincipalName,mail,accountEnabled," + signInsFrom
+		return "id,displayName,userPrincipalName,mail,accountEnabled,createdDateTime," + signInsFrom
 	}
-	return "id,displayName,userPrincipalName,mail,accountEnabled"
+	return "id,displayName,userPrincipalName,mail,accountEnabled,createdDateTime"
 }
 
 // first is the path at which the delta begins.

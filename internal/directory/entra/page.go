@@ -29,6 +29,7 @@ type deltaItem struct {
 	SecurityEnabled   field[bool]
 	Unified           field[bool]      // groupTypes names a Microsoft 365 group
 	SignInsFrom       field[time.Time] // signInSessionsValidFromDateTime
+	Created           field[time.Time] // createdDateTime
 	Members           []memberItem     // members@delta
 	Removed           removal
 }
@@ -179,10 +180,9 @@ func (d pageDecoder) item(it *deltaItem) error {
 				return err
 			})
 		case `"signInSessionsValidFromDateTime"`:
-			var at string
-			if at, err = d.text(); err == nil {
-				it.SignInsFrom = moment(at)
-			}
+			it.SignInsFrom, err = d.moment()
+		case `"createdDateTime"`:
+			it.Created, err = d.moment()
 		case `"members@delta"`:
 			err = d.array(func() error {
 				var m memberItem
@@ -322,6 +322,11 @@ func (d pageDecoder) truthField(f *field[bool]) error {
 		return nil
 	}
 	return fmt.Errorf("%s where a boolean was expected", token.Kind())
+}
+
+func (d pageDecoder) moment() (field[time.Time], error) {
+	at, err := d.text()
+	return moment(at), err
 }
 
 // moment reads a time of Graph. One that cannot be read is as if it were not there.

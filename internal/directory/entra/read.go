@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -60,34 +61,47 @@ func (s *Source) read(ctx context.Context, e errand) (found bool, err error) {
 	defer s.release()
 	began := time.Now()
 	cursors := s.directory.Cursors()
+	if s.hidden == nil {
+		s.hidden = binnedIn(cursors[s.cursor(binnedCursor)])
+	}
+	if s.returnedAt().After(s.wholeAt(groups)) {
+		s.mustReadWhole(groups, "")
+	}
 	var failed []error
+	var unread kinds // with nothing to go on from
 	for _, k := range everyKind {
-		if !e.what.has(k) || !s.kinds.has(k) {
+		if !s.kinds.has(k) {
 			continue
 		}
-		if s.need.has(k) || !s.goesOn(k, cursors) {
+		if s.lost.has(k) || !s.goesOn(k, cursors) {
+			unread |= k.only()
 			s.mustReadWhole(k, "")
+			continue
+		}
+		if !e.what.has(k) {
 			continue
 		}
 		some, err := s.readKind(ctx, k, cursors[s.cursor(k.String())], e.rung)
 		if lost(err) {
 			s.log.Info("Graph cannot go on from where we were; everything is read again", "of", k.String(), "why", err)
+			s.lost |= k.only()
+			unread |= k.only()
 			s.mustReadWhole(k, s.restartAt(k, err))
 			continue
 		}
 		found = found || some
 		failed = append(failed, err)
 	}
-	if e.sweep && s.kinds.has(groups) && !s.need.has(groups) {
+	if e.sweep && s.kinds.has(groups) && !unread.has(groups) {
 		failed = append(failed, s.sweepAssignments(ctx))
 	}
-	if e.sweep && !s.need.has(users) {
+	if e.sweep && !unread.has(users) {
 		failed = append(failed, s.sweepSignIns(ctx, e.asks))
 	}
 	if err := errors.Join(failed...); err != nil {
 		return found, err
 	}
-	if s.need == 0 {
+	if unread == 0 {
 		s.markReady()
 		if e.sweep {
 			s.figures.say(func(st *State) { st.Read = began })
@@ -119,7 +133,8 @@ func (s *Source) markReady() {
 
 // readKind follows the delta of one kind and applies it at once, so that one kind's trouble does not hold up the other.
 func (s *Source) readKind(ctx context.Context, k kind, link string, rung time.Time) (found bool, err error) {
-	g := newGathering(s.tenant, s.directory.Snapshot(), s.assigned, s.hidden)
+	g := newGathering(s.tenant, s.directory.Snapshot(), s.assigned, maps.Clone(s.hidden))
+	g.readAt = s.wholeAt(k)
 	asked := time.Now()
 	next, arrived, err := s.follow(ctx, k, link, g)
 	if err != nil {
@@ -129,15 +144,19 @@ func (s *Source) readKind(ctx context.Context, k kind, link string, rung time.Ti
 	s.readAt[k] = asked
 	c := g.change()
 	c.Cursors = map[string]string{s.cursor(k.String()): next}
+	if !maps.Equal(s.hidden, g.hidden) {
+		s.hidden = g.hidden
+		c.Cursors[s.cursor(binnedCursor)] = binnedList(s.hidden)
+	}
+	if g.restored {
+		s.mustReadGroups(&c)
+	}
 	c.AsOf = s.asOf()
 	if g.items > 0 {
 		if rung.IsZero() {
 			rung = arrived
 		}
 		s.learned(rung)
-	}
-	if g.restored {
-		s.mustReadWhole(groups, "")
 	}
 	return g.items > 0, s.apply(ctx, c, reasonDelta, applyWait)
 }

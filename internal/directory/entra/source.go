@@ -102,8 +102,9 @@ type Source struct {
 	reading  chan struct{}
 	readAt   map[kind]time.Time // when what is known of a kind was asked for
 	assigned map[string]bool    // object IDs of the groups assigned to our application; nil: not read yet
-	hidden   map[string]bool    // object IDs of users and groups seen soft-deleted
+	hidden   map[string]bool    // object IDs of users and groups seen soft-deleted; nil: not loaded yet
 	need     kinds              // what must be read whole
+	lost     kinds              // of that, where Graph does not go on from the cursor
 	restart  [len(everyKind)]string
 	blind    bool // the assignments may not be read; said once
 	// watchedTo is where the next sweep goes on asking for those who have a sign-in.
@@ -119,7 +120,7 @@ func New(c Config) (*Source, error) {
 	s := &Source{
 		tenant: c.Tenant, clientID: c.ClientID, directory: c.Directory, learned: c.Learned, log: c.Log, sweep: c.Sweep,
 		bell: newBell(), door: newDoor(c.NotificationURL), ready: make(chan struct{}), reading: make(chan struct{}, 1),
-		readAt: map[kind]time.Time{}, hidden: map[string]bool{}, figures: &figures{},
+		readAt: map[kind]time.Time{}, figures: &figures{},
 		kinds: all, pages: c.Pages, watched: c.Watched, needs: make(chan struct{}, 1), rereading: make(chan struct{}, 1),
 	}
 	if c.UsersOnly {

@@ -3,6 +3,8 @@ package entra
 import (
 	"context"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/directory"
@@ -21,6 +23,7 @@ func (k kind) part() directory.Part {
 // were read is read first, or the swap would undo what the deltas brought meanwhile.
 func (s *Source) swap(ctx context.Context, w *wholeRead) error {
 	asked := time.Now()
+	w.readAt = w.began
 	next, _, err := s.follow(ctx, w.kind, w.link, w.gathering)
 	if err != nil {
 		return err
@@ -38,13 +41,17 @@ func (s *Source) swap(ctx context.Context, w *wholeRead) error {
 		maps.DeleteFunc(s.hidden, func(id string, _ bool) bool { return w.named(id) })
 	} else {
 		c = w.change()
-		s.before(&c)
+		w.restored = s.before(&c) || w.restored // stays known if the change cannot be applied
 	}
 	c.Reset = w.kind.part()
 	c.Cursors = map[string]string{
 		s.cursor(w.kind.String()):                 w.link,
 		s.cursor(w.kind.String() + "/selected"):   w.selected,
-		s.cursor(w.kind.String() + "/read whole"): time.Now().UTC().Format(time.RFC3339Nano),
+		s.cursor(w.kind.String() + "/read whole"): w.began.UTC().Format(time.RFC3339Nano),
+		s.cursor(binnedCursor):                    binnedList(s.hidden),
+	}
+	if w.restored {
+		s.mustReadGroups(&c)
 	}
 	s.readAt[w.kind] = asked
 	c.AsOf = s.asOf()
@@ -53,14 +60,18 @@ func (s *Source) swap(ctx context.Context, w *wholeRead) error {
 		return err
 	}
 	s.need &^= w.kind.only()
+	s.lost &^= w.kind.only()
 	s.restart[w.kind] = ""
+	if w.kind == groups && s.returnedAt().After(w.began) {
+		s.mustReadWhole(groups, "") // what came back meanwhile may be on none of its pages
+	}
 	s.markReady()
 	return nil
 }
 
 // before compares all users with those of before: the moment from which sign-ins count only moves on, who is not there
-// any more may be in the bin, and for who came out of it the groups must be read.
-func (s *Source) before(c *directory.Change) {
+// any more may be in the bin. back says that somebody came out of it.
+func (s *Source) before(c *directory.Change) (back bool) {
 	old := s.directory.Snapshot()
 	there := make(map[identity.UserID]bool, len(c.Users))
 	for i := range c.Users {
@@ -76,18 +87,48 @@ func (s *Source) before(c *directory.Change) {
 		}
 	}
 	maps.DeleteFunc(s.hidden, func(id string, _ bool) bool {
-		back := there[identity.UserID{Tenant: s.tenant, Object: id}]
-		if back {
-			s.mustReadWhole(groups, "")
-		}
-		return back
+		is := there[identity.UserID{Tenant: s.tenant, Object: id}]
+		back = back || is
+		return is
 	})
+	return back
 }
 
-// wholeAt is when everything of a kind was read last; zero when it never was.
-func (s *Source) wholeAt(k kind) time.Time {
-	at, _ := time.Parse(time.RFC3339Nano, s.directory.Cursors()[s.cursor(k.String()+"/read whole")])
+// The names of cursors besides those of the kinds: what is needed for going on after a restart.
+const (
+	binnedCursor   = "binned"          // object IDs of what was seen soft-deleted
+	returnedCursor = "groups/returned" // when something came out of the bin
+)
+
+func binnedList(ids map[string]bool) string { return strings.Join(slices.Sorted(maps.Keys(ids)), " ") }
+
+func binnedIn(list string) map[string]bool {
+	ids := map[string]bool{}
+	for id := range strings.FieldsSeq(list) {
+		ids[id] = true
+	}
+	return ids
+}
+
+// wholeAt is when the last reading of everything of a kind began; zero when there was none.
+func (s *Source) wholeAt(k kind) time.Time { return s.moment(k.String() + "/read whole") }
+
+// returnedAt is when something came out of the bin last, whose memberships Graph need not say again.
+func (s *Source) returnedAt() time.Time { return s.moment(returnedCursor) }
+
+func (s *Source) moment(cursor string) time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, s.directory.Cursors()[s.cursor(cursor)])
 	return at
+}
+
+// mustReadGroups notes, also with the change that tells of it, that something came out of the bin: a reading of all groups
+// that began before does not do; reading is held.
+func (s *Source) mustReadGroups(c *directory.Change) {
+	if !s.kinds.has(groups) {
+		return
+	}
+	c.Cursors[s.cursor(returnedCursor)] = time.Now().UTC().Format(time.RFC3339Nano)
+	s.mustReadWhole(groups, "")
 }
 
 // mustReadWhole notes that everything of a kind must be read, from a link if there is one; reading is held.

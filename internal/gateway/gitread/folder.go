@@ -7,6 +7,8 @@ import (
 	"io"
 	"path"
 	"time"
+
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 // Whole is a folder with all below it, in memory. Several goroutines may use it.
@@ -25,6 +27,9 @@ func (c *Commit) Whole(folder string) (*Whole, error) {
 		return nil, ErrAbsent
 	}
 	all, err := c.fetch([]string{e.ID}, "", maxFolder)
+	if errors.Is(err, errTooLarge) {
+		return nil, problem.Wrap(err, problem.Invalid, "The folder %q of %s holds more than %d MiB, which is the most that Lanyard gives to a build. Build from a smaller folder.", folder, c.text, maxFolder>>20)
+	}
 	if err != nil {
 		return nil, err
 	}

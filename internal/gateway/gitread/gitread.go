@@ -48,7 +48,8 @@ type Order struct {
 	Why string
 }
 
-// Commit is an opened commit. It rests on a lease, which Close ends. One goroutine uses it.
+// Commit is an opened commit. It rests on a lease, which Close ends. One goroutine uses it; another one may
+// ask for Parents meanwhile.
 type Commit struct {
 	ID  string
 	Ref string // what it was found by: a whole ref, or empty where a commit was named
@@ -136,6 +137,9 @@ func (c *Commit) find(ref string, branch bool) error {
 	}
 	for range 5 { // a tag may name a tag
 		got, err := c.fetch([]string{c.ID}, "tree:0", maxFile)
+		if r, ok := errors.AsType[refusal](err); ok && r.unknown() {
+			return problem.Wrap(err, problem.NotFound, "There is no commit %s in %s.", c.ID, c.text)
+		}
 		if err != nil {
 			return err
 		}
@@ -196,6 +200,9 @@ func (c *Commit) entries(tree string) ([]Entry, error) {
 		return known, nil
 	}
 	got, err := c.fetch([]string{tree}, "tree:0", maxFile)
+	if errors.Is(err, errTooLarge) {
+		return nil, problem.Wrap(err, problem.Invalid, "A folder of %s lists more than %d MiB of names, and Lanyard reads no more.", c.text, maxFile>>20)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -217,6 +224,9 @@ func (c *Commit) Read(path string) ([]byte, error) {
 		return nil, ErrAbsent
 	}
 	got, err := c.fetch([]string{e.ID}, "blob:none", maxFile)
+	if errors.Is(err, errTooLarge) {
+		return nil, problem.Wrap(err, problem.Invalid, "%s in %s has more than %d MiB, which is the most that Lanyard reads of one file. Make it smaller.", path, c.text, maxFile>>20)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -311,10 +321,20 @@ func (l *line) resolve(ref string, branch bool) (id, whole string, err error) {
 	if ref == "" {
 		return "", "", problem.New(problem.NotFound, "%s has no commit yet.", l.text)
 	}
-	if !strings.HasPrefix(ref, "refs/") {
-		ref = "branch or tag " + ref
+	return "", "", problem.New(problem.NotFound, "There is no %s in %s.", named(ref), l.text)
+}
+
+// named is a ref in words: branch or tag x, merge request 7.
+func named(ref string) string {
+	switch parts := strings.Split(ref, "/"); {
+	case parts[0] != "refs" || len(parts) < 3:
+		return "branch or tag " + ref
+	case len(parts) == 4 && (parts[1] == "pull" || parts[1] == "merge-requests"):
+		return "merge request " + parts[2]
+	case parts[1] == "heads":
+		return "branch " + strings.Join(parts[2:], "/")
 	}
-	return "", "", problem.New(problem.NotFound, "There is no %s in %s.", ref, l.text)
+	return ref
 }
 
 // refs sends a list of refs to ask for, and reads what is where; target is the branch that HEAD names.

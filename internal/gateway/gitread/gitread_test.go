@@ -56,6 +56,7 @@ func newScene(t testing.TB) *scene {
 			"README.md": "api\n", ".gitpod.yml": "image: one\n", "docker/Dockerfile": "FROM base\n", "docker/a/b.txt": long, "long.txt": long,
 		}},
 		{Author: "Ada Lovelace <ada@contoso.example>", At: at, Message: "Other", Branch: "other", Files: map[string]string{".gitpod.yml": "image: two\n", "long.txt": long + "One more.\n"}},
+		{Author: "Ada Lovelace <ada@contoso.example>", At: at, Message: "Large", Branch: "large", Files: map[string]string{".gitpod.yml": "#" + strings.Repeat("x", maxFile)}},
 	}}
 	if err := gitserver.Seed(t.Context(), dir, seed); err != nil {
 		t.Fatal(err)
@@ -128,6 +129,36 @@ func TestReadsSingleFiles(t *testing.T) {
 }
 
 // TestReadsFolders: with differences between objects, as a server that has packed itself sends them.
+// What is not there is told from what cannot be read.
+func TestCheck(t *testing.T) {
+	s := newScene(t)
+	for ref, want := range map[string]string{
+		"": "", "other": "", "refs/heads/main": "", strings.TrimSpace(s.run(t, "rev-parse", "other")): "",
+		"nope": "There is no branch or tag nope in", "refs/heads/nope": "There is no branch nope in", "refs/pull/99/head": "There is no merge request 99 in",
+		strings.Repeat("12", 20): "There is no commit 12121212",
+	} {
+		err := s.reader.Check(t.Context(), Order{Principal: s.Workspace(gatewaytest.Ada), Repository: url, Ref: ref})
+		if want == "" && err != nil || want != "" && (problem.KindOf(err) != problem.NotFound || !strings.Contains(problem.Message(err), want)) {
+			t.Errorf("%q: %v", ref, err)
+		}
+	}
+	if err := os.Rename(s.git, s.git+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	err := s.reader.Check(t.Context(), Order{Principal: s.Workspace(gatewaytest.Ada), Repository: url})
+	if problem.KindOf(err) != problem.NotFound || !strings.Contains(problem.Message(err), "does not have it") {
+		t.Error("a repository that its host does not have:", err)
+	}
+}
+
+// What is too large is named, with the bound, and is no fault of the Git server's.
+func TestAFileThatIsTooLarge(t *testing.T) {
+	_, err := newScene(t).open(t, "large").Read(".gitpod.yml")
+	if problem.KindOf(err) != problem.Invalid || !strings.Contains(problem.Message(err), ".gitpod.yml in git.example.test/payments/api has more than 4 MiB") {
+		t.Error(err)
+	}
+}
+
 func TestReadsFolders(t *testing.T) {
 	s := newScene(t)
 	s.run(t, "repack", "-q", "-a", "-d", "-f")

@@ -52,7 +52,7 @@ func (f format) id(o object) string {
 }
 
 // errTooLarge says that a pack holds more than is read.
-var errTooLarge = errors.New("it sends more than Lanyard reads")
+var errTooLarge = errors.New("it holds more than Lanyard reads")
 
 // readPack reads a pack that stands alone (no object of it is a difference to one outside), of at most so many bytes
 // unpacked. Each object's name is made of its content, so an object of another name is not in the answer.

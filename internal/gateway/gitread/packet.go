@@ -67,6 +67,11 @@ func (p packets) line() (text string, ok bool, err error) {
 // refusal is what the upstream's Git says instead of an answer.
 type refusal struct{ text string }
 
+// unknown reports whether it says that there is no object of that name, as Git and JGit do.
+func (r refusal) unknown() bool {
+	return strings.Contains(r.text, "not our ref") || strings.HasPrefix(strings.TrimSpace(r.text), "want ") && strings.Contains(r.text, "not valid")
+}
+
 func (r refusal) Error() string { return "the Git server says: " + printable(r.text) }
 
 // band reads what travels on the first channel of a side band, until its flush packet.

@@ -66,7 +66,19 @@ func (g *Gate) Serve(w http.ResponseWriter, r *http.Request) error {
 		return absent(name, nil)
 	}
 	x := &exchange{Gate: g, w: w, in: r, who: who, project: owner, registry: reg, path: path.After(gateway.AppPrefix + name)}
+	if reg.Kind == project.NPM {
+		x.path = once(x.path, gateway.AppPrefix+name+"/")
+	}
 	return x.serve()
+}
+
+// once takes off what stands twice before a file's path: npm as Debian has it (9.2) puts the registry's own path before an address
+// of a lock file, also where it is in that address.
+func once(path, prefix string) string {
+	if rest, ok := strings.CutPrefix(path, prefix); ok && strings.Contains(rest, "/-/") {
+		return "/" + rest
+	}
+	return path
 }
 
 // absent is the answer for a registry that is unknown and for one that is hidden. It is an app's too: nobody learns which there is.

@@ -266,3 +266,14 @@ func TestReplacer(t *testing.T) {
 		}
 	}
 }
+
+func TestOncePaths(t *testing.T) {
+	for path, want := range map[string]string{
+		"/r/npm/@a/b/-/b-1.tgz": "/@a/b/-/b-1.tgz", "/@a/b/-/b-1.tgz": "/@a/b/-/b-1.tgz",
+		"/r/npm": "/r/npm", "/r/-/r-1.tgz": "/r/-/r-1.tgz", "/r/npm/-/npm/v1/tokens": "/r/npm/-/npm/v1/tokens",
+	} {
+		if got := once(path, "/r/npm/"); got != want {
+			t.Errorf("%s is asked for as %s", path, got)
+		}
+	}
+}

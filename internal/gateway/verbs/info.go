@@ -24,11 +24,13 @@ func (g *Gate) infoOf(ws workspace.Workspace) (agentapi.OwnInfo, error) {
 		class = workspace.Class{Name: ws.Class}
 	}
 	p, _ := g.c.Facts().Projects.Project(ws.Project)
+	disk, _ := g.c.Workspaces.DiskOf(ws.ID)
 	return agentapi.OwnInfo{
-		ID: string(ws.ID), Name: ws.Name, Owner: ws.OwnerName, Project: p.Name, Repository: ws.Repository, Ref: ws.Ref,
+		Disk: disk.Bytes,
+		ID:   string(ws.ID), Name: ws.Name, Owner: ws.OwnerName, Project: p.Name, Repository: ws.Repository, Ref: ws.Ref,
 		Context: cmp.Or(ws.Context, ws.Repository), Class: class.Name,
 		Limits: agentapi.OwnLimits{CPUs: class.CPUs, Memory: class.Memory, Disk: class.Disk, Processes: class.Processes},
-		Image:  ws.Image, Plan: ws.Plan, Snapshot: ws.Snapshot, Prebuild: ws.Prebuild, Phase: string(ws.Phase), Created: ws.Created,
+		Image:  ws.Image, Plan: ws.Plan, Snapshot: ws.Snapshot, Prebuild: ws.Prebuild, Warm: ws.Warm, Cold: ws.Cold, Phase: string(ws.Phase), Created: ws.Created,
 		Timeout: g.timeoutOf(ws), Server: g.c.URL, URL: g.c.Terminal(ws.ID), PortURL: g.c.Port(ws.ID),
 	}, nil
 }

@@ -26,6 +26,7 @@ type Workspaces interface {
 	Get(identity.WorkspaceID) (workspace.Workspace, bool)
 	Want(context.Context, identity.WorkspaceID, workspace.Desired, audit.Event) error
 	Life(identity.WorkspaceID) (workspace.Life, bool)
+	DiskOf(identity.WorkspaceID) (workspace.DiskUse, bool)
 	Extend(identity.WorkspaceID) (workspace.Life, error)
 	Change(context.Context, identity.WorkspaceID, func(*workspace.Details), ...audit.Event) (workspace.Workspace, error)
 }

@@ -26,11 +26,12 @@ type Config struct {
 type Installer struct {
 	transport  http.RoundTripper
 	credential func(ctx context.Context, host string) (user, password string, err error)
+	plain      map[string]bool
 }
 
 // New makes an Installer.
 func New(c Config) *Installer {
-	return &Installer{transport: guarded{next: c.Transport, plain: c.PlainHTTP}, credential: c.Credential}
+	return &Installer{transport: c.Transport, credential: c.Credential, plain: c.PlainHTTP}
 }
 
 // Order says which features go on which image.

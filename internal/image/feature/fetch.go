@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/lanyardhq/lanyard/internal/image/guard"
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
@@ -27,11 +28,8 @@ import (
 // (https://containers.dev/implementors/features-distribution/#oci-registry).
 var archives = []string{"application/vnd.devcontainers.layer.v1+tar", "application/vnd.devcontainers.layer.v1+tar+gzip"}
 
-// Bounds of what is said of a feature, in bytes.
-const (
-	maxManifest    = 1 << 20
-	maxDescription = 256 << 10
-)
+// maxDescription bounds what a feature says of itself, in bytes.
+const maxDescription = 256 << 10
 
 // found is a feature with its files.
 type found struct {
@@ -55,11 +53,11 @@ func (i *Installer) fetch(ctx context.Context, ref string, lock map[string]strin
 	if err != nil {
 		return nil, problem.Wrap(err, problem.Invalid, "%q is no name of a feature: it looks like ghcr.io/devcontainers/features/go:1.", from)
 	}
+	host := parsed.Context().RegistryStr()
 	options := []remote.Option{
-		remote.WithContext(ctx), remote.WithTransport(i.transport), remote.WithUserAgent("lanyard"),
+		remote.WithContext(ctx), remote.WithTransport(guard.Transport{Next: i.transport, Plain: i.plain, Registry: host}), remote.WithUserAgent("lanyard"),
 		remote.WithRetryBackoff(remote.Backoff{Duration: 200 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 3}),
 	}
-	host := parsed.Context().RegistryStr()
 	if i.credential != nil {
 		user, password, err := i.credential(ctx, host)
 		if err != nil {
@@ -69,7 +67,7 @@ func (i *Installer) fetch(ctx context.Context, ref string, lock map[string]strin
 			options = append(options, remote.WithAuth(&authn.Basic{Username: user, Password: password}))
 		}
 	}
-	f, err := download(parsed, options)
+	f, err := download(ctx, parsed, options)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -80,7 +78,7 @@ func (i *Installer) fetch(ctx context.Context, ref string, lock map[string]strin
 	return f, f.read()
 }
 
-func download(ref name.Reference, options []remote.Option) (*found, error) {
+func download(ctx context.Context, ref name.Reference, options []remote.Option) (*found, error) {
 	got, err := remote.Get(ref, options...)
 	if err != nil {
 		return nil, err
@@ -92,10 +90,12 @@ func download(ref name.Reference, options []remote.Option) (*found, error) {
 	if len(manifest.Layers) != 1 || !slices.Contains(archives, string(manifest.Layers[0].MediaType)) {
 		return nil, errors.New("it is no feature: features are one archive of their own media type")
 	}
-	if manifest.Layers[0].Size > maxArchive {
+	size := manifest.Layers[0].Size
+	if size < 0 || size > maxArchive {
 		return nil, fmt.Errorf("its archive is larger than %d bytes", maxArchive)
 	}
-	layer, err := remote.Layer(ref.Context().Digest(manifest.Layers[0].Digest.String()), options...)
+	name := ref.Context().Digest(manifest.Layers[0].Digest.String())
+	layer, err := remote.Layer(name, append(slices.Clone(options), remote.WithContext(guard.Layer(ctx, name)))...)
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +104,16 @@ func download(ref name.Reference, options []remote.Option) (*found, error) {
 		return nil, err
 	}
 	defer archive.Close()
-	files, err := readFiles(io.LimitReader(archive, maxArchive))
+	all := &io.LimitedReader{R: archive, N: size + 1}
+	files, err := readFiles(all)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(io.Discard, archive); err != nil { // to its end, where the digest is compared
+	if _, err := io.Copy(io.Discard, all); err != nil { // to its end, where the digest is compared
 		return nil, err
+	}
+	if all.N == 0 {
+		return nil, fmt.Errorf("its archive is larger than the %d bytes that its manifest names", size)
 	}
 	return &found{digest: got.Digest.String(), files: files}, nil
 }
@@ -186,7 +190,10 @@ func explain(ref, host string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	if answer, ok := errors.AsType[*transport.Error](err); ok {
+	answer, said := errors.AsType[*transport.Error](err)
+	_, silent := errors.AsType[net.Error](err)
+	err = errors.New(guard.Short(err.Error())) // it may quote what the registry said
+	if said {
 		switch answer.StatusCode {
 		case http.StatusUnauthorized, http.StatusForbidden:
 			return problem.Wrap(err, problem.Denied, "The registry %s does not give the feature %s with the credential that Lanyard has for it, or without one.", host, ref)
@@ -195,31 +202,8 @@ func explain(ref, host string, err error) error {
 		}
 		return problem.Wrap(err, problem.BadUpstream, "The registry %s cannot give the feature %s: it answers %d.", host, ref, answer.StatusCode)
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
+	if silent {
 		return problem.Wrap(err, problem.BadUpstream, "The registry %s, which has the feature %s, cannot be reached.", host, ref)
 	}
 	return problem.Wrap(err, problem.Invalid, "The feature %s cannot be used: %v.", ref, err)
-}
-
-// guarded sends nothing in the clear, and reads no endless manifest.
-type guarded struct {
-	next  http.RoundTripper
-	plain map[string]bool
-}
-
-func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
-	ip := net.ParseIP(r.URL.Hostname())
-	if r.URL.Scheme != "https" && r.URL.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) && !g.plain[strings.ToLower(r.URL.Host)] {
-		return nil, problem.New(problem.Invalid, "%s is asked without TLS, which Lanyard does not do.", r.URL.Host)
-	}
-	answer, err := g.next.RoundTrip(r)
-	if err == nil && strings.Contains(r.URL.Path, "/manifests/") {
-		answer.Body = limited{io.LimitReader(answer.Body, maxManifest), answer.Body}
-	}
-	return answer, err
-}
-
-type limited struct {
-	io.Reader
-	io.Closer
 }

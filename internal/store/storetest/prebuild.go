@@ -23,7 +23,7 @@ func prebuildsRoundTrip(t *testing.T, db Database) {
 			t.Fatal(err)
 		}
 	}
-	old.State, old.Message, old.Log, old.Size, old.Digest, old.Ended, old.Expires = prebuild.Done, "why", "said\nso", 5<<30, "sha256:00", now(), now().Add(time.Hour)
+	old.State, old.Message, old.Log, old.Size, old.Digest, old.Started, old.Ended, old.Expires = prebuild.Done, "why", "said\nso", 5<<30, "sha256:00", now(), now(), now().Add(time.Hour)
 	if err := s.PutPrebuild(ctx, old, audit.Event{Time: now(), Action: "prebuild:run"}); err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,8 @@ func snapshotsRoundTrip(t *testing.T, db Database) {
 	ctx := t.Context()
 	s, other := db.Open(t, "one"), db.Open(t, "two")
 	old := snapshot.Row{ID: identity.NewSnapshotID(), Owner: userID(1), OwnerName: "Ada", Workspace: "w-1", Project: "p-1", Repository: "https://git.example.test/a/b",
-		Ref: "main", Name: "b", Commit: "c1", Dirty: true, Branch: "main", Note: "why", Size: 5 << 30, Digest: "sha256:00", Created: now(), Expires: now().Add(time.Hour), Node: "n"}
+		Ref: "main", Name: "b", Commit: "c1", Dirty: true, Branch: "main", Note: "why", Size: 5 << 30, Digest: "sha256:00", Created: now(), Expires: now().Add(time.Hour), Node: "n",
+		Origins: []snapshot.Origin{{ID: "snap-1", Owner: userID(2), Name: "Grace", Created: now()}}}
 	recent := snapshot.Row{ID: identity.NewSnapshotID(), Owner: userID(2), Created: now().Add(time.Minute), Expires: now().Add(time.Hour)}
 	for _, r := range []snapshot.Row{old, recent} {
 		if err := s.AddSnapshot(ctx, r, audit.Event{Time: now(), Action: "snapshot:create"}); err != nil {

@@ -17,7 +17,8 @@ import (
 )
 
 // Pack is a checkout, or what was done in one, on its way between two workspaces: this, as a line of JSON, and then a Git
-// pack (gitformat-pack(5)) until the end. The objects travel, nothing else: no configuration, no hook, no index, no ref.
+// pack (gitformat-pack(5)) until the end. The objects travel, nothing else: no configuration, no hook, no index, and of refs only
+// what Remote says.
 type Pack struct {
 	Commit string `json:"commit"` // what the checkout's files are, committed or not; ValidCommit says which
 	// Head is the commit that was checked out; Commit is another one where there was something that was not committed. Empty
@@ -27,6 +28,9 @@ type Pack struct {
 	Branch string `json:"branch,omitempty"`
 	// Origin is the repository's address, as it was cloned; empty when there is none.
 	Origin string `json:"origin,omitempty"`
+	// Remote is what origin was known to have of this history: commits by branch. A checkout that is made of the pack tells by
+	// it what was not pushed, until a fetch knows better.
+	Remote map[string]string `json:"remote,omitempty"`
 	// Shallow are the commits at which the history ends (gitrepository-layout(5), shallow).
 	Shallow []string `json:"shallow,omitempty"`
 	Format  string   `json:"format"`          // of object names: sha1 or sha256

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+	"github.com/hashicorp/yamux"
 
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
@@ -108,10 +109,18 @@ func (c Client) Status(ctx context.Context) (Status, error) {
 // sees that the agent has.
 func (c Client) Stop(ctx context.Context) error {
 	resp, err := c.do(ctx, http.MethodPost, "/v1/stop", nil)
+	if ended(err) { // the agent was gone before its answer was read
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	return resp.Body.Close()
+}
+
+// ended reports whether a request failed because the tunnel that carried it ended meanwhile.
+func ended(err error) bool {
+	return errors.Is(err, yamux.ErrSessionShutdown) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func (c Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {

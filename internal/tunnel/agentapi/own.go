@@ -26,10 +26,13 @@ type OwnInfo struct {
 	Context    string     `json:"context"`         // the context URL that it was started from
 	Class      string     `json:"class,omitempty"` // with its bounds
 	Limits     OwnLimits  `json:"limits"`
+	Disk       int64      `json:"disk,omitempty"`  // bytes that it has on disk, as last measured
 	Image      string     `json:"image,omitempty"` // pinned to a digest; empty: the server's own files
 	Plan       string     `json:"plan,omitempty"`  // the file of the repository that says what it needs
 	Snapshot   string     `json:"snapshot,omitempty"`
 	Prebuild   string     `json:"prebuild,omitempty"`
+	Warm       bool       `json:"warm,omitempty"` // it was made ahead, and given to its owner when it was asked for
+	Cold       string     `json:"cold,omitempty"` // why it was not, where its project has some made ahead; of its first start
 	Phase      string     `json:"phase"`
 	Created    time.Time  `json:"created"`
 	Timeout    OwnTimeout `json:"timeout"`

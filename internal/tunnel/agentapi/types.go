@@ -42,6 +42,13 @@ type Setup struct {
 
 	// RemoteEnv is added after Env, for terminals, tasks and commands; ${containerEnv:NAME} in a value is filled in.
 	RemoteEnv map[string]string `json:"remoteEnv,omitempty"`
+	// Probe says which shell's files RemoteEnv is completed from: loginShell, interactiveShell or loginInteractiveShell; else
+	// from none.
+	Probe string `json:"probe,omitempty"`
+	// Link is a further path that leads to the checkout, absolute; empty: none. Folders are made where they are missing, after
+	// the checkouts; absolute.
+	Link    string   `json:"link,omitempty"`
+	Folders []string `json:"folders,omitempty"`
 	// Folder is where terminals, tasks and commands begin, absolute; empty: the checkout.
 	Folder string `json:"folder,omitempty"`
 	// More repositories are cloned beside the checkout; their Folder is set.

@@ -22,7 +22,7 @@ func (r *Runtime) basesOf(ctx context.Context, o workspace.BuildOrder) ([]use, e
 			return known, nil
 		}
 	}
-	d, err := readBuild(ctx, o)
+	d, _, err := readBuild(ctx, o)
 	if err != nil {
 		return nil, err
 	}

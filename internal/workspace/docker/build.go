@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +26,7 @@ const (
 	builtLines    = 40
 )
 
-// longestBuild is how long the engine may build an image; defaultMemory what a step may have where no class says it.
+// longestBuild is how long an image may be built, from its context's first byte; defaultMemory what a step may have where no class says it.
 const (
 	longestBuild  = time.Hour
 	defaultMemory = 4 << 30
@@ -55,7 +54,7 @@ func (r *Runtime) Build(ctx context.Context, o workspace.BuildOrder, progress fu
 		}
 	}
 	key := sumOf(append([]string{o.Key}, bases...)...)
-	tag := "lanyard-build/" + strings.ToLower(server) + ":" + key[:40]
+	tag := builtPrefix + strings.ToLower(server) + ":" + key[:40]
 	here, err := r.engine.ImageInspect(ctx, tag)
 	if notFound(err) {
 		if err = r.once(ctx, tag, func(ctx context.Context) error { return r.build(ctx, o, bases, tag, key, progress) }); err != nil {
@@ -83,7 +82,9 @@ func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, bases []str
 	if _, err := r.engine.ImageInspect(ctx, tag); err == nil {
 		return nil // somebody was faster
 	}
-	d, err := readBuild(ctx, o)
+	bounded, cancel := context.WithTimeoutCause(ctx, longestBuild, problem.New(problem.Invalid, "Building the image of %s took longer than %s.", o.Dockerfile, longestBuild))
+	defer cancel()
+	d, not, err := readBuild(bounded, o)
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (r *Runtime) build(ctx context.Context, o workspace.BuildOrder, bases []str
 		return err
 	}
 	defer exit.close(ctx)
-	if err := r.run(ctx, o, d.pin(bases), tag, key, exit.id, progress); err != nil {
+	if err := r.run(bounded, o, d.pin(bases), not, tag, key, exit.id, progress); err != nil {
 		return err
 	}
 	im, err := r.engine.ImageInspect(ctx, tag)
@@ -124,20 +125,22 @@ func (r *Runtime) base(ctx context.Context, o workspace.BuildOrder, u use, progr
 		}
 		ref = ready.Image.Ref
 	}
-	im, err := r.engine.ImageInspect(ctx, ref)
+	im, err := r.inspect(ctx, ref)
 	if err != nil {
 		return "", r.failed("look for the image "+u.Image, err)
 	}
 	if im.Config != nil && len(im.Config.OnBuild) > 0 { // a Dockerfile of somebody else's, which nobody has read
 		return "", d.refuse(u.Line, "the image %s has ONBUILD instructions, which could fetch something past the gateway: write them into the Dockerfile, and begin with an image that has none", u.Image)
 	}
-	return ref, nil
+	return im.ID, nil
 }
 
 // run has the engine build.
-func (r *Runtime) run(ctx context.Context, o workspace.BuildOrder, text []byte, tag, key, exit string, progress func(string)) error {
+func (r *Runtime) run(ctx context.Context, o workspace.BuildOrder, text []byte, not ignored, tag, key, exit string, progress func(string)) (err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	name := ".lanyard-" + rand.Text() // that no file of the repository can have
-	sees, err := contextWith(ctx, o, name, text)
+	sees, err := contextWith(ctx, o, not, name, text)
 	if err != nil {
 		return err
 	}
@@ -162,8 +165,12 @@ func (r *Runtime) run(ctx context.Context, o workspace.BuildOrder, text []byte, 
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, longestBuild, problem.New(problem.Invalid, "Building the image of %s took longer than %s.", o.Dockerfile, longestBuild))
-	defer cancel()
+	if o.Limits.Processes <= 0 {
+		o.Limits.Processes = defaultProcesses
+	}
+	b := r.begin(o.Dockerfile, stop)
+	defer b.close(ctx, &err)
+	defer r.boundSteps(ctx, exit, o.Limits.Processes, b, stop)()
 	progress("building the image of " + o.Dockerfile)
 	answer, err := r.engine.ImageBuild(ctx, sees, build.ImageBuildOptions{
 		Memory: limits.Memory, MemorySwap: limits.MemorySwap, CPUPeriod: cpuPeriod, CPUQuota: limits.NanoCPUs / (1e9 / cpuPeriod),
@@ -188,6 +195,7 @@ func (r *Runtime) run(ctx context.Context, o workspace.BuildOrder, text []byte, 
 			if last = append(last, line); len(last) > builtLines {
 				last = last[1:]
 			}
+			b.says(line)
 			progress(line)
 		}
 	})
@@ -200,51 +208,27 @@ func (r *Runtime) run(ctx context.Context, o workspace.BuildOrder, text []byte, 
 	return nil
 }
 
-// readBuild reads what an order's Dockerfile says.
-func readBuild(ctx context.Context, o workspace.BuildOrder) (*dockerfile, error) {
-	text, err := readDockerfile(ctx, o)
+// readBuild reads what an order's Dockerfile says, and what its build does not see.
+func readBuild(ctx context.Context, o workspace.BuildOrder) (*dockerfile, ignored, error) {
+	files, err := readFiles(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, ignored{}, err
 	}
-	return parseDockerfile(o.Dockerfile, text, o.Args)
+	not, err := readIgnored(o.Dockerfile, files)
+	if err != nil {
+		return nil, ignored{}, err
+	}
+	d, err := parseDockerfile(o.Dockerfile, files[path.Clean(o.Dockerfile)], o.Args)
+	return d, not, err
 }
 
-// readDockerfile takes the Dockerfile out of the context.
-func readDockerfile(ctx context.Context, o workspace.BuildOrder) ([]byte, error) {
+// contextWith is what the build sees of its context, with a Dockerfile of our own in it.
+func contextWith(ctx context.Context, o workspace.BuildOrder, not ignored, name string, text []byte) (io.ReadCloser, error) {
 	stream, err := o.Context(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer stream.Close()
-	t := tar.NewReader(stream)
-	for {
-		h, err := t.Next()
-		if errors.Is(err, io.EOF) {
-			return nil, problem.New(problem.Invalid, "There is no file %s for the image.", o.Dockerfile)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("docker: the build's context: %w", err)
-		}
-		if path.Clean(h.Name) != path.Clean(o.Dockerfile) || h.Typeflag != tar.TypeReg {
-			continue
-		}
-		if h.Size > maxDockerfile {
-			return nil, problem.New(problem.Invalid, "%s has %s bytes and may have %d.", o.Dockerfile, strconv.FormatInt(h.Size, 10), maxDockerfile)
-		}
-		b, err := io.ReadAll(t)
-		if err != nil {
-			return nil, fmt.Errorf("docker: the build's context: %w", err)
-		}
-		return b, nil
-	}
-}
-
-// contextWith is the build's context with a Dockerfile of our own in it.
-func contextWith(ctx context.Context, o workspace.BuildOrder, name string, text []byte) (io.ReadCloser, error) {
-	stream, err := o.Context(ctx)
-	if err != nil {
-		return nil, err
-	}
+	stream = not.without(ctx, stream)
 	var head bytes.Buffer
 	t := tar.NewWriter(&head)
 	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: int64(len(text)), Format: tar.FormatPAX}); err != nil {

@@ -26,7 +26,7 @@ func (r *Runtime) imageFolder(id string) string {
 	return filepath.Join(r.root, "images", hash)
 }
 
-// made notes that an image was pulled or built here: only those are ever removed.
+// made notes that an image was pulled or built here, and was not on the machine before: only those are ever removed.
 func (r *Runtime) made(id string) {
 	dir := r.imageFolder(id)
 	err := makeFolders(dir)
@@ -46,10 +46,11 @@ func (r *Runtime) used(id string) {
 	}
 }
 
-// collect removes images that were pulled or built here and that nobody has asked for in keepUnused. The engine refuses where a
-// container, running or not, has the image: then it stays.
+// collect removes images that were pulled or built here and that nobody has asked for in keepUnused, by the names that they were given
+// here alone: one that has others stays with those. The engine refuses where a container, running or not, has the image: then it stays.
 func (r *Runtime) collect(ctx context.Context, now time.Time) {
 	r.forgetBases(now)
+	r.forgetLayers(now)
 	known, err := os.ReadDir(filepath.Join(r.root, "images"))
 	if err != nil {
 		return // nothing was ever noted
@@ -63,6 +64,9 @@ func (r *Runtime) collect(ctx context.Context, now time.Time) {
 		im, err := r.engine.ImageInspect(ctx, id)
 		if err == nil {
 			for _, name := range append(im.RepoTags, im.RepoDigests...) {
+				if !strings.HasPrefix(name, loadedPrefix) && !strings.HasPrefix(name, builtPrefix) {
+					continue // the machine's operator gave it that name, and has the image by it
+				}
 				_, err = r.engine.ImageRemove(ctx, name, engineimage.RemoveOptions{PruneChildren: true})
 				if err != nil && !notFound(err) {
 					break

@@ -31,20 +31,29 @@ func TestCollect(t *testing.T) {
 	defer r.Close()
 	ctx := t.Context()
 	ids := map[string]string{}
-	for _, name := range []string{"lanyard-test/old:1", "lanyard-test/young:1", "lanyard-test/others:1"} {
+	for _, name := range []string{"lanyard-image/old:1", "lanyard-build/young:1", "lanyard-test/others:1"} {
 		ids[name] = imported(ctx, t, r, name)
 	}
-	r.made(ids["lanyard-test/old:1"])
-	r.collect(ctx, time.Now().Add(time.Minute))
-	r.used(ids["lanyard-test/old:1"])
-	long := time.Now().Add(-2 * keepUnused)
-	if err := os.Chtimes(r.imageFolder(ids["lanyard-test/old:1"])+"/"+usedFile, long, long); err != nil {
+	// The operator's, which has a name of theirs beside that of a workspace's.
+	const shared = "lanyard-test/shared:1"
+	ids[shared] = imported(ctx, t, r, shared)
+	if err := r.engine.ImageTag(ctx, shared, "lanyard-image/shared:1"); err != nil {
 		t.Fatal(err)
 	}
-	r.made(ids["lanyard-test/young:1"])
+	r.made(ids[shared])
+	r.made(ids["lanyard-image/old:1"])
+	r.collect(ctx, time.Now().Add(time.Minute))
+	r.used(ids["lanyard-image/old:1"])
+	long := time.Now().Add(-2 * keepUnused)
+	for _, name := range []string{"lanyard-image/old:1", shared} {
+		if err := os.Chtimes(r.imageFolder(ids[name])+"/"+usedFile, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.made(ids["lanyard-build/young:1"])
 	r.used(ids["lanyard-test/others:1"]) // by a workspace; it was there before
 	r.collect(ctx, time.Now().Add(keepUnused-time.Hour))
-	for name, stays := range map[string]bool{"lanyard-test/old:1": false, "lanyard-test/young:1": true, "lanyard-test/others:1": true} {
+	for name, stays := range map[string]bool{"lanyard-image/old:1": false, "lanyard-build/young:1": true, "lanyard-test/others:1": true, shared: true, "lanyard-image/shared:1": false} {
 		_, err := r.engine.ImageInspect(ctx, name)
 		if (err == nil) != stays {
 			t.Errorf("%s: %v, want it there %v", name, err, stays)

@@ -51,8 +51,7 @@ type Config struct {
 	AgentPath string // the lanyard-agent binary
 	Socket    string // the engine's; empty: DefaultSocket
 	Image     string // for workspaces that name none; empty: DefaultImage
-	// Transport reaches registries, to ask whether an image may be had. It decides which addresses may be dialled; the engine
-	// then pulls what it was allowed by itself. Plain are registries that may be spoken to without TLS beside loopback ones.
+	// Transport reaches registries. It decides which addresses may be dialled: the engine itself asks no registry. Plain are registries that may be spoken to without TLS beside loopback ones.
 	Transport http.RoundTripper
 	Plain     []string
 	Log       *slog.Logger
@@ -66,6 +65,7 @@ type Runtime struct {
 	image     string
 	asker     *image.Asker
 	engine    *client.Client
+	loads     image.Slots // of images on their way
 	log       *slog.Logger
 
 	mu      sync.Mutex // guards the rest
@@ -73,6 +73,12 @@ type Runtime struct {
 	shared  *shared  // made at the first need
 	machine *machine // asked at the first need
 	pulls   map[string]*flight
+	builds  map[*building]struct{} // that are under way
+	firsts  map[string]int         // process 1 of containers that ran when they were last looked at
+	leads   map[[2]string]string   // where paths of images lead, by the image's ID and the path
+
+	asking sync.Mutex // guards asked
+	asked  asked
 }
 
 // New returns a Runtime; it touches nothing yet.
@@ -98,6 +104,7 @@ func New(c Config) (*Runtime, error) {
 	return &Runtime{
 		root: filepath.Join(data, "docker"), agentPath: c.AgentPath, socket: c.Socket, image: c.Image, asker: asker,
 		engine: engine, log: c.Log, locks: make(map[identity.WorkspaceID]*sync.RWMutex), pulls: make(map[string]*flight),
+		builds: make(map[*building]struct{}),
 	}, nil
 }
 

@@ -77,6 +77,10 @@ func (r *Runtime) kill(ctx context.Context, id string) error {
 	}
 	select {
 	case <-ended:
+		// Current engines tell the end before their lists show it. They describe a container only when they have noted its end.
+		if _, err := r.engine.ContainerInspect(ctx, id); err != nil && !notFound(err) {
+			return r.failed("describe a container", err)
+		}
 		return nil
 	case err := <-failed:
 		if notFound(err) {

@@ -1,6 +1,9 @@
 package docker
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // flight is work that several wait for.
 type flight struct {
@@ -9,7 +12,7 @@ type flight struct {
 }
 
 // once does the work of a key once for all who ask for it at the same time. Whoever began it does it; when that one gives up, the
-// next one begins anew.
+// next one begins anew, unless the disk was full.
 func (r *Runtime) once(ctx context.Context, key string, work func(context.Context) error) error {
 	for {
 		r.mu.Lock()
@@ -28,8 +31,8 @@ func (r *Runtime) once(ctx context.Context, key string, work func(context.Contex
 		r.mu.Unlock()
 		select {
 		case <-f.done:
-			if f.err == nil {
-				return nil
+			if f.err == nil || errors.Is(f.err, errFills) {
+				return f.err
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)

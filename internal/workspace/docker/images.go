@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	engineimage "github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/registry"
-	"github.com/docker/docker/client"
 
 	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/problem"
@@ -58,28 +56,36 @@ func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (wor
 	if err != nil && !notFound(err) {
 		return workspace.Ready{}, r.failed("look for the image "+o.Ref, err)
 	}
-	if isHere && len(here.RepoDigests) == 0 && builtKey(here) == "" {
-		return r.ready(ctx, here, here.ID) // made on this machine, by who runs it
+	if isHere {
+		own, err := r.local(ctx, here)
+		if err != nil {
+			return workspace.Ready{}, err
+		}
+		if own {
+			return r.ready(ctx, here, here.ID)
+		}
 	}
 	if isHere && o.offline {
 		r.used(here.ID)
 		return r.ready(ctx, here, pinned(here, ref))
 	}
-	digest, err := r.asker.Digest(ctx, ref, o.User, o.Password)
-	if err != nil && isHere && o.Again && silent(err) {
-		progress(ref.Host() + " does not answer; the image is kept here")
-		return r.ready(ctx, here, pinned(here, ref))
+	found, err := r.asker.Find(ctx, ref, o.User, o.Password)
+	if err != nil && o.Again && silent(err) {
+		if here, missing := r.inspect(ctx, ref.String()); missing == nil {
+			progress(ref.Host() + " does not answer; the image is kept here")
+			return r.ready(ctx, here, ref.String())
+		}
 	}
 	if err != nil {
 		return workspace.Ready{}, err
 	}
-	pin := ref.At(digest)
-	here, err = r.engine.ImageInspect(ctx, pin)
+	pin := ref.At(found.Digest)
+	here, err = r.inspect(ctx, pin)
 	if notFound(err) {
-		if err = r.once(ctx, pin, func(ctx context.Context) error { return r.fetch(ctx, o, ref.Host(), pin, progress) }); err != nil {
+		if err = r.once(ctx, pin, func(ctx context.Context) error { return r.load(ctx, o, ref, found, progress) }); err != nil {
 			return workspace.Ready{}, err
 		}
-		here, err = r.engine.ImageInspect(ctx, pin)
+		here, err = r.inspect(ctx, pin)
 	}
 	if err != nil {
 		return workspace.Ready{}, r.failed("look for the image "+o.Ref, err)
@@ -92,50 +98,6 @@ func (r *Runtime) pull(ctx context.Context, o order, progress func(string)) (wor
 func silent(err error) bool {
 	k := problem.KindOf(err)
 	return k == problem.BadUpstream || k == problem.SlowUpstream || k == problem.Unavailable
-}
-
-// fetch pulls what a digest names.
-func (r *Runtime) fetch(ctx context.Context, o order, host, pin string, progress func(string)) error {
-	ref := o.Ref
-	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: o.User, Password: o.Password, ServerAddress: host})
-	if err != nil {
-		return fmt.Errorf("docker: credential of %s: %w", host, err)
-	}
-	progress("pulling the image " + ref)
-	said, err := r.engine.ImagePull(ctx, pin, engineimage.PullOptions{RegistryAuth: auth, Platform: platform()})
-	if err != nil {
-		return r.notPulled(ref, err)
-	}
-	defer said.Close()
-	layers, done := make(map[string]bool), 0
-	err = follow(said, func(m message) {
-		switch m.Status {
-		case "Pulling fs layer":
-			layers[m.ID] = true
-		case "Pull complete":
-			done++
-			progress(fmt.Sprintf("pulling the image %s: %d of %d layers", ref, done, len(layers)))
-		}
-	})
-	if err != nil {
-		return r.notPulled(ref, err)
-	}
-	im, err := r.engine.ImageInspect(ctx, pin)
-	if err != nil {
-		return r.failed("look for the image "+ref, err)
-	}
-	r.made(im.ID)
-	return nil
-}
-
-// notPulled is the error of a pull that failed. The engine's own words may quote what some address inside answered, which is for
-// the log alone.
-func (r *Runtime) notPulled(ref string, err error) error {
-	if client.IsErrConnectionFailed(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return r.failed("pull the image "+ref, err)
-	}
-	r.log.Warn("docker: an image could not be pulled", "image", ref, "err", plain(err))
-	return problem.New(problem.Unavailable, "The image %s could not be pulled by the Docker engine, although its registry has it. The server's log says why.", ref)
 }
 
 // message is a line of what the engine says of a pull or a build.

@@ -21,6 +21,7 @@ import (
 
 // person is a user of an image.
 type person struct {
+	image    string // ID
 	name     string // as the engine is told: a name, or a number, with the group if one was named
 	uid, gid int
 	home     string
@@ -34,7 +35,7 @@ const maxPasswd = 1 << 20
 
 // userOf finds a user of an image; name is empty for the image's own.
 func (r *Runtime) userOf(ctx context.Context, ref, name string) (person, error) {
-	im, err := r.engine.ImageInspect(ctx, ref)
+	im, err := r.inspect(ctx, ref)
 	if err != nil {
 		return person{}, r.failed("find the image "+ref, err)
 	}
@@ -50,7 +51,7 @@ func (r *Runtime) userOf(ctx context.Context, ref, name string) (person, error) 
 	if err != nil {
 		return person{}, err
 	}
-	p := person{name: name, uid: u.UID, gid: u.GID, home: u.Home}
+	p := person{image: im.ID, name: name, uid: u.UID, gid: u.GID, home: u.Home}
 	if p.home == "" || p.home == "/nonexistent" {
 		p.home = otherHome
 	}
@@ -152,7 +153,9 @@ func (r *Runtime) sameUser(ctx context.Context, of identity.WorkspaceID, who per
 // machine is what the engine says of itself that does not change while it runs in one way.
 type machine struct {
 	processors int
-	base       int // the host's number of a container's root
+	base       int    // the host's number of a container's root
+	root       string // folder of the engine's data
+	snapshots  bool   // it keeps images in containerd's store
 }
 
 // machineOf asks the engine, which takes a while over the answer, once.
@@ -167,7 +170,7 @@ func (r *Runtime) machineOf(ctx context.Context) (machine, error) {
 	if err != nil {
 		return machine{}, r.failed("say how it is set up", err)
 	}
-	m := machine{processors: max(info.NCPU, 1)}
+	m := machine{processors: max(info.NCPU, 1), root: info.DockerRootDir, snapshots: keepsSnapshots(info.DriverStatus)}
 	for _, o := range info.SecurityOptions {
 		if o != "name=userns" && !strings.HasPrefix(o, "name=userns,") {
 			continue

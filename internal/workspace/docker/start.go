@@ -14,6 +14,7 @@ import (
 
 	"github.com/lanyardhq/lanyard/internal/identity"
 	"github.com/lanyardhq/lanyard/internal/problem"
+	"github.com/lanyardhq/lanyard/internal/tunnel/agentapi"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
@@ -73,8 +74,12 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 	if err != nil {
 		return err
 	}
-	progress("making the workspace's volumes")
-	fresh, err := r.makeVolumes(ctx, spec)
+	mounted, left := spec.Mounted(who.home)
+	for _, text := range left {
+		progress(text)
+	}
+	spec.Volumes = mounted
+	made, _, err := r.makeVolumes(ctx, spec, progress)
 	if err != nil {
 		return err
 	}
@@ -84,7 +89,7 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 	}
 	progress("starting the container")
 	l := launch{spec: spec, ref: ref, who: who, host: host, place: place, socket: dir, agent: s.agent, server: s.server}
-	l.own = fresh || !slices.ContainsFunc(before, func(c container.Summary) bool {
+	l.own = made > 0 || !slices.ContainsFunc(before, func(c container.Summary) bool {
 		return c.State == container.StateExited && c.Labels[labelUID] == strconv.Itoa(host)
 	})
 	// The containers of earlier starts go meanwhile. One that stays is removed by the next start, or with the workspace.
@@ -123,7 +128,8 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 	if err != nil {
 		return r.failed("make the container of "+string(l.spec.ID), err)
 	}
-	if l.own {
+	err = r.linkless(ctx, made.ID, l)
+	if err == nil && l.own {
 		err = r.handOver(ctx, made.ID, l)
 	}
 	if err == nil {
@@ -134,7 +140,10 @@ func (r *Runtime) launch(ctx context.Context, l launch) error {
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
-	return errors.Join(problem.Wrap(err, problem.Unavailable, "The workspace %s did not start: %s", l.spec.ID, plain(err)), r.remove(clean, made.ID))
+	if problem.KindOf(err) != problem.Invalid { // which says itself what is wrong with the image
+		err = problem.Wrap(err, problem.Unavailable, "The workspace %s did not start: %s", l.spec.ID, plain(err))
+	}
+	return errors.Join(err, r.remove(clean, made.ID))
 }
 
 // container describes the container: everything that is not said here is not in the workspace, or the engine's default.
@@ -149,14 +158,17 @@ func (r *Runtime) container(ctx context.Context, l launch) (*container.Config, *
 	})
 	env := map[string]string{"HOME": l.who.home}
 	maps.Copy(env, l.spec.Env)
+	env[agentapi.StarterEnv] = "" // nobody waits here for the agent, whatever an image or a repository says
 	config := &container.Config{
-		Image: l.ref, Hostname: hostName(l.spec.Name), User: l.who.name, WorkingDir: workspaceFolder, Env: listed(env), Labels: labels,
+		Image: l.who.image, Hostname: hostName(l.spec.Name), User: l.who.name, WorkingDir: workspaceFolder, Env: listed(env), Labels: labels,
 		Entrypoint: []string{agentProgram}, Cmd: []string{}, // the image's own are not run
 		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
 		// No process of the workspace is asked to end by the engine: the agent does that before.
 		StopSignal: "SIGKILL", NetworkDisabled: true,
 	}
 	host := confined()
+	// The socket's folder is its user's by a group of that number, and an image's users may have another one of their own.
+	host.GroupAdd = []string{strconv.Itoa(l.who.uid)}
 	host.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "1"}}
 	host.Tmpfs = map[string]string{privateFolder: fmt.Sprintf("rw,nosuid,nodev,noexec,size=16m,mode=0700,uid=%d,gid=%d", l.who.uid, l.who.gid)}
 	var err error

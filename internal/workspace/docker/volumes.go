@@ -30,16 +30,17 @@ func volumeName(id identity.WorkspaceID, part string) string {
 	return baseName(id) + "-" + part
 }
 
-// makeVolumes makes those that are missing, and says whether any was.
-func (r *Runtime) makeVolumes(ctx context.Context, spec workspace.Spec) (fresh bool, err error) {
+// makeVolumes makes those that are missing, and says how many were, and whether the workspace had any, also beside an error.
+func (r *Runtime) makeVolumes(ctx context.Context, spec workspace.Spec, progress func(string)) (made int, had bool, err error) {
 	server, err := r.server()
 	if err != nil {
-		return false, err
+		return 0, true, err
 	}
 	all, err := r.volumes(ctx, labelWorkspace, string(spec.ID))
 	if err != nil {
-		return false, err
+		return 0, true, err
 	}
+	had = len(all) > 0
 	parts := []string{partHome}
 	if !spec.SharesFiles {
 		parts = append(parts, partFiles)
@@ -51,6 +52,9 @@ func (r *Runtime) makeVolumes(ctx context.Context, spec workspace.Spec) (fresh b
 		name := volumeName(spec.ID, part)
 		if slices.ContainsFunc(all, func(v *volume.Volume) bool { return v.Name == name }) {
 			continue
+		}
+		if made == 0 {
+			progress("making the workspace's volumes")
 		}
 		o := volume.CreateOptions{Name: name, Driver: "local", Labels: map[string]string{
 			labelServer: server, labelWorkspace: string(spec.ID), labelBeside: string(spec.Beside),
@@ -64,11 +68,11 @@ func (r *Runtime) makeVolumes(ctx context.Context, spec workspace.Spec) (fresh b
 			_, err = r.engine.VolumeCreate(ctx, o)
 		}
 		if err != nil {
-			return false, r.failed("make a volume", err)
+			return made, had, r.failed("make a volume", err)
 		}
-		fresh = true
+		made++
 	}
-	return fresh, nil
+	return made, had, nil
 }
 
 // mounts are all that a container sees of the host.
@@ -108,15 +112,11 @@ func overlaps(target string) bool {
 
 // handOver makes the folders the user's, before anything runs: volumes begin as root's. What is in them keeps its owners.
 func (r *Runtime) handOver(ctx context.Context, id string, l launch) error {
-	who, folders := l.who, []string{l.who.home}
-	if l.place == l.spec.ID {
-		folders = append(folders, workspaceFolder)
+	if done, err := r.ownHere(ctx, l); done || err != nil {
+		return err
 	}
-	for _, v := range l.spec.Volumes {
-		if !v.ReadOnly { // into such a one the engine puts nothing
-			folders = append(folders, v.Target)
-		}
-	}
+	who := l.who
+	_, folders := l.parts()
 	var b bytes.Buffer
 	archive := tar.NewWriter(&b)
 	for _, dir := range folders {

@@ -47,8 +47,7 @@ func (r *Runtime) Watch(ctx context.Context, changed func(identity.WorkspaceID))
 	}
 }
 
-// Measure implements workspace.Meter. How much of the disk a workspace uses its agent says: the engine measures only everything
-// at once.
+// Measure implements workspace.Meter.
 func (r *Runtime) Measure(ctx context.Context, id identity.WorkspaceID) (workspace.Figures, error) {
 	all, err := r.containers(ctx, labelWorkspace, string(id))
 	if err != nil {

@@ -10,51 +10,52 @@ import (
 // files are those of the host, of others, and of the agent, which is process 1; own is a process of the workspace's own.
 func (p *Prison) files(own string) []Attempt {
 	attempts := []Attempt{
-		{try: "read " + p.planted, want: "ENOENT", inside: "read /etc/passwd"},
-		{try: "readdir /proc/" + strconv.Itoa(os.Getpid()), want: "ENOENT", inside: "readdir /proc/" + own},
-		{try: "readdir " + p.Harness.Sockets, want: "ENOENT", inside: "readdir /run/lanyard"},
-		{try: "dial unix " + p.Harness.Sockets + "/" + p.other.Label() + "/lanyard.sock", want: "ENOENT", inside: "dial unix /run/lanyard/lanyard.sock"},
-		{try: "dial unix /var/run/docker.sock", want: "ENOENT"},
-		{try: "dial unix /run/containerd/containerd.sock", want: "ENOENT"},
+		{Try: "read " + p.planted, Want: "ENOENT", Inside: "read /etc/passwd", Outside: "read " + p.planted},
+		{Try: "readdir /proc/" + strconv.Itoa(os.Getpid()), Want: "ENOENT", Inside: "readdir /proc/" + own, Outside: "readdir /proc/" + strconv.Itoa(os.Getpid())},
+		{Try: "readdir " + p.Harness.Sockets, Want: "ENOENT", Inside: "readdir /run/lanyard", Outside: "readdir " + p.Harness.Sockets},
+		{Try: "dial unix " + p.Harness.Sockets + "/" + p.Other.Label() + "/lanyard.sock", Want: "ENOENT", Inside: "dial unix /run/lanyard/lanyard.sock"},
+		{Try: "read /home/../.." + p.planted, Want: "ENOENT"},
+		{Try: "dial unix /var/run/docker.sock", Want: "ENOENT"},
+		{Try: "dial unix /run/containerd/containerd.sock", Want: "ENOENT"},
 
-		{try: "read /proc/1/environ", want: "EACCES|EPERM", inside: "read /proc/" + own + "/environ"},
-		{try: "read /proc/1/maps", want: "EACCES|EPERM", inside: "read /proc/" + own + "/maps"},
-		{try: "read /proc/1/mem", want: "EACCES|EPERM", inside: "read /proc/" + own + "/mem", result: "EIO"},
-		{try: "write /proc/1/mem", want: "EACCES|EPERM", inside: "write /proc/" + own + "/mem"},
-		{try: "read /proc/1/fd/0", want: "EACCES|EPERM|ENOENT"},
-		{try: "readdir /proc/1/root/", want: "EACCES|EPERM", inside: "readdir /proc/" + own + "/root/"},
-		{try: "readdir /proc/1/cwd/", want: "EACCES|EPERM", inside: "readdir /proc/" + own + "/cwd/"},
-		{try: "read /proc/1/exe", want: "EACCES|EPERM", inside: "read /proc/" + own + "/exe"},
-		{try: "read /proc/1/auxv", want: "EACCES|EPERM", inside: "read /proc/" + own + "/auxv"},
-		{try: "read /proc/1/ns/net", want: "EACCES|EPERM"},
+		{Try: "read /proc/1/environ", Want: "EACCES|EPERM", Inside: "read /proc/" + own + "/environ"},
+		{Try: "read /proc/1/maps", Want: "EACCES|EPERM", Inside: "read /proc/" + own + "/maps"},
+		{Try: "read /proc/1/mem", Want: "EACCES|EPERM", Inside: "read /proc/" + own + "/mem", Result: "EIO"},
+		{Try: "write /proc/1/mem", Want: "EACCES|EPERM", Inside: "write /proc/" + own + "/mem"},
+		{Try: "read /proc/1/fd/0", Want: "EACCES|EPERM|ENOENT"},
+		{Try: "readdir /proc/1/root/", Want: "EACCES|EPERM", Inside: "readdir /proc/" + own + "/root/"},
+		{Try: "readdir /proc/1/cwd/", Want: "EACCES|EPERM", Inside: "readdir /proc/" + own + "/cwd/"},
+		{Try: "read /proc/1/exe", Want: "EACCES|EPERM", Inside: "read /proc/" + own + "/exe"},
+		{Try: "read /proc/1/auxv", Want: "EACCES|EPERM", Inside: "read /proc/" + own + "/auxv"},
+		{Try: "read /proc/1/ns/net", Want: "EACCES|EPERM"},
 
-		{try: "create /opt/lanyard/x", want: "EROFS|EACCES", inside: "create /workspace/x"},
-		{try: "read /opt/lanyard/lanyard-agent", want: "EACCES"},
-		{try: "write /opt/lanyard/lanyard-agent", want: "EROFS|EACCES"},
-		{try: "remove /opt/lanyard/lanyard-agent", want: "EROFS|EACCES"},
-		{try: "chmod /opt/lanyard/lanyard-agent", want: "EROFS|EPERM", inside: "chmod /workspace/x"},
-		{try: "create /run/lanyard/x", want: "EROFS|EACCES", inside: "create /tmp/x"},
-		{try: "remove /run/lanyard/lanyard.sock", want: "EROFS|EACCES", inside: "remove /tmp/x"},
-		{try: "chmod /run/lanyard", want: "EROFS|EPERM"},
-		{try: "write /proc/sys/kernel/core_pattern", want: "EROFS|EACCES"},
-		{try: "write /proc/sysrq-trigger", want: "EROFS|EACCES|ENOENT"},
-		{try: "write /proc/sys/user/max_user_namespaces", want: "EROFS|EACCES|EPERM"},
+		{Try: "create /opt/lanyard/x", Want: "EROFS|EACCES", Inside: "create /workspace/x"},
+		{Try: "read /opt/lanyard/lanyard-agent", Want: "EACCES"},
+		{Try: "write /opt/lanyard/lanyard-agent", Want: "EROFS|EACCES"},
+		{Try: "remove /opt/lanyard/lanyard-agent", Want: "EROFS|EACCES"},
+		{Try: "chmod /opt/lanyard/lanyard-agent", Want: "EROFS|EPERM", Inside: "chmod /workspace/x"},
+		{Try: "create /run/lanyard/x", Want: "EROFS|EACCES", Inside: "create /tmp/x"},
+		{Try: "remove /run/lanyard/lanyard.sock", Want: "EROFS|EACCES", Inside: "remove /tmp/x"},
+		{Try: "chmod /run/lanyard", Want: "EROFS|EPERM"},
+		{Try: "write /proc/sys/kernel/core_pattern", Want: "EROFS|EACCES"},
+		{Try: "write /proc/sysrq-trigger", Want: "EROFS|EACCES|ENOENT"},
+		{Try: "write /proc/sys/user/max_user_namespaces", Want: "EROFS|EACCES|EPERM"},
 	}
 	if !p.h.Root {
 		attempts = append(attempts,
-			Attempt{try: "readdir /proc/1/fd", want: "EACCES|EPERM", inside: "readdir /proc/" + own + "/fd"},
-			Attempt{try: "read /etc/shadow", want: "ENOENT|EACCES"},
-			Attempt{try: "create /usr/x", want: "EROFS|EACCES"}, Attempt{try: "create /etc/x", want: "EROFS|EACCES"}, Attempt{try: "create /dev/x", want: "EROFS|EACCES", inside: "create /dev/shm/x"},
-			Attempt{try: "write /proc/1/oom_score_adj", want: "EACCES|EPERM", inside: "write /proc/" + own + "/oom_score_adj"})
+			Attempt{Try: "readdir /proc/1/fd", Want: "EACCES|EPERM", Inside: "readdir /proc/" + own + "/fd"},
+			Attempt{Try: "read /etc/shadow", Want: "ENOENT|EACCES"},
+			Attempt{Try: "create /usr/x", Want: "EROFS|EACCES"}, Attempt{Try: "create /etc/x", Want: "EROFS|EACCES"}, Attempt{Try: "create /dev/x", Want: "EROFS|EACCES", Inside: "create /dev/shm/x"},
+			Attempt{Try: "write /proc/1/oom_score_adj", Want: "EACCES|EPERM", Inside: "write /proc/" + own + "/oom_score_adj"})
 	}
 	if p.h.Hidden != nil {
-		for _, path := range p.h.Hidden(p.other) {
-			attempts = append(attempts, Attempt{try: "read " + path, want: "ENOENT"}, Attempt{try: "dial unix " + path, want: "ENOENT"})
+		for _, path := range p.h.Hidden(p.Other) {
+			attempts = append(attempts, Attempt{Try: "read " + path, Want: "ENOENT"}, Attempt{Try: "dial unix " + path, Want: "ENOENT"})
 		}
 	}
 	if blocks, err := os.ReadDir("/sys/class/block"); err == nil {
 		for _, b := range blocks {
-			attempts = append(attempts, Attempt{try: "read /dev/" + b.Name(), want: "ENOENT"})
+			attempts = append(attempts, Attempt{Try: "read /dev/" + b.Name(), Want: "ENOENT"})
 		}
 	}
 	return attempts
@@ -62,29 +63,29 @@ func (p *Prison) files(own string) []Attempt {
 
 func (p *Prison) processes(own string) []Attempt {
 	return []Attempt{
-		{try: "ptrace 1", want: "EPERM", inside: "ptrace " + own},
-		{try: "ptrace -1", want: "EPERM"},
-		{try: "vm-read 1", want: "EPERM", inside: "vm-read " + own, result: "EFAULT"},
-		{try: "pidfd-getfd 1", want: "EPERM|ENOSYS", inside: "pidfd-getfd " + own},
-		{try: "prlimit 1", want: "EPERM", inside: "prlimit 0"},
-		{try: "prlimit -1", want: "EPERM"},
+		{Try: "ptrace 1", Want: "EPERM", Inside: "ptrace " + own},
+		{Try: "ptrace -1", Want: "EPERM"},
+		{Try: "vm-read 1", Want: "EPERM", Inside: "vm-read " + own, Result: "EFAULT"},
+		{Try: "pidfd-getfd 1", Want: "EPERM|ENOSYS", Inside: "pidfd-getfd " + own},
+		{Try: "prlimit 1", Want: "EPERM", Inside: "prlimit 0"},
+		{Try: "prlimit -1", Want: "EPERM"},
 	}
 }
 
 // network are the host's loopback, its addresses, others' and those where clouds keep their secrets.
 func (p *Prison) network(t *testing.T) []Attempt {
 	attempts := []Attempt{
-		{try: "dial tcp 127.0.0.1:" + p.port, want: "ECONNREFUSED", inside: "dial tcp 127.0.0.1:7070"},
-		{try: "dial unix " + p.abstract, want: "ECONNREFUSED"},
-		{try: "dial tcp 192.0.2.1:80", want: "ENETUNREACH"},
-		{try: "dial udp 192.0.2.1:53", want: "ENETUNREACH", inside: "dial udp 127.0.0.1:53"},
-		{try: "dial tcp [2001:db8::1]:80", want: "ENETUNREACH|EADDRNOTAVAIL"},
-		{try: "dial tcp 169.254.169.254:80", want: "ENETUNREACH"},
-		{try: "dial tcp [fd00:ec2::254]:80", want: "ENETUNREACH|EADDRNOTAVAIL"},
-		{try: "dial tcp 172.17.0.1:2375", want: "ENETUNREACH"},
-		{try: "socket-vsock", want: "EAFNOSUPPORT", inside: "socket-inet"},
-		{try: "socket-packet", want: "EAFNOSUPPORT|EPERM"},
-		{try: "socket-alg", want: "EAFNOSUPPORT"},
+		{Try: "dial tcp 127.0.0.1:" + p.port, Want: "ECONNREFUSED", Inside: "dial tcp 127.0.0.1:7070", Outside: "dial tcp 127.0.0.1:" + p.port},
+		{Try: "dial unix " + p.abstract, Want: "ECONNREFUSED", Outside: "dial unix " + p.abstract},
+		{Try: "dial tcp 192.0.2.1:80", Want: "ENETUNREACH"},
+		{Try: "dial udp 192.0.2.1:53", Want: "ENETUNREACH", Inside: "dial udp 127.0.0.1:53"},
+		{Try: "dial tcp [2001:db8::1]:80", Want: "ENETUNREACH|EADDRNOTAVAIL"},
+		{Try: "dial tcp 169.254.169.254:80", Want: "ENETUNREACH"},
+		{Try: "dial tcp [fd00:ec2::254]:80", Want: "ENETUNREACH|EADDRNOTAVAIL"},
+		{Try: "dial tcp 172.17.0.1:2375", Want: "ENETUNREACH"},
+		{Try: "socket-vsock", Want: "EAFNOSUPPORT", Inside: "socket-inet"},
+		{Try: "socket-packet", Want: "EAFNOSUPPORT|EPERM"},
+		{Try: "socket-alg", Want: "EAFNOSUPPORT"},
 	}
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
@@ -92,7 +93,7 @@ func (p *Prison) network(t *testing.T) []Attempt {
 	}
 	for _, a := range addresses {
 		if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLoopback() && ip.IP.To4() != nil {
-			attempts = append(attempts, Attempt{try: "dial tcp " + ip.IP.String() + ":22", want: "ENETUNREACH"})
+			attempts = append(attempts, Attempt{Try: "dial tcp " + ip.IP.String() + ":22", Want: "ENETUNREACH"})
 		}
 	}
 	return attempts
@@ -100,19 +101,21 @@ func (p *Prison) network(t *testing.T) []Attempt {
 
 // kernel are system calls that no workspace needs.
 func (p *Prison) kernel() []Attempt {
-	var attempts []Attempt
+	attempts := []Attempt{
+		{Try: "clone-user", Want: "EPERM", Outside: "clone-user"}, {Try: "keyctl", Want: "EPERM", Outside: "keyctl"}, {Try: "add_key", Want: "EPERM", Outside: "add_key"},
+		{Try: "personality", Want: "EPERM", Outside: "personality"}, {Try: "mknod /tmp/device", Want: "EPERM", Outside: "mknod " + p.planted + "-device"},
+		{Try: "clone3", Want: "ENOSYS", Outside: "clone3"}, {Try: "x32", Want: "ENOSYS"}, {Try: "i386", Want: "ENOSYS"},
+		{Try: "read /dev/mem", Want: "ENOENT", Inside: "read /dev/zero"}, {Try: "read /dev/kmsg", Want: "ENOENT"},
+	}
 	for _, try := range []string{
-		"mount /tmp", "umount /usr", "open_tree", "fsopen", "chroot /tmp", "pivot_root /tmp", "unshare-user", "unshare-net", "clone-user", "setns /proc/self/ns/uts",
-		"keyctl", "add_key", "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "open_by_handle_at", "syslog", "personality",
-		"reboot", "settimeofday", "init_module", "kexec_load", "tiocsti", "tiocsti-high", "mknod /tmp/device", "mknod /workspace/device",
+		"mount /tmp", "umount /usr", "open_tree", "fsopen", "chroot /tmp", "pivot_root /tmp", "unshare-user", "unshare-net", "setns /proc/self/ns/uts",
+		"bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "open_by_handle_at", "syslog",
+		"reboot", "settimeofday", "init_module", "kexec_load", "tiocsti", "tiocsti-high", "mknod /workspace/device",
 	} {
-		attempts = append(attempts, Attempt{try: try, want: "EPERM"})
+		attempts = append(attempts, Attempt{Try: try, Want: "EPERM"})
 	}
 	if !p.h.Root {
-		attempts = append(attempts, Attempt{try: "setuid", want: "EPERM|EINVAL"})
+		attempts = append(attempts, Attempt{Try: "setuid", Want: "EPERM|EINVAL", Outside: "setuid"})
 	}
-	return append(attempts,
-		Attempt{try: "clone3", want: "ENOSYS"}, Attempt{try: "x32", want: "ENOSYS"}, Attempt{try: "i386", want: "ENOSYS"},
-		Attempt{try: "read /dev/mem", want: "ENOENT", inside: "read /dev/zero"}, Attempt{try: "read /dev/kmsg", want: "ENOENT"},
-	)
+	return attempts
 }

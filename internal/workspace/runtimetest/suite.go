@@ -42,7 +42,10 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"StopEndsProcessesThatRefuse":    testStubborn,
 		"GentleStopOfTheAgentIsObserved": testGentleStop,
 		"StandsBeside":                   testBeside,
+		"BeginsBeforeItsImage":           testBegin,
 		"CommandsSpeakForTheirWorkspace": testCommands,
+		"ExportEnds":                     testExport,
+		"RemovedFilesCount":              testRemovedFiles,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, NewServer(t, open(t))) })
 	}

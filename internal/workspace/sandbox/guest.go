@@ -224,16 +224,18 @@ func copyEntry(source, target *os.Root, name string, d fs.DirEntry) error {
 	return errors.Join(err, out.Close())
 }
 
-// makeVolumes makes the folders of the workspace's volumes. None is mounted where an earlier run may have left something:
-// bubblewrap follows a link in the place of a mount point, and the host's files are still there for it while it mounts.
-func (l launch) makeVolumes() error {
-	for i, v := range l.spec.Volumes {
+// mountVolumes says which of the workspace's volumes are mounted. None is where an earlier run may have left something:
+// bubblewrap follows a link in the place of a mount point, and the host's files are still there for it while it mounts. Those
+// that are left out are told.
+func (l *launch) mountVolumes(progress func(string)) error {
+	mounted, left := l.spec.Mounted(l.guest.home)
+	for i, v := range mounted {
 		for _, kept := range []string{"/workspace", l.guest.home} {
 			if overlap(v.Target, kept) {
-				return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q: the sandbox mounts nothing in or around %s, which is kept over stops as it is. Leave the mount out, or start the workspace on a server with Docker.", v.Name, v.Target, kept)
+				return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q: the sandbox mounts nothing over or around %s, which is kept over stops as it is. Leave the mount out, or start the workspace on a server with Docker.", v.Name, v.Target, kept)
 			}
 		}
-		for _, other := range l.spec.Volumes[:i] {
+		for _, other := range mounted[:i] {
 			if overlap(v.Target, other.Target) {
 				return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q: the sandbox mounts no volume in another, and %.60q is at %.100q.", v.Name, v.Target, other.Name, other.Target)
 			}
@@ -242,8 +244,21 @@ func (l launch) makeVolumes() error {
 			return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q.", v.Name, v.Target)
 		}
 		if l.spec.Image.Path == "" {
-			return problem.New(problem.Invalid, "The volume %.60q cannot be mounted at %.100q: without an image the sandbox's files are this machine's own.", v.Name, v.Target)
+			left = append(left, fmt.Sprintf("The volume %s is left out: without an image the sandbox's files are this machine's own, and %s is one of them.", v.Name, v.Target))
 		}
+	}
+	if l.spec.Volumes = mounted; l.spec.Image.Path == "" {
+		l.spec.Volumes = nil
+	}
+	for _, text := range left {
+		progress(text)
+	}
+	return nil
+}
+
+// makeVolumes makes the folders of the volumes that are mounted.
+func (l launch) makeVolumes() error {
+	for _, v := range l.spec.Volumes {
 		parent := filepath.Join(l.dir, "volumes")
 		if err := makeDir(parent, 0o710, 0, l.state.UID); err != nil {
 			return err

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lanyardhq/lanyard/internal/identity"
-	"github.com/lanyardhq/lanyard/internal/image"
 	"github.com/lanyardhq/lanyard/internal/workspace"
 )
 
@@ -31,9 +30,6 @@ func (r *Runtime) Measure(ctx context.Context, id identity.WorkspaceID) (workspa
 		if f, ok = s.Groups.use(); len(s.Groups) == 0 || !ok {
 			f = useOf(s.Process.PID)
 		}
-	}
-	for _, part := range []string{"home", "files", "volumes", "over/fs"} {
-		f.Disk += image.Size(ctx, filepath.Join(dir, part))
 	}
 	return f, context.Cause(ctx)
 }

@@ -91,7 +91,7 @@ func TestAttack30WorkOfASiblingRunsNothing(t *testing.T) {
 }
 
 func TestSiblingsWhenTheirServerOrWorkspaceGoes(t *testing.T) {
-	group(t, siblingEndsWithItsWorkspace, siblingWorkIsKept, siblingAfterARestart, siblingHandedBackBeforeARestart)
+	group(t, siblingEndsWithItsWorkspace, siblingWorkIsKept, siblingAfterARestart, siblingWhoseWorkspaceComesBackLater, siblingHandedBackBeforeARestart)
 }
 
 // manage makes a manager, as a server that starts does.
@@ -139,7 +139,9 @@ func (w *household) Ensure(_ context.Context, id identity.SessionID, _ identity.
 func (w *household) EndSession(_ context.Context, id identity.SessionID, why string, _ ...audit.Event) session.Ended {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ended[id] = why
+	if _, already := w.ended[id]; !already { // as with sessions themselves: what is kept and tried again ends nothing anew
+		w.ended[id] = why
+	}
 	return session.Ended{}
 }
 
@@ -442,6 +444,36 @@ func siblingAfterARestart(t *testing.T, w *household) {
 	w.manage()
 	w.eventually("the sibling has ended", func() bool { _, there := w.m.Sibling(s.ID); return !there })
 	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git show $(git branch --list 'agent/*' --format='%(refname)'):left.txt"); got != "left" {
+		t.Errorf("handed back %q", got)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if why := w.ended[s.Session]; !strings.Contains(why, "server") {
+		t.Errorf("its session ended: %q", why)
+	}
+}
+
+// Each agent comes back to a server when it notices: the work of one that stands beside a workspace waits for the workspace's.
+func siblingWhoseWorkspaceComesBackLater(t *testing.T, w *household) {
+	s := w.sibling(false)
+	w.Shell(t, s.ID, "echo late > late.txt")
+	state, err := readState(filepath.Join(filepath.Dir(w.Harness.Sockets), "sandbox", "w", w.of.ID.Label()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.end()
+	if err := syscall.Kill(state.Process.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	goOn := sync.OnceFunc(func() { _ = syscall.Kill(state.Process.PID, syscall.SIGCONT) })
+	defer goOn()
+	w.Restart(t)
+	w.manage()
+	w.eventually("the sibling's agent is back", func() bool { return w.Hub.Connected(s.ID) })
+	time.Sleep(100 * time.Millisecond) // what does not wait for the workspace fails meanwhile
+	goOn()
+	w.eventually("the sibling has ended", func() bool { _, there := w.m.Sibling(s.ID); return !there })
+	if got := w.Shell(t, w.of.ID, "cd /workspace/api && git show $(git branch --list 'agent/*' --format='%(refname)'):late.txt"); got != "late" {
 		t.Errorf("handed back %q", got)
 	}
 	w.mu.Lock()

@@ -40,13 +40,7 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 		return err
 	}
 	if !known {
-		progress("making the workspace's folders")
-		if s.Beside, s.Shared = spec.Beside.Label(), spec.SharesFiles; s.Shared {
-			s.UID, err = r.uidOf(spec.Beside)
-		} else {
-			s.UID, err = r.takeUID(spec.ID)
-		}
-		if err != nil {
+		if s, err = r.begin(spec, progress); err != nil {
 			return err
 		}
 	}
@@ -56,6 +50,9 @@ func (r *Runtime) Start(ctx context.Context, spec workspace.Spec, progress func(
 		l.files = filepath.Join(r.dir(spec.Beside), "files")
 	}
 	if l.guest, err = guestOf(spec); err != nil {
+		return err
+	}
+	if err := l.mountVolumes(progress); err != nil {
 		return err
 	}
 	if err := l.makeFolders(); err != nil {
@@ -100,13 +97,10 @@ func (r *Runtime) bound(spec workspace.Spec, progress func(string)) (controlGrou
 	return g, nil
 }
 
-// makeFolders makes what is missing. The state comes first: a user is noted down before a file of that user exists.
+// makeFolders makes what is missing.
 func (l launch) makeFolders() error {
 	uid := l.state.UID
-	if err := makeDir(l.dir, 0o710, 0, uid); err != nil {
-		return err
-	}
-	if err := writeState(l.dir, l.state); err != nil {
+	if err := makeOwn(l.dir, l.state); err != nil {
 		return err
 	}
 	if err := l.makeHome(); err != nil {

@@ -54,8 +54,26 @@ func testVolumes(t *testing.T, s *runtimetest.Server, im workspace.Image, user, 
 		t.Fatal(err)
 	}
 	s.Hub.Close(id)
+	// What lies below that which is kept is no mount.
 	for _, targets := range [][2]string{
-		{"/workspace/y", "/var/b"}, {"/workspace/y/z", "/var/b"}, {"/var/b", "/workspace/y"}, {home + "/y", "/var/b"}, {home + "/y/z", "/var/b"},
+		{"/workspace/y", "/var/b"}, {"/workspace/y/z", "/var/b"}, {"/var/b", "/workspace/y"}, {home + "/y", "/var/b"}, {home + "/y/z", "/workspace/b/c"},
+	} {
+		var said []string
+		spec := s.Spec(id)
+		with(workspace.Volume{Name: "a", Target: targets[0]}, workspace.Volume{Name: "b", Target: targets[1]})(&spec)
+		if err := s.Runtime.Start(runtimetest.Context(t), spec, func(text string) { said = append(said, text) }); err != nil {
+			t.Errorf("%v: %v", targets, err)
+			continue
+		}
+		if all := strings.Join(said, "\n"); !strings.Contains(all, "which is kept over stops") || strings.Contains(all, "/var/b is one") != (im.Path == "" && strings.Contains(targets[0]+targets[1], "/var/b")) {
+			t.Errorf("%v: nothing says that it is left out: %q", targets, said)
+		}
+		if err := s.Runtime.Stop(runtimetest.Context(t), id); err != nil {
+			t.Fatal(err)
+		}
+		s.Hub.Close(id)
+	}
+	for _, targets := range [][2]string{
 		{home, "/var/b"}, {"/home", "/var/b"}, {"/var/a", "/var/a/y"}, {"/var/a/y", "/var/a"}, {"/var/a", "/var/a"}, {"/tmp/y", "/var/b"}, {"/dev/shm", "/var/b"},
 	} {
 		spec := s.Spec(id)

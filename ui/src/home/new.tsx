@@ -51,7 +51,9 @@ export function New({ changes, onFault }: { changes: number; onFault: (fault: un
             <li data-testid="repository" data-url={repository.url} key={repository.url}>
               <div class="grow">
                 <strong>{visible(repository.name)}</strong> <span class="badge">{visible(project.name)}</span>
-                <span class="muted block breakable">{shortURL(repository.url)}</span>
+                <span class="muted block breakable">
+                  {shortURL(repository.url)}{repository.prebuilds && <> · <a href={"#/project/" + project.name} data-testid="to-prebuilds">prebuilds</a></>}
+                </span>
               </div>
               {project.can_start && <Act label="Start" run={start(project, repository)} onFault={onFault} testid="start" />}
             </li>

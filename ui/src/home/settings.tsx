@@ -47,22 +47,26 @@ export function Settings({ onFault }: { onFault: (fault: unknown) => void }) {
         ))}
         {list.length === 0 && <li class="muted">No environment variables of your own.</li>}
       </ul>
-      <label class="block small">Variable
-        <input data-testid="variable-name" value={name} placeholder="NAME" autocomplete="off" spellcheck={false} onInput={(e) => setName(e.currentTarget.value)} />
-      </label>
-      <label class="block small">Value
-        {secret
-          ? <input data-testid="variable-value" type="password" value={value} autocomplete="off" onInput={(e) => setValue(e.currentTarget.value)} />
-          : <input data-testid="variable-value" value={value} autocomplete="off" spellcheck={false} onInput={(e) => setValue(e.currentTarget.value)} />}
-      </label>
-      <label class="block small">
-        <input type="checkbox" data-testid="variable-secret" checked={secret} onChange={(e) => setSecret(e.currentTarget.checked)} /> secret: never shown again, and given only where a project allows it
-      </label>
-      <Act label="Set" testid="set-variable" onFault={onFault} run={add} />
-      <label class="block small">Repository of your dotfiles
-        <input data-testid="dotfiles" value={dotfiles} placeholder="none" autocomplete="off" spellcheck={false} onInput={(e) => setDotfiles(e.currentTarget.value)} />
-      </label>
-      <Act label="Save" kind="quiet" testid="set-dotfiles" onFault={onFault} run={async () => { await send("POST", "/preferences", { dotfiles: dotfiles.trim() }); changed(); }} />
+      <div class="form">
+        <label class="block small">Variable
+          <input data-testid="variable-name" value={name} placeholder="NAME" autocomplete="off" spellcheck={false} onInput={(e) => setName(e.currentTarget.value)} />
+        </label>
+        <label class="block small">Value
+          {secret
+            ? <input data-testid="variable-value" type="password" value={value} autocomplete="off" onInput={(e) => setValue(e.currentTarget.value)} />
+            : <input data-testid="variable-value" value={value} autocomplete="off" spellcheck={false} onInput={(e) => setValue(e.currentTarget.value)} />}
+        </label>
+        <label class="block small check">
+          <input type="checkbox" data-testid="variable-secret" checked={secret} onChange={(e) => setSecret(e.currentTarget.checked)} /> secret: never shown again, and given only where a project allows it
+        </label>
+        <Act label="Set" testid="set-variable" onFault={onFault} run={add} />
+      </div>
+      <div class="form">
+        <label class="block small">Repository of your dotfiles
+          <input data-testid="dotfiles" value={dotfiles} placeholder="none" autocomplete="off" spellcheck={false} onInput={(e) => setDotfiles(e.currentTarget.value)} />
+        </label>
+        <Act label="Save" kind="quiet" testid="set-dotfiles" onFault={onFault} run={async () => { await send("POST", "/preferences", { dotfiles: dotfiles.trim() }); changed(); }} />
+      </div>
     </Section>
   );
 }
@@ -91,8 +95,9 @@ export function Snapshots({ onFault, onOpened }: { onFault: (fault: unknown) => 
                 {visible(s.note) || s.id} · {ago(s.created, now)}{!s.own && <> by {visible(s.owner_name)}</>}{s.uncommitted && " · with what was not committed"}
               </span>
             </div>
-            {s.can.includes("open") && <Act label="Open" testid="open-snapshot" onFault={onFault}
-              run={async () => { await send<Workspace>("POST", `/snapshots/${s.id}/open`); onOpened(); }} />}
+            {s.can.includes("open") && s.foreign && <a class="button" href={"#snapshot/" + s.id} data-testid="look-at-snapshot">Open</a>}
+            {s.can.includes("open") && !s.foreign && <Act label="Open" testid="open-snapshot" onFault={onFault}
+              run={async () => { await send<Workspace>("POST", `/snapshots/${s.id}/open`, {}); onOpened(); }} />}
             {s.can.includes("delete") && <Act label="Delete" kind="quiet" testid="delete-snapshot" onFault={onFault}
               run={async () => { await send("DELETE", `/snapshots/${s.id}`); setChanges((n) => n + 1); }} />}
           </li>

@@ -179,7 +179,7 @@ func TestCommandLine(t *testing.T) {
 		says   string
 	}{
 		{"nothing", 2, "unknown command"},
-		{"why repo:write", 2, "2 arg"},
+		{"why repo:write", 2, "needs RESOURCE"},
 		{"why repo:write " + payments + " --user nobody", 1, "no single user"},
 		{"why repo:read https://git.example.test/no/where --user ada", 1, "no such resource"},
 		{"revoke everything x", 2, `knows no "everything"`},

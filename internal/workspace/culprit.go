@@ -129,11 +129,8 @@ func (r *relief) suspects(ctx context.Context, calm time.Time) []suspect {
 	r.m.mu.RLock()
 	for id, e := range r.m.entries {
 		if r.m.mine(e.row) && e.row.Desired == WantRunning && e.placed {
-			was := e.disk
-			if !was.at.Before(calm) && !e.before.at.IsZero() {
-				was = e.before
-			}
-			all = append(all, suspect{row: e.row, id: id, was: was, began: e.row.Created.After(calm.Add(-spaceForget))})
+			began := e.row.Created.After(calm.Add(-spaceForget)) && e.row.Full == nil // else it is making room, and had more
+			all = append(all, suspect{row: e.row, id: id, was: e.before, began: began})
 		}
 	}
 	guests := slices.Collect(maps.Keys(r.m.guests))

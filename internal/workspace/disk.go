@@ -131,8 +131,8 @@ func (m *Manager) measureDisk(ctx context.Context, d Disk, row Workspace, class 
 		return
 	}
 	m.mu.Lock()
-	if e := m.entries[row.ID]; e != nil {
-		e.before, e.disk = e.disk, measured{use: use, at: time.Now(), took: time.Since(began), written: written}
+	if e := m.entries[row.ID]; e != nil && !e.freed.After(began) {
+		e.disk = measured{use: use, at: time.Now(), took: time.Since(began), written: written}
 	}
 	m.mu.Unlock()
 	if class.Disk > 0 {

@@ -159,7 +159,9 @@ type entry struct {
 	over   time.Time // since when it has more on disk than its class allows
 	beyond string    // that it has, as people were told
 	disk   measured  // when it was last measured
-	before measured  // and before that
+	before measured  // what of that was known when the disks were last calm, or it was last halted or seen to make room
+	freed  time.Time // when it was seen to make room: what was measured from before that on is no longer so
+	sizing bool      // it is measured since
 	halted bool      // its processes were ended at once, so there is nobody to ask
 
 	weighing bool // it was halted, and does not start until it is known what it has on disk

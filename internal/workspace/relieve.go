@@ -27,8 +27,10 @@ type pressure struct {
 	free, freeFiles int64     // when things were calm, or since if that is more
 	at              time.Time // then
 	last            int64     // free when it was last looked at
+	least           int64     // since it was last seen that room was made
 	mark            float64   // the level at which something is done next
 	none            time.Time // when nobody was found who fills it; zero: somebody was, or it is not full
+	vain            int       // how many times in a row that was so
 }
 
 // relief keeps the reserve of file systems that workspaces' files lie on.
@@ -74,20 +76,22 @@ func (r *relief) look(ctx context.Context) time.Duration {
 	for i, room := range rooms {
 		p := r.on[room.Device]
 		if p == nil {
-			p = &pressure{mark: 1, last: room.Free}
+			p = &pressure{mark: 1, last: room.Free, least: room.Free}
 			r.on[room.Device] = p
 		}
 		if room.level < spaceTight || p.last-room.Free > (room.Free-room.Reserve)/spaceTight {
 			pause = spaceFast
 		}
-		if float64(room.Free-p.last) > spaceStep*float64(room.Reserve) {
-			r.m.forgetSizes()
+		p.least = min(p.least, room.Free)
+		if float64(room.Free-p.least) > spaceStep*float64(room.Reserve) {
+			p.least = room.Free
+			r.m.sizeAgain(r.disk)
 			clear(r.has)
 		}
 		p.last, p.free, p.freeFiles = room.Free, max(p.free, room.Free), max(p.freeFiles, room.FreeFiles)
 		switch {
 		case !room.Low:
-			p.mark, p.none = 1, time.Time{}
+			p.mark, p.none, p.vain = 1, time.Time{}, 0
 			r.calm(ctx, room, p)
 		case time.Since(p.none) < spaceSlow: // looking at all of them takes its time
 		case room.Holds && room.level < p.mark:
@@ -96,7 +100,7 @@ func (r *relief) look(ctx context.Context) time.Duration {
 		default:
 			p.mark = max(p.mark, room.level*spaceNext)
 		}
-		if i == 0 && r.ballast(room) {
+		if i == 0 && r.ballast(room, p) {
 			pause = 0 // to see what that gave
 		}
 	}
@@ -142,14 +146,18 @@ func (r *relief) calm(ctx context.Context, room Room, p *pressure) {
 	if written, err := r.disk.Written(ctx); err == nil {
 		r.written = written
 	}
+	if room.Holds {
+		r.m.noteSizes()
+	}
 	if !r.low { // elsewhere
 		clear(r.has)
 	}
 	r.noteBuilds(ctx)
 }
 
-// ballast gives the server room where it has none, and takes it back where there is enough. It reports whether it gave some now.
-func (r *relief) ballast(own Room) (dropped bool) {
+// ballast gives the server room where it has none, and takes it back where there is enough: not before those were looked for twice who
+// would fill that too. It reports whether it gave some now.
+func (r *relief) ballast(own Room, p *pressure) (dropped bool) {
 	b := r.m.c.Ballast
 	if b == nil {
 		return false
@@ -159,7 +167,7 @@ func (r *relief) ballast(own Room) (dropped bool) {
 	case own.level >= 2 && !r.kept:
 		err = b.Keep()
 		r.kept = err == nil
-	case own.level < 0.5:
+	case own.level < 0.5 && p.vain != 1:
 		dropped, err = b.Drop()
 		r.kept = false
 	}
@@ -167,17 +175,6 @@ func (r *relief) ballast(own Room) (dropped bool) {
 		r.m.c.Log.Warn("room for the server itself is not kept", "error", err)
 	}
 	return dropped
-}
-
-// forgetSizes forgets what those have that are making room: it was more than it is now.
-func (m *Manager) forgetSizes() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, e := range m.entries {
-		if e.row.Full != nil {
-			e.disk, e.before = measured{}, measured{}
-		}
-	}
 }
 
 // relieve stops who fills a file system. Files stay.
@@ -193,12 +190,12 @@ func (r *relief) relieve(ctx context.Context, room Room, p *pressure) {
 		r.end(ctx, s, room, files)
 	}
 	if len(grown) > 0 {
-		p.none = time.Time{}
+		p.none, p.vain = time.Time{}, 0
 		r.after(ctx, room, p, grown, files)
 		return
 	}
 	p.free, p.freeFiles, p.at = room.Free, room.FreeFiles, time.Now()
-	p.none = time.Now()
+	p.none, p.vain = time.Now(), p.vain+1
 	r.m.c.Log.Error("a disk is nearly full, and no workspace is known to have filled it", "path", room.Path, "free", room.Free, "reserve", room.Reserve, "lost", lost, "files", files, "workspaces", len(all))
 }
 

@@ -73,7 +73,7 @@ func (m *Manager) weighHalted(d Disk, id identity.WorkspaceID) <-chan DiskUse {
 			use = DiskUse{}
 			m.c.Log.Warn("what a workspace has on disk is not known", "workspace", id, "error", err)
 		}
-		m.weighed(id, use, time.Since(began))
+		m.weighed(id, use, began)
 		has <- use
 		if err != nil || use == (DiskUse{}) {
 			return
@@ -86,8 +86,8 @@ func (m *Manager) weighHalted(d Disk, id identity.WorkspaceID) <-chan DiskUse {
 	return has
 }
 
-// weighed notes what a halted workspace has, and lets it start; nothing: that is not known.
-func (m *Manager) weighed(id identity.WorkspaceID, use DiskUse, took time.Duration) {
+// weighed notes what a halted workspace has since before its files were counted, and lets it start; nothing: that is not known.
+func (m *Manager) weighed(id identity.WorkspaceID, use DiskUse, began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entries[id]
@@ -96,7 +96,7 @@ func (m *Manager) weighed(id identity.WorkspaceID, use DiskUse, took time.Durati
 	}
 	e.weighing, e.disk, e.before = false, measured{}, measured{}
 	if use != (DiskUse{}) {
-		e.disk = measured{use: use, at: time.Now(), took: took}
+		e.disk = measured{use: use, at: began, took: time.Since(began)}
 		e.before, e.row.Full = e.disk, e.row.Full.of(use)
 	}
 	m.moved()
@@ -108,4 +108,47 @@ func (f *Full) of(use DiskUse) *Full {
 		return nil
 	}
 	return &Full{use, f.Seen}
+}
+
+// noteSizes makes what is known that workspaces have on disk what they are found to have grown from.
+func (m *Manager) noteSizes() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		e.before = e.disk
+	}
+}
+
+// sizeAgain forgets what those have that are making room, since it was more than it is now, and measures them again.
+func (m *Manager) sizeAgain(d Disk) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, e := range m.entries {
+		if e.row.Full == nil {
+			continue
+		}
+		e.disk, e.before, e.freed = measured{}, measured{}, time.Now()
+		if !e.sizing {
+			e.sizing = true
+			m.work.Go(func() { m.size(id, d) })
+		}
+	}
+}
+
+// size measures a workspace until it made no room meanwhile.
+func (m *Manager) size(id identity.WorkspaceID, d Disk) {
+	for again := true; again; {
+		began := time.Now()
+		use, err := m.wholeUse(m.running, d, id)
+		m.mu.Lock()
+		e := m.entries[id]
+		if again = e != nil && err == nil && e.freed.After(began); e != nil && !again {
+			e.sizing = false
+			if err == nil {
+				e.disk = measured{use: use, at: began, took: time.Since(began)}
+				e.before = e.disk
+			}
+		}
+		m.mu.Unlock()
+	}
 }

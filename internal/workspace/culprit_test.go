@@ -100,6 +100,24 @@ func TestAttack27BystandersOfAFullDisk(t *testing.T) {
 	}
 }
 
+// Who is measured in the midst of filling a disk has grown all the same by what it had written until then.
+func TestAttack27FillersThatAreMeasured(t *testing.T) {
+	w, f := tightWorld(t)
+	filler, other := w.create(), w.create()
+	w.until(filler.ID, workspace.Running)
+	w.until(other.ID, workspace.Running)
+	w.eventually("the disk is looked at", func() bool { return len(w.m.Disks()) == 1 })
+	for _, has := range []int64{4 << 30, 6 << 30, 27 << 28} {
+		f.change(func() { f.use[filler.ID], f.taken = workspace.DiskUse{Bytes: has, Files: 1}, has })
+		w.m.MeasureDisk(t.Context(), f)
+	}
+	f.change(func() { f.use[filler.ID], f.taken = workspace.DiskUse{Bytes: 8<<30 - 900<<20, Files: 1}, 8<<30-900<<20 })
+	w.until(filler.ID, workspace.Stopped)
+	if now, _ := w.m.Get(other.ID); now.Desired != workspace.WantRunning {
+		t.Errorf("the other was stopped: %s", now.Message)
+	}
+}
+
 // Whose files are more than can be counted is told, and is the one if all others are not.
 func TestAttack27FilesThatCannotBeCounted(t *testing.T) {
 	w, f := tightWorld(t)

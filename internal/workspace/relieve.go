@@ -155,8 +155,8 @@ func (r *relief) calm(ctx context.Context, room Room, p *pressure) {
 	r.noteBuilds(ctx)
 }
 
-// ballast gives the server room where it has none, and takes it back where there is enough: not before those were looked for twice who
-// would fill that too. It reports whether it gave some now.
+// ballast gives the server room where it has none, and takes it back where there is enough. While whoever fills the disk may still be
+// found, there is none for him to fill as well. It reports whether it gave some now.
 func (r *relief) ballast(own Room, p *pressure) (dropped bool) {
 	b := r.m.c.Ballast
 	if b == nil {
@@ -167,7 +167,7 @@ func (r *relief) ballast(own Room, p *pressure) (dropped bool) {
 	case own.level >= 2 && !r.kept:
 		err = b.Keep()
 		r.kept = err == nil
-	case own.level < 0.5 && p.vain != 1:
+	case own.level < 0.5 && (p.vain != 1 || time.Since(p.none) >= spaceSlow):
 		dropped, err = b.Drop()
 		r.kept = false
 	}

@@ -26,6 +26,9 @@ command. Only a workspace's owner may run something in it.`,
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: a.completeWorkspaces(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.ArgsLenAtDash() == 0 {
+				return usage("which workspace? `lanyard exec WORKSPACE -- COMMAND`")
+			}
 			argv := args[1:]
 			if strings.HasPrefix(argv[0], "-") { // no command is called that: flags, or the -- before a command
 				if err := cmd.Flags().Parse(argv); err != nil {

@@ -7,8 +7,9 @@ export CGO_ENABLED ?= 0
 # Packages whose tests run at once: one more than there are processors, since many wait for what they started.
 AT_ONCE := $(shell expr $$(nproc) + 1)
 # SQLite is C made Go, with locks of its own: with the race detector in it each database of a test costs a second. Only what
-# was translated is left out: generic code of the standard library that others use too must not come from there.
-RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false
+# was translated is left out: generic code of the standard library that others use too must not come from there. What only a
+# debugger reads is a fifth of seventy programs.
+RACE := -race -gcflags=modernc.org/sqlite/lib=-race=false -ldflags=-w
 # A failed test is run again, at most twice, and named as flaky when it passes then: with a thousand tests of real programs on
 # a busy machine one that waits too briefly would else stop everybody. A data race is never tried again, nor are many failures.
 GOTESTSUM := $(GO) tool gotestsum --format pkgname --rerun-fails=2 --rerun-fails-max-failures=8 --rerun-fails-abort-on-data-race --packages ./... --

@@ -15,7 +15,7 @@ const module = "github.com/lanyardhq/lanyard/"
 // layers are the rooms from the bottom up (docs/design.md, "The house"). A room may import what stands in a lower
 // layer, and within a layer only a subfolder its parent.
 var layers = [][]string{
-	{"internal/source", "internal/cmdline"}, // findings with their place, wrong command lines; know nothing of Lanyard
+	{"internal/source", "internal/cmdline", "internal/jsonc"}, // findings with their place, wrong command lines, strangers' JSON; know nothing of Lanyard
 	{"internal/identity", "internal/problem", "internal/observe", "internal/aadsts"},
 	{"internal/audit", "internal/policy", "internal/feed", "internal/token", "internal/credential", "internal/tunnel", "internal/tunnel/agentapi", "internal/devfile"},
 	{"internal/audit/ship", "internal/directory", "internal/directory/scim", "internal/directory/signedin", "internal/session", "internal/tlscert", "internal/session/review", "internal/project", "internal/grant", "internal/policy/cases", "internal/setting", "internal/snapshot", "internal/prebuild"},

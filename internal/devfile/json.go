@@ -2,25 +2,24 @@ package devfile
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/lanyardhq/lanyard/internal/jsonc"
 )
 
 // jsonTree reads JSON with comments and trailing commas.
 func (r *reader) jsonTree(content string) (node, bool) {
-	if nests(content) > deepest {
-		r.report(Place{}, "the file's values nest too much")
-		return node{}, false
-	}
 	if strings.TrimSpace(content) == "" {
 		r.report(Place{}, "the file is empty")
 		return node{}, false
 	}
-	value, err := hujson.Parse([]byte(content + "\n")) // a comment in the last line wants its end
+	value, err := jsonc.Parse([]byte(content))
 	if err != nil {
 		r.jsonError(err)
 		return node{}, false
@@ -34,6 +33,10 @@ var hujsonPlace = regexp.MustCompile(`^hujson: line (\d+), column (\d+): (.*)$`)
 
 func (r *reader) jsonError(err error) {
 	m := hujsonPlace.FindStringSubmatch(err.Error())
+	if errors.Is(err, jsonc.ErrDeep) {
+		r.report(Place{}, "the file's values nest too much")
+		return
+	}
 	if m == nil {
 		r.report(Place{}, "not valid JSON: %s", strings.TrimPrefix(err.Error(), "hujson: "))
 		return
@@ -41,26 +44,6 @@ func (r *reader) jsonError(err error) {
 	line, _ := strconv.Atoi(m[1])
 	column, _ := strconv.Atoi(m[2])
 	r.report(Place{line, column}, "not valid JSON: %s", m[3])
-}
-
-// nests is how deep brackets go, those in texts too: a bound, so that reading recurses no deeper than it.
-func nests(content string) int {
-	depth, most, quoted := 0, 0, false
-	for i := 0; i < len(content); i++ {
-		switch c := content[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"' || c == '\n':
-			quoted = c == '"' && !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-			most = max(most, depth)
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return most
 }
 
 // jsonText knows the line and column of an offset. Offsets are asked for in their order, so that a long line is read once.

@@ -14,7 +14,11 @@ func (p *Plan) On(metadata string, about About) (*Plan, error) {
 		return p, nil
 	}
 	r := &reader{file: "devcontainer.metadata", lenient: true, from: "image: "}
-	root, ok := r.jsonTree(metadata)
+	metadata, ok := r.begin([]byte(metadata))
+	root := node{}
+	if ok {
+		root, ok = r.jsonTree(metadata)
+	}
 	items := []node{root}
 	if root.kind == list {
 		items = root.items

@@ -56,3 +56,16 @@ func TestOnAnImage(t *testing.T) {
 		t.Errorf("%+v, %v", same, err)
 	}
 }
+
+// TestAttack27NestedLabels: an image's label is a stranger's text as its repository's file is.
+func TestAttack27NestedLabels(t *testing.T) {
+	for _, label := range []string{`[{/*"*/"x":` + strings.Repeat("[", 900_000), `[{"name":"` + strings.Repeat("a", 2<<20) + `"}]`} {
+		if sum, err := (&Plan{File: ".devcontainer.json"}).On(label, About{}); err == nil || sum != nil {
+			t.Errorf("%.20s…: %v", label, err)
+		}
+	}
+	_, err := Parse(".devcontainer.json", []byte(`{/*"*/"x":`+strings.Repeat("[", 900_000)), About{})
+	if err == nil || !strings.Contains(err.Error(), "nest too much") {
+		t.Errorf("%v", err)
+	}
+}

@@ -7,13 +7,14 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/lanyardhq/lanyard/internal/jsonc"
 	"github.com/lanyardhq/lanyard/internal/source"
 )
 
-// mostNodes bounds what the aliases of a file may grow to, and deepest how far values nest.
+// mostNodes bounds what the aliases of a file may grow to, and deepest how far values nest, as in JSON.
 const (
 	mostNodes = 100_000
-	deepest   = 200
+	deepest   = jsonc.Deepest
 )
 
 // yamlTree reads one YAML document. Anchors, aliases and merge keys are followed, as Gitpod follows them; how much they

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
-	"github.com/tailscale/hujson"
-
+	"github.com/lanyardhq/lanyard/internal/jsonc"
 	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
@@ -43,7 +41,7 @@ var featureID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 func describe(ref string, text []byte) (description, error) {
 	var d description
-	text, err := hujson.Standardize(slices.Clone(text))
+	text, err := jsonc.Standardize(text)
 	if err == nil {
 		err = json.Unmarshal(text, &d.all)
 	}

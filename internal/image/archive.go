@@ -158,11 +158,14 @@ func (u *unread) read(plain io.Reader, content v1.Hash) (int64, error) {
 	digest := sha256.New()
 	bounded := &limited{r: io.TeeReader(plain, digest), left: u.bytes, bound: DefaultBounds.Unpacked}
 	for archive := tar.NewReader(bounded); ; u.entries-- {
-		_, err := archive.Next()
+		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
+			return 0, err
+		}
+		if err := whole(h); err != nil {
 			return 0, err
 		}
 		if u.entries == 0 {

@@ -1,9 +1,12 @@
 package image
 
 import (
+	"archive/tar"
+	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,6 +79,10 @@ func TestAttack27ImageBombs(t *testing.T) {
 	for i := range many {
 		many[i] = imagetest.File{Name: strings.Repeat("d/", i+1)}
 	}
+	long := make([]imagetest.File, 50)
+	for i := range long {
+		long[i] = imagetest.File{Name: strings.Repeat(strings.Repeat("n", 99)+"/", 3) + strconv.Itoa(i)}
+	}
 	small := imagetest.Layer(t, imagetest.File{Name: "a", Body: "a"})
 	random := imagetest.Layer(t, imagetest.File{Name: "big", Body: strings.Repeat("x", 3<<20)})
 	for name, im := range map[string]v1.Image{
@@ -83,6 +90,7 @@ func TestAttack27ImageBombs(t *testing.T) {
 		"a file that says so":  imagetest.Image(t, v1.Config{}, imagetest.Bytes(t, headOnly(t, 1<<40))),
 		"zeros behind its end": imagetest.Image(t, v1.Config{}, imagetest.Bytes(t, append(make([]byte, 1024), make([]byte, 8<<20)...))),
 		"many files":           imagetest.Image(t, v1.Config{}, imagetest.Layer(t, many...)),
+		"long names":           imagetest.Image(t, v1.Config{}, imagetest.Layer(t, long...)),
 		"many layers":          imagetest.Image(t, v1.Config{}, small, small, small, small),
 	} {
 		ref := registry.Push(t, "bomb/"+strings.ReplaceAll(name, " ", "-")+":1", im)
@@ -95,6 +103,41 @@ func TestAttack27ImageBombs(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Join(s.dir, "files")); err != nil || len(left) > 0 {
 		t.Errorf("images: %v %v", left, err)
+	}
+}
+
+// A file that is a block in its layer and 8 TiB in whatever unpacks it is given to no engine either.
+func TestAttack27SparseFiles(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	// The writer refuses these records: they get their name when they are written. Headers have sums, what records say has none.
+	records := map[string]string{"XNU.sparse.major": "1", "XNU.sparse.minor": "0", "XNU.sparse.name": "large", "XNU.sparse.realsize": "8796093022208"}
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "GNUSparseFile/large", Mode: 0o644, Size: 512, PAXRecords: records, Format: tar.FormatPAX}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(append([]byte("0\n"), make([]byte, 510)...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.ReplaceAll(b.Bytes(), []byte("XNU."), []byte("GNU."))
+	if h, err := tar.NewReader(bytes.NewReader(text)).Next(); err != nil || h.Size != 8<<40 {
+		t.Fatalf("it is no sparse file: %+v %v", h, err)
+	}
+	layer := imagetest.Bytes(t, text)
+	registry := imagetest.Serve(t, "", "")
+	ref := registry.Push(t, "sparse:1", imagetest.Image(t, v1.Config{}, layer))
+	if _, err := pull(t, open(t, nil), ref); problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), `"large"`) {
+		t.Errorf("%v", err)
+	}
+	content, err := layer.DiffID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := unread{1 << 20, 10}
+	if _, err := left.read(bytes.NewReader(text), content); problem.KindOf(err) != problem.Invalid {
+		t.Errorf("for an engine: %v", err)
 	}
 }
 

@@ -31,6 +31,7 @@ type unpacker struct {
 	bounds  Bounds
 	bytes   int64
 	entries int
+	names   int                 // bytes of them: paths are kept while a layer is unpacked
 	modes   []folderMode        // given at the end, so that a folder nobody may write can be filled
 	made    map[string]struct{} // by this layer: what its own whiteouts do not remove
 }
@@ -82,6 +83,12 @@ func (u *unpacker) layer(ctx context.Context, file string, want v1.Hash) error {
 		if u.entries++; u.entries > u.bounds.Entries {
 			return problem.New(problem.TooLarge, "The image has more than the %d files that are unpacked.", u.bounds.Entries)
 		}
+		if u.names += len(h.Name) + len(h.Linkname); u.names > u.bounds.Entries*longName {
+			return problem.New(problem.TooLarge, "The names of the image's files are longer than %d bytes together, which are not unpacked.", u.bounds.Entries*longName)
+		}
+		if err := whole(h); err != nil {
+			return err
+		}
 		if err := u.entry(h, archive); err != nil {
 			return fmt.Errorf("%.200q: %w", h.Name, withoutPlace(err))
 		}
@@ -91,6 +98,22 @@ func (u *unpacker) layer(ctx context.Context, file string, want v1.Hash) error {
 	}
 	if !sameHash(digest, want) {
 		return errors.New("its content is not what the image's configuration names")
+	}
+	return nil
+}
+
+// longName is how long the names of an image's files may be on average.
+const longName = 128
+
+// whole refuses a file of which the archive holds a part only, and says how long it is: what has 8 TiB in one block of an archive would
+// be that long on the disk of whoever unpacks it, which engines do to the end.
+func whole(h *tar.Header) error {
+	sparse := h.Typeflag == tar.TypeGNUSparse
+	for key := range h.PAXRecords {
+		sparse = sparse || strings.HasPrefix(key, "GNU.sparse.")
+	}
+	if sparse {
+		return problem.New(problem.Invalid, "The image holds the file %.200q as a sparse one, without its empty parts, and such files are not unpacked. Build the image anew, with a tool that writes whole files.", h.Name)
 	}
 	return nil
 }

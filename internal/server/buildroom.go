@@ -1,6 +1,9 @@
 package server
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // foldersAtOnce is how many folders builds hold in memory, each as large as gitread lets it be: further ones wait for one to end.
 const foldersAtOnce = 8
@@ -35,4 +38,15 @@ func (h *roomHeld) leave() {
 		<-h.of
 		h.held = false
 	}
+}
+
+// inRoom is what is read of a folder that has room until it is closed.
+type inRoom struct {
+	io.ReadCloser
+	room *roomHeld
+}
+
+func (f inRoom) Close() error {
+	defer f.room.leave()
+	return f.ReadCloser.Close()
 }

@@ -223,12 +223,21 @@ func (x *preparing) findFeatures(ctx context.Context, base workspace.Ready) (fea
 	})
 	return installer.Prepare(ctx, feature.Order{
 		Base: base, Features: plan.Features, First: plan.FeatureOrder, User: plan.User, Lock: lock,
-		Folder: func(_ context.Context, folder string) (io.ReadCloser, error) {
+		Folder: func(ctx context.Context, folder string) (io.ReadCloser, error) {
+			room := x.folders.hold()
+			if err := room.take(ctx); err != nil {
+				return nil, err
+			}
 			whole, err := c.Whole(folder)
 			if errors.Is(err, gitread.ErrAbsent) {
 				err = problem.New(problem.NotFound, "There is no folder %q in the repository.", folder)
 			}
-			return stream(whole, err)
+			from, err := stream(whole, err)
+			if err != nil {
+				room.leave()
+				return nil, err
+			}
+			return inRoom{from, room}, nil
 		},
 	}, x.progress)
 }

@@ -28,7 +28,7 @@ func (c *Commit) Whole(folder string) (*Whole, error) {
 	}
 	all, err := c.fetch([]string{e.ID}, "", maxFolder)
 	if errors.Is(err, errTooLarge) {
-		return nil, problem.Wrap(err, problem.Invalid, "The folder %q of %s holds more than %d MiB, which is the most that Lanyard gives to a build. Build from a smaller folder.", folder, c.text, maxFolder>>20)
+		return nil, problem.Wrap(err, problem.Invalid, "The folder %q of %s holds more than %d MiB or %d files, which is the most that Lanyard gives to a build. Build from a smaller folder.", folder, c.text, maxFolder>>20, maxEntries)
 	}
 	if err != nil {
 		return nil, err

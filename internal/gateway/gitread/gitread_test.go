@@ -224,6 +224,7 @@ func TestAttack30HostilePacks(t *testing.T) {
 	}
 	for name, pack := range map[string]string{
 		"nothing": "", "no pack": "PUCK\x00\x00\x00\x02\x00\x00\x00\x00", "cut": "PACK\x00\x00\x00\x02\x00\x00\x00\x05",
+		"many": "PACK\x00\x00\x00\x02\x00\x10\x00\x00" + strings.Repeat("\x30x\x9c\x03\x00\x00\x00\x00\x01", 1<<20),
 		"large": "PACK\x00\x00\x00\x02\x00\x00\x00\x01\xbf\xff\xff\xff\x7fx", "offset": "PACK\x00\x00\x00\x02\x00\x00\x00\x01\x65\x05x",
 	} {
 		if _, err := readPack(strings.NewReader(pack), sha1Format(), maxFile); err == nil {

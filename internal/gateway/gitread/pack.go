@@ -66,6 +66,9 @@ func readPack(from io.Reader, f format, most int64) (map[string]object, error) {
 		return nil, errors.New("read a pack: it is none")
 	}
 	count := int(head[8])<<24 | int(head[9])<<16 | int(head[10])<<8 | int(head[11])
+	if count < 0 || count > 2*maxEntries { // a small object takes more memory than it has bytes
+		return nil, fmt.Errorf("read a pack: %w", errTooLarge)
+	}
 	objects := map[string]object{}
 	waiting := map[string][]object{} // differences, by the name of what they are to
 	p := packReader{in: in, left: most}
@@ -159,12 +162,20 @@ func (p *packReader) object(f format) (o object, base string, err error) {
 	}
 	defer z.Close()
 	var content bytes.Buffer // grows with what is there, whatever size is claimed
+	if size <= smallObject {
+		content.Grow(int(size) + bytes.MinRead) // given back below
+	}
 	if n, err := io.Copy(&content, io.LimitReader(z, int64(size)+1)); err != nil || uint64(n) != size {
 		return o, "", errors.Join(errors.New("an object is not as long as it says"), err)
 	}
-	o.data = content.Bytes()
+	if o.data = content.Bytes(); size <= smallObject {
+		o.data = bytes.Clone(o.data)
+	}
 	return o, base, nil
 }
+
+// smallObject is how many bytes an object has of which no more memory is kept.
+const smallObject = 64 << 10
 
 var errDelta = errors.New("a difference does not fit what it is to")
 

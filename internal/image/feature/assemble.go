@@ -20,6 +20,10 @@ import (
 // maxContext bounds what is built from, in bytes.
 const maxContext = 128 << 20
 
+func errTogether() error {
+	return problem.New(problem.TooLarge, "The features of the workspace are larger than %d MiB together. Leave out those that it does not need.", maxContext>>20)
+}
+
 // assemble writes Dockerfile and context. The same order gives the same bytes.
 func assemble(o Order, nodes []*node) (Prepared, error) {
 	p := Prepared{Dockerfile: "Dockerfile", base: o.Base.Image.Ref}
@@ -54,7 +58,7 @@ func assemble(o Order, nodes []*node) (Prepared, error) {
 				return p, err
 			}
 			if archive.Len() > maxContext {
-				return p, problem.New(problem.TooLarge, "The features of the workspace are larger than %d bytes together.", maxContext)
+				return p, errTogether()
 			}
 		}
 		p.Installed = append(p.Installed, Installed{Ref: n.ref, ID: n.ID, Version: n.Version, Digest: n.digest})

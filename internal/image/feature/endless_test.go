@@ -1,9 +1,12 @@
 package feature
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/lanyardhq/lanyard/internal/devfile"
+	"github.com/lanyardhq/lanyard/internal/problem"
 )
 
 // A feature whose archive has no size, or another than its manifest names, is not read without end.
@@ -41,5 +45,24 @@ func TestAttack27FeaturesWithoutEnd(t *testing.T) {
 		if err == nil || sent.Load() >= tooMuch || len(err.Error()) > 1000 {
 			t.Errorf("size %d: %d MiB were read, %v", size, sent.Load()>>20, err)
 		}
+	}
+}
+
+// Features that are too large together are not all read before that is said.
+func TestAttack27FeaturesTogether(t *testing.T) {
+	files := simple("a", "")
+	files["large"] = strings.Repeat("x", 30<<20)
+	packed := archive(t, files)
+	o, asked := Order{Base: base}, 0
+	for i := range maxAll {
+		o.Features = append(o.Features, devfile.Feature{Ref: fmt.Sprintf("./f%d", i)})
+	}
+	o.Folder = func(context.Context, string) (io.ReadCloser, error) {
+		asked++
+		return io.NopCloser(bytes.NewReader(packed)), nil
+	}
+	_, err := installer("").Prepare(t.Context(), o, func(string) {})
+	if problem.KindOf(err) != problem.TooLarge || asked > 5 {
+		t.Errorf("%d were read: %v", asked, err)
 	}
 }

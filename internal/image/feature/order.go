@@ -46,6 +46,7 @@ func (i *Installer) collect(ctx context.Context, o Order, progress func(string))
 type collector struct {
 	get     func(ref string) (*found, error)
 	fetched map[string]*found
+	bytes   int // of all that was fetched: it is kept
 	nodes   []*node
 }
 
@@ -59,6 +60,12 @@ func (c *collector) add(w wanted, above []*node) (*node, error) {
 		var err error
 		if f, err = c.get(w.ref); err != nil {
 			return nil, err
+		}
+		for _, file := range f.files {
+			c.bytes += len(file.data)
+		}
+		if c.bytes > maxContext {
+			return nil, errTogether()
 		}
 		c.fetched[w.ref] = f
 	}

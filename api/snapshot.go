@@ -9,7 +9,8 @@ import (
 
 // Snapshot is a kept copy of a checkout: what was committed and what was not.
 type Snapshot struct {
-	ID          string    `json:"id"`
+	ID          string    `json:"id" doc:"The fingerprint where the one who asks did not take it"`
+	Fingerprint string    `json:"fingerprint" doc:"What stands for it in the audit log; enough to delete it, not to open it"`
 	Owner       string    `json:"owner"`
 	OwnerName   string    `json:"owner_name"`
 	Own         bool      `json:"own" doc:"The one who asks took it"`

@@ -96,6 +96,9 @@ func limitsOf(l workspace.Limits) api.Limits {
 // machine adds what a workspace has of its machine.
 func (s *server) machine(x *api.Workspace, row workspace.Workspace) {
 	d := row.Details
+	if d.Snapshot != "" && !x.Own {
+		d.Context = "snapshot/" + identity.SnapshotID(d.Snapshot).Fingerprint()
+	}
 	x.Machine = api.Machine{
 		Class: d.Class, Image: d.Image, Plan: d.Plan, Prebuild: d.Prebuild, Context: d.Context, Warm: d.Warm, Cold: d.Cold, Used: d.Used, Pinned: d.Pinned, Archived: d.Archived,
 	}

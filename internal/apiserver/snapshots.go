@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/lanyardhq/lanyard/api"
@@ -93,6 +94,26 @@ func (s *server) snapshotIn(r *http.Request) (snapshot.Row, error) {
 	return s.snapshotNamed(r.Context(), id)
 }
 
+// snapshotToEnd finds the snapshot of the address, which its fingerprint names too.
+func (s *server) snapshotToEnd(r *http.Request) (snapshot.Row, error) {
+	asked := r.PathValue("id")
+	if !identity.IsFingerprint(asked) {
+		return s.snapshotIn(r)
+	}
+	if err := known(r); err != nil {
+		return snapshot.Row{}, err
+	}
+	all, err := s.c.Snapshots.List(r.Context())
+	if err != nil {
+		return snapshot.Row{}, err
+	}
+	i := slices.IndexFunc(all, func(row snapshot.Row) bool { return row.ID.Fingerprint() == asked })
+	if i < 0 {
+		return snapshot.Row{}, snapshot.NotHere(asked)
+	}
+	return all[i], nil
+}
+
 func (s *server) snapshotNamed(ctx context.Context, id identity.SnapshotID) (snapshot.Row, error) {
 	row, found, err := s.c.Snapshots.Get(ctx, id)
 	if err == nil && !found {
@@ -102,14 +123,14 @@ func (s *server) snapshotNamed(ctx context.Context, id identity.SnapshotID) (sna
 }
 
 func (s *server) deleteSnapshot(w http.ResponseWriter, r *http.Request) error {
-	row, err := s.snapshotIn(r)
+	row, err := s.snapshotToEnd(r)
 	if err != nil {
 		return err
 	}
 	on := taken(row)
 	err = s.open(w, r, identity.WorkspaceDelete, on, false, func(w http.ResponseWriter, r *http.Request) error {
 		event := s.event(r, "snapshot:delete", on)
-		event.Workspace, event.Resource = row.Workspace, "snapshot "+string(row.ID)
+		event.Workspace, event.Resource = row.Workspace, "snapshot "+row.ID.Fingerprint()
 		if err := s.c.Snapshots.Delete(r.Context(), row.ID, event); err != nil {
 			return err
 		}
@@ -149,7 +170,7 @@ func (s *server) startFromSnapshot(w http.ResponseWriter, r *http.Request, row s
 	create.Durable, create.Class = true, s.className(workspace.Workspace{Project: p.ID, Details: workspace.Details{Class: o.Class}})
 	err = s.openFor(w, r, create, func(w http.ResponseWriter, r *http.Request) error {
 		reading := s.request(r, identity.RepoRead, on)
-		reading.Durable, reading.Detail = true, map[string]any{"snapshot": row.ID}
+		reading.Durable, reading.Detail = true, map[string]any{"snapshot": row.ID.Fingerprint()}
 		return s.openFor(w, r, reading, func(w http.ResponseWriter, r *http.Request) error {
 			d, err := s.details(o, target{project: p})
 			if err != nil {
@@ -208,7 +229,7 @@ func (s *server) contextOfSnapshot(w http.ResponseWriter, r *http.Request, id id
 	}
 	for _, o := range row.Origins {
 		if o.Owner != who {
-			x.Snapshot.Origins = append(x.Snapshot.Origins, api.Origin{ID: string(o.ID), OwnerName: o.Name, Created: o.Created})
+			x.Snapshot.Origins = append(x.Snapshot.Origins, api.Origin{ID: o.ID.Fingerprint(), OwnerName: o.Name, Created: o.Created})
 		}
 	}
 	return answer(w, http.StatusOK, x)
@@ -219,7 +240,11 @@ func unconfirmed(row snapshot.Row, who identity.UserID) error {
 	var whose []string
 	for _, o := range row.Passed() {
 		if o.Owner != who {
-			whose = append(whose, fmt.Sprintf("%s, made by %s on %s", o.ID, o.Name, o.Created.UTC().Format("2006-01-02 15:04 UTC")))
+			id := o.ID.Fingerprint()
+			if o.ID == row.ID { // which is known to who asks
+				id = string(row.ID)
+			}
+			whose = append(whose, fmt.Sprintf("%s, made by %s on %s", id, o.Name, o.Created.UTC().Format("2006-01-02 15:04 UTC")))
 		}
 	}
 	return problem.New(problem.Conflict, "What is in the snapshot %s comes from somebody else, and the workspace would run it as you: %s. If you want it, start it with `confirmed`.",
@@ -250,7 +275,7 @@ func snapshotContext(context string) (id identity.SnapshotID, ok bool, err error
 func (s *server) snapshotOf(r *http.Request, row snapshot.Row) api.Snapshot {
 	f := s.c.Access.Facts()
 	x := api.Snapshot{
-		ID: string(row.ID), Owner: row.Owner.String(), OwnerName: row.OwnerName, Own: row.Owner == web.PrincipalFrom(r.Context()).User,
+		ID: row.ID.Fingerprint(), Fingerprint: row.ID.Fingerprint(), Owner: row.Owner.String(), OwnerName: row.OwnerName, Own: row.Owner == web.PrincipalFrom(r.Context()).User,
 		Foreign:   snapshot.Foreign(row.Passed(), web.PrincipalFrom(r.Context()).User),
 		Workspace: string(row.Workspace), Project: string(row.Project), Repository: row.Repository, Branch: row.Branch, Commit: row.Commit,
 		Uncommitted: row.Dirty, Note: row.Note, Size: row.Size, Digest: row.Digest, Created: row.Created, Expires: row.Expires,
@@ -259,8 +284,9 @@ func (s *server) snapshotOf(r *http.Request, row snapshot.Row) api.Snapshot {
 	if p, ok := f.Projects.Project(row.Project); ok {
 		x.Project = p.Name
 	}
-	// Who opens another's has the address from them: it is not for whoever may list and delete.
+	// Who opens another's has the address from them: neither it nor the ID in it is for whoever may list and delete.
 	if x.Own {
+		x.ID = string(row.ID)
 		x.URL = s.c.URL + "/#snapshot/" + string(row.ID)
 	}
 	if p, repository, ok := f.Projects.ForRepository(row.Repository); ok && x.Own && p.ID == row.Project && s.may(r, identity.RepoRead, repository.Resource(p.ID)) {

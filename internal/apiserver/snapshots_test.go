@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -166,4 +167,51 @@ func TestWhoOpensASnapshot(t *testing.T) {
 	if _, err := w.as(linus).OpenSnapshot(ctx, "snap-aaaaaaaaaaaaaaaa", api.OpenSnapshot{Confirmed: true}); status(err) != http.StatusNotFound {
 		t.Errorf("after the role is gone: %v", err)
 	}
+}
+
+// TestAttack09SnapshotsOfOthers: who may list and delete another's snapshots does not learn what opens them, from no list, workspace
+// or log.
+func TestAttack09SnapshotsOfOthers(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	row := w.snapshots.rows[0]
+	made, err := w.as(ada).OpenSnapshot(ctx, string(row.ID), api.OpenSnapshot{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hides := func(of string, shown any) {
+		t.Helper()
+		b, err := json.Marshal(shown)
+		if err != nil || strings.Contains(string(b), string(row.ID)) {
+			t.Errorf("%s: %s %v", of, b, err)
+		}
+	}
+	list, err := w.as(operator).Snapshots(ctx)
+	if err != nil || len(list) != 1 || list[0].ID != row.ID.Fingerprint() || list[0].Fingerprint != list[0].ID {
+		t.Fatalf("%+v %v", list, err)
+	}
+	hides("the list", list)
+	all, err := w.as(operator).Workspaces(ctx)
+	if err != nil || !slices.ContainsFunc(all, func(x api.Workspace) bool { return x.ID == made.ID && strings.HasPrefix(x.Context, "snapshot/snapf-") }) {
+		t.Errorf("%+v %v", all, err)
+	}
+	hides("the workspaces", all)
+	own, err := w.as(ada).Snapshots(ctx)
+	if err != nil || len(own) != 1 || own[0].ID != string(row.ID) || own[0].Fingerprint != list[0].ID {
+		t.Errorf("%+v %v", own, err)
+	}
+	for _, who := range []identity.UserID{ada, linus} {
+		if _, err := w.as(who).OpenSnapshot(ctx, list[0].ID, api.OpenSnapshot{Confirmed: true}); status(err) != http.StatusBadRequest {
+			t.Errorf("a fingerprint opens: %v", err)
+		}
+		if _, err := w.as(who).CreateWorkspace(ctx, api.Order{ContextURL: "snapshot/" + list[0].ID, Confirmed: true}); status(err) != http.StatusBadRequest {
+			t.Errorf("a fingerprint opens: %v", err)
+		}
+	}
+	for who, want := range map[identity.UserID]int{linus: http.StatusNotFound, mallory: http.StatusNotFound, operator: 0} {
+		if err := w.as(who).DeleteSnapshot(ctx, list[0].ID); status(err) != want && (want == 0 || status(err) != http.StatusForbidden) {
+			t.Errorf("%v deletes: %v", who, err)
+		}
+	}
+	hides("the log", w.audit.fitting(0, audit.Filter{}))
 }

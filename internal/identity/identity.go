@@ -4,6 +4,7 @@ package identity
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -122,6 +123,17 @@ func ParseSnapshotID(s string) (SnapshotID, error) {
 	}
 	return SnapshotID(s), nil
 }
+
+// Fingerprint names a snapshot without giving its ID away: that is what opens it.
+func (id SnapshotID) Fingerprint() string {
+	sum := sha256.Sum256([]byte(id))
+	return fingerprint + idEncoding.EncodeToString(sum[:10])
+}
+
+const fingerprint = "snapf-"
+
+// IsFingerprint reports whether s looks like a snapshot's fingerprint.
+func IsFingerprint(s string) bool { return checkID(s, fingerprint) == nil }
 
 // NewPrebuildID returns a fresh prebuild ID.
 func NewPrebuildID() PrebuildID { return PrebuildID("pre-" + random()) }

@@ -164,7 +164,7 @@ func (s *Server) personal(ctx context.Context, row workspace.Workspace, p *works
 	}
 	if row.Snapshot != "" && row.Began.IsZero() { // its files are not made yet
 		p.Fill = func(ctx context.Context, agent agentapi.Client) error {
-			say("", "Taking the checkout from the snapshot "+row.Snapshot+".")
+			say("", "Taking the checkout from the snapshot.")
 			return s.snapshots.Restore(ctx, identity.SnapshotID(row.Snapshot), p.Setup.Name, agent)
 		}
 	}

@@ -156,7 +156,7 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 			known[string(r.ID)] = true
 		default:
 			event := audit.Event{Time: now, Action: "snapshot:delete", Outcome: audit.Done, Actor: "service:workspaces", User: audit.PersonOf(r.Owner, r.OwnerName),
-				Workspace: r.Workspace, Resource: "snapshot " + string(r.ID), Reasons: []string{"it has expired"}}
+				Workspace: r.Workspace, Resource: "snapshot " + r.ID.Fingerprint(), Reasons: []string{"it has expired"}}
 			if err := k.Delete(ctx, r.ID, event); err != nil && problem.KindOf(err) != problem.NotFound {
 				return err
 			}

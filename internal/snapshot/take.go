@@ -54,7 +54,7 @@ func (k *Keeper) Take(ctx context.Context, of Row, from Source, event audit.Even
 	}
 	of.Created = k.c.Now()
 	of.Expires = of.Created.Add(k.c.Limits.Keep)
-	event.Detail = map[string]any{"snapshot": of.ID, "size": of.Size, "digest": of.Digest}
+	event.Detail = map[string]any{"snapshot": of.ID.Fingerprint(), "size": of.Size, "digest": of.Digest}
 	if err := k.c.Rows.AddSnapshot(ctx, of, event); err != nil {
 		_ = os.Remove(k.file(of.ID)) // sweep finds what is left
 		return of, err

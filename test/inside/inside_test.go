@@ -195,7 +195,7 @@ func TestInside(t *testing.T) {
 				}
 				for _, args := range [][]string{{"snapshot", "open", again.ID}, {"start", "snapshot/" + again.ID}} {
 					said := w.Lanyard(append(args, "--user", who)...)
-					if said.Status == 0 || !strings.Contains(said.Err, taken.ID+", taken by Ada") || !strings.Contains(said.Err, "--yes") {
+					if said.Status == 0 || !strings.Contains(said.Err, identity.SnapshotID(taken.ID).Fingerprint()+", taken by Ada") || !strings.Contains(said.Err, "--yes") {
 						t.Errorf("%v: %+v", args, said)
 					}
 				}

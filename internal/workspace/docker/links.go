@@ -26,8 +26,10 @@ func (r *Runtime) linkless(ctx context.Context, id string, l launch) error {
 		targets = append(targets, path.Clean(m.Destination))
 	}
 	for _, target := range targets {
-		if !own[target] && inside(target, workspaceFolder) { // whoever is beside may change what leads there
-			return problem.New(problem.Invalid, "The image has a volume at %.100q, in the folder of the checkout. Take it out of the image.", target)
+		for _, folder := range []string{workspaceFolder, agentFolder, socketFolder, privateFolder} { // whoever is beside may change what leads there, or the engine would make it in what is the server's
+			if !own[target] && inside(target, folder) {
+				return problem.New(problem.Invalid, "The image has a volume at %.100q, in %s, which is the workspace's own. Take it out of the image.", target, folder)
+			}
 		}
 		real, err := r.resolved(ctx, id, l, target)
 		if err != nil {
@@ -46,9 +48,14 @@ func (r *Runtime) linkless(ctx context.Context, id string, l launch) error {
 // inside reports whether a clean path is a folder or below it.
 func inside(p, folder string) bool { return p == folder || strings.HasPrefix(p, folder+"/") }
 
+func below(p, folder string) bool { return p != folder && inside(p, folder) }
+
 // resolved is where a path of a container leads by the links that its image has. What is not there yet leads nowhere else.
 func (r *Runtime) resolved(ctx context.Context, id string, l launch, target string) (string, error) {
-	kept := inside(target, l.who.home) && target != l.who.home // what is in the home folder may have changed since
+	kept := below(target, l.who.home) // what is in the home folder, or in a volume, may have changed since
+	for _, v := range l.spec.Volumes {
+		kept = kept || below(target, v.Target)
+	}
 	if !kept {
 		r.mu.Lock()
 		real, known := r.leads[[2]string{l.who.image, target}]

@@ -44,16 +44,16 @@ func TestAttack30ImagesThatMountOverTheAgent(t *testing.T) {
 		volumes []workspace.Volume
 		says    string // empty: it starts
 	}{
-		"no links":              {config: asks("/var/lib/thing", "/opt"), files: []imagetest.File{lives("/home/dev")}},
-		"links elsewhere":       {config: asks("/var/short/thing"), files: []imagetest.File{lives("/home/dev"), link("var/short", "/srv")}},
-		"a volume":              {config: asks("/a/b/c"), files: []imagetest.File{lives("/home/dev"), evil, link("a/b/c", "/opt/lanyard")}, says: "/opt/lanyard"},
-		"a volume around it":    {config: asks("/a/b/c"), files: []imagetest.File{lives("/home/dev"), evil, link("a/b/c", "../../opt")}, says: "/opt"},
-		"a volume by two ways":  {config: asks("/a/b/lanyard"), files: []imagetest.File{lives("/home/dev"), evil, link("a/b", "/c/d"), link("c/d", "/opt")}, says: "/opt/lanyard"},
-		"a home":                {config: asks(), files: []imagetest.File{lives("/a/b"), evil, link("a/b", "/opt/lanyard")}, says: "/opt/lanyard"},
-		"a named volume":        {config: asks(), files: []imagetest.File{lives("/home/dev"), evil, link("cache", "/opt/lanyard")}, volumes: []workspace.Volume{{Name: "c", Target: "/cache"}}, says: "/opt/lanyard"},
-		"where the agent is":    {config: asks(), files: []imagetest.File{lives("/home/dev"), link("opt", "/home/dev")}, says: "/home/dev/lanyard"},
-		"in the agent's folder": {config: asks("/opt/lanyard/x"), files: []imagetest.File{lives("/home/dev")}, says: "/opt/lanyard/x"},
-		"below the checkout":    {config: asks("/workspace/x"), files: []imagetest.File{lives("/home/dev")}, says: "/workspace/x"},
+		"no links":             {config: asks("/var/lib/thing", "/opt"), files: []imagetest.File{lives("/home/dev")}},
+		"links elsewhere":      {config: asks("/var/short/thing"), files: []imagetest.File{lives("/home/dev"), link("var/short", "/srv")}},
+		"a volume":             {config: asks("/a/b/c"), files: []imagetest.File{lives("/home/dev"), evil, link("a/b/c", "/opt/lanyard")}, says: "/opt/lanyard"},
+		"a volume around it":   {config: asks("/a/b/c"), files: []imagetest.File{lives("/home/dev"), evil, link("a/b/c", "../../opt")}, says: "/opt"},
+		"a volume by two ways": {config: asks("/a/b/lanyard"), files: []imagetest.File{lives("/home/dev"), evil, link("a/b", "/c/d"), link("c/d", "/opt")}, says: "/opt/lanyard"},
+		"a home":               {config: asks(), files: []imagetest.File{lives("/a/b"), evil, link("a/b", "/opt/lanyard")}, says: "/opt/lanyard"},
+		"a named volume":       {config: asks(), files: []imagetest.File{lives("/home/dev"), evil, link("cache", "/opt/lanyard")}, volumes: []workspace.Volume{{Name: "c", Target: "/cache"}}, says: "/opt/lanyard"},
+		"where the agent is":   {config: asks(), files: []imagetest.File{lives("/home/dev"), link("opt", "/home/dev")}, says: "/home/dev/lanyard"},
+		"beside the agent":     {config: asks("/opt/lanyard/x"), files: []imagetest.File{lives("/home/dev")}, says: "/opt/lanyard/x"},
+		"below the checkout":   {config: asks("/workspace/x"), files: []imagetest.File{lives("/home/dev")}, says: "/workspace/x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := runtimetest.NewServer(t, suite(t))

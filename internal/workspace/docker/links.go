@@ -31,6 +31,8 @@ func (r *Runtime) linkless(ctx context.Context, id string, l launch) error {
 				return problem.New(problem.Invalid, "The image has a volume at %.100q, in %s, which is the workspace's own. Take it out of the image.", target, folder)
 			}
 		}
+	}
+	for _, target := range targets { // the engine mounts all of them to look
 		real, err := r.resolved(ctx, id, l, target)
 		if err != nil {
 			return err
